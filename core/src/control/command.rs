@@ -1,0 +1,134 @@
+//! The commands of the control log and their typed results.
+
+use alloc::string::String;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ClientId, Epoch, NodeId, Peer, RequestId, RoleName};
+use crate::payload::Payload;
+
+/// Longest register key, in bytes.
+pub const KEY_MAX: usize = 128;
+/// Longest register value, in bytes.
+pub const VALUE_MAX: usize = 16 * 1024;
+
+/// A command as it stands in the log: with the client and request that make a retry take effect once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Who asks.
+    pub client: ClientId,
+    /// Which of its requests; a retry repeats the number.
+    pub request: RequestId,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// A change of the control state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Command {
+    /// Give a role to a life of a node, if the role's epoch is still `expected` (0: never granted).
+    GrantRole {
+        /// The role.
+        role: RoleName,
+        /// The new holder.
+        holder: Peer,
+        /// Compare-and-set guard.
+        expected: Epoch,
+    },
+    /// Take a role from its holder, if its epoch is still `expected`.
+    ReleaseRole {
+        /// The role.
+        role: RoleName,
+        /// Compare-and-set guard.
+        expected: Epoch,
+    },
+    /// Write a small replicated register on behalf of a role: refused unless `epoch` is the role's current epoch.
+    Write {
+        /// The role it is written under.
+        role: RoleName,
+        /// The writer's epoch of that role.
+        epoch: Epoch,
+        /// The register, 1 to [`KEY_MAX`] bytes.
+        key: String,
+        /// Its new value, at most [`VALUE_MAX`] bytes.
+        value: Payload,
+    },
+    /// Change nothing: tells the proposer that everything before is applied.
+    Barrier,
+}
+
+/// What became of a command, equal on every node.
+pub type Outcome = Result<Effect, Refused>;
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Effect {
+    /// The role has a new holder under this epoch.
+    Granted {
+        /// The log index of the grant.
+        epoch: Epoch,
+    },
+    /// The role has no holder; this epoch fences the old one.
+    Released {
+        /// The log index of the release.
+        epoch: Epoch,
+    },
+    /// The register was written.
+    Written {
+        /// How often it has been written, this time included.
+        version: u64,
+    },
+    /// Nothing, as asked.
+    Passed,
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Refused {
+    /// The role's epoch is another one: the proposer acted on an old view, or was fenced.
+    StaleEpoch {
+        /// The epoch in force.
+        current: Epoch,
+        /// Who holds the role under it.
+        holder: Option<NodeId>,
+    },
+    /// No such role was ever granted.
+    UnknownRole,
+    /// A key or value outside its bounds.
+    OutOfBounds,
+    /// The control state holds as many roles, registers or clients as it may.
+    Full,
+    /// This request is older than the client's last one, whose answer alone is remembered.
+    Superseded,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::StaleEpoch {
+                current,
+                holder: Some(holder),
+            } => {
+                write!(f, "stale epoch: {holder} holds the role under {current}")
+            }
+            Refused::StaleEpoch {
+                current,
+                holder: None,
+            } => {
+                write!(f, "stale epoch: the role is at {current} and has no holder")
+            }
+            Refused::UnknownRole => f.write_str("the role was never granted"),
+            Refused::OutOfBounds => {
+                write!(
+                    f,
+                    "keys have 1 to {KEY_MAX} bytes, values at most {VALUE_MAX}"
+                )
+            }
+            Refused::Full => f.write_str("the control state is full"),
+            Refused::Superseded => f.write_str("the client has made a newer request since"),
+        }
+    }
+}
+
+impl core::error::Error for Refused {}

@@ -1,0 +1,1 @@
+//! Moving roles away from dead holders.

@@ -1,0 +1,126 @@
+//! What members say to each other. Each message is a struct of its own, so that the frame header names its type and
+//! the codec never meets an unknown variant.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Incarnation, NodeId, Zone};
+
+/// The most updates one message carries. Bounds what a peer can make us do per message.
+pub const UPDATES_MAX: usize = 64;
+
+/// What is believed of a member, in the order of the SWIM lattice at one incarnation (SWIM §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum State {
+    /// Answers, or is believed to.
+    Alive,
+    /// Did not answer; may refute.
+    Suspect,
+    /// Declared dead; comes back only with a higher incarnation.
+    Dead,
+    /// Left on its own word; comes back only with a higher incarnation.
+    Left,
+}
+
+/// One belief about one member: the unit of dissemination.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Update {
+    /// Whom it is about.
+    pub node: NodeId,
+    /// The life and refutation it is about.
+    pub incarnation: Incarnation,
+    /// What is believed.
+    pub state: State,
+    /// Where the member listens.
+    pub address: SocketAddr,
+    /// Its failure domain.
+    pub zone: Option<Zone>,
+    /// Who accused it, for `Suspect` and `Dead`.
+    pub accuser: Option<NodeId>,
+}
+
+/// The messages of the membership protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// "Are you there?" (SWIM §3.1)
+    Ping(Ping),
+    /// "I am."
+    Ack(Ack),
+    /// "Ask it for me." (SWIM §3.1)
+    PingReq(PingReq),
+    /// A relay's "it did not answer me either, but I am here" (Lifeguard §IV-A).
+    Nack(Nack),
+    /// "Here is all I know; tell me all you know."
+    Join(Join),
+    /// One page of the answer to `Join`.
+    Welcome(Welcome),
+    /// Updates on their own, between probes.
+    Gossip(Gossip),
+}
+
+/// A probe.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ping {
+    /// The prober's number for this probe.
+    pub probe: u64,
+    /// Piggybacked updates.
+    pub updates: Vec<Update>,
+}
+
+/// The answer to a [`Ping`], or a relay's forwarding of one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ack {
+    /// The number of the probe it answers.
+    pub probe: u64,
+    /// Who is alive: the sender, or the target a relay asked for us.
+    pub alive: NodeId,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+    /// Piggybacked updates.
+    pub updates: Vec<Update>,
+}
+
+/// A request to probe on the sender's behalf.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PingReq {
+    /// The requester's number for this probe.
+    pub probe: u64,
+    /// Whom to probe.
+    pub target: NodeId,
+    /// Piggybacked updates.
+    pub updates: Vec<Update>,
+}
+
+/// A relay did not hear from the target in time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Nack {
+    /// The requester's number of the probe.
+    pub probe: u64,
+}
+
+/// The opening of a full exchange. Large clusters send several, all but the last with `more`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Join {
+    /// What the sender believes, itself included.
+    pub updates: Vec<Update>,
+    /// Another page follows.
+    pub more: bool,
+}
+
+/// The answering half of a full exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Welcome {
+    /// What the sender believes, itself included.
+    pub updates: Vec<Update>,
+    /// Another page follows.
+    pub more: bool,
+}
+
+/// Updates without a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Gossip {
+    /// The updates.
+    pub updates: Vec<Update>,
+}

@@ -1,0 +1,127 @@
+//! What the host asks of a node, and what it is answered.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control::{self, Outcome, RoleState};
+use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
+use crate::membership::Member;
+use crate::raft::Role;
+
+/// A request of the host. Each is answered exactly once, under its ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Command {
+    /// Reach a cluster through these addresses. Answered when a member welcomed us.
+    Join {
+        /// Where members listen.
+        seeds: Vec<SocketAddr>,
+    },
+    /// Tell everyone that this node leaves. Answered when it is spread.
+    Leave,
+    /// Put a command through the control log. Answered when it is applied.
+    Propose {
+        /// Who asks, and which request it is, when the host retries by itself; otherwise the node numbers it.
+        request: Option<(ClientId, RequestId)>,
+        /// What is asked.
+        command: control::Command,
+    },
+    /// Who is known to be in the cluster.
+    Members,
+    /// Who leads, and whether there is a quorum.
+    Status,
+    /// Who holds a role, as far as this node has applied the log.
+    Role {
+        /// The role.
+        role: RoleName,
+    },
+    /// What a register holds, as far as this node has applied the log.
+    Read {
+        /// The register.
+        key: alloc::string::String,
+    },
+}
+
+/// The answer to a [`Command`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Answer {
+    /// A member welcomed us.
+    Joined,
+    /// The leave is spread, or its time is over.
+    Left,
+    /// The command stands at `index`; every node finds the same outcome.
+    Applied {
+        /// Its place in the log.
+        index: LogIndex,
+        /// What it did.
+        outcome: Outcome,
+    },
+    /// All known members, this node included.
+    Members(Vec<Member>),
+    /// The node's standing.
+    Status(Status),
+    /// The role, if it was ever granted.
+    Role(Option<RoleState>),
+    /// The register, if it was ever written.
+    Register(Option<control::Register>),
+}
+
+/// A node's standing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Status {
+    /// Which life of which node this is.
+    pub me: Peer,
+    /// The Raft term.
+    pub term: Term,
+    /// Its part in it.
+    pub role: Role,
+    /// The leader, if known.
+    pub leader: Option<NodeId>,
+    /// As leader: a majority answered within the election timeout. Otherwise: a leader was heard within it.
+    pub has_quorum: bool,
+    /// The last committed entry known.
+    pub commit: LogIndex,
+    /// The last entry applied to the control state.
+    pub applied: LogIndex,
+}
+
+/// Why a command was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No seed answered in time; the node goes on trying.
+    NobodyAnswered {
+        /// The seeds.
+        seeds: Vec<SocketAddr>,
+    },
+    /// No answer in time. The command may still take effect: ask again with the same client and request.
+    Unknown,
+    /// Too many proposals wait already.
+    Busy,
+    /// The command breaks a bound and was not proposed.
+    Invalid(control::Refused),
+    /// The node is leaving or stopped.
+    Stopping,
+    /// A command of the same kind is still pending.
+    Pending,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NobodyAnswered { seeds } => {
+                write!(f, "no seed answered yet (tried {seeds:?}); still trying in the background")
+            }
+            Refusal::Unknown => f.write_str(
+                "no answer in time: the command may still take effect; repeat it with the same client and request",
+            ),
+            Refusal::Busy => f.write_str("too many proposals are waiting"),
+            Refusal::Invalid(why) => write!(f, "refused before it was proposed: {why}"),
+            Refusal::Stopping => f.write_str("the node is leaving or stopped"),
+            Refusal::Pending => f.write_str("an earlier command of this kind is still pending"),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}

@@ -1,0 +1,122 @@
+//! What voters say to each other (Raft thesis §3, §9.6). One struct per message, so that the frame header names its type.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{LogIndex, Term};
+use crate::payload::Payload;
+
+/// One entry of the control log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Entry {
+    /// The term of the leader that created it.
+    pub term: Term,
+    /// Its position.
+    pub index: LogIndex,
+    /// The command; empty for the no-op a new leader begins with.
+    pub data: Payload,
+}
+
+/// The messages of the consensus protocol. `VoteReply` and `AppendReply` promise something and leave only when durable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// "Would you vote for me in `term`?" Changes nothing at the receiver (thesis §9.6).
+    PreVote(PreVote),
+    /// The answer.
+    PreVoteReply(PreVoteReply),
+    /// A request for a vote.
+    Vote(Vote),
+    /// The answer; durable first when granted.
+    VoteReply(VoteReply),
+    /// Entries, commit index and heartbeat.
+    Append(Append),
+    /// The answer; durable first when it claims entries.
+    AppendReply(AppendReply),
+}
+
+/// A question before an election.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PreVote {
+    /// The term the sender would campaign in.
+    pub term: Term,
+    /// Its last entry.
+    pub last_index: LogIndex,
+    /// The term of that entry.
+    pub last_term: Term,
+}
+
+/// The answer to [`PreVote`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PreVoteReply {
+    /// The term asked about when granted; the receiver's own term when refused.
+    pub term: Term,
+    /// Whether it would vote.
+    pub granted: bool,
+}
+
+/// A candidate's request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Vote {
+    /// The candidate's term.
+    pub term: Term,
+    /// Its last entry.
+    pub last_index: LogIndex,
+    /// The term of that entry.
+    pub last_term: Term,
+}
+
+/// The answer to [`Vote`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct VoteReply {
+    /// The voter's term.
+    pub term: Term,
+    /// Whether the vote is given.
+    pub granted: bool,
+}
+
+/// The leader's entries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Append {
+    /// The leader's term.
+    pub term: Term,
+    /// The leader's number for this message; unique within its leadership, growing.
+    pub round: u64,
+    /// The entry before the first one sent.
+    pub prev_index: LogIndex,
+    /// Its term.
+    pub prev_term: Term,
+    /// The leader's commit index.
+    pub commit: LogIndex,
+    /// New entries, contiguous from `prev_index + 1`; empty in a heartbeat.
+    pub entries: Vec<Entry>,
+}
+
+/// The answer to [`Append`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AppendReply {
+    /// The follower's term.
+    pub term: Term,
+    /// The round it answers.
+    pub round: u64,
+    /// What became of it.
+    pub outcome: AppendOutcome,
+}
+
+/// What became of an [`Append`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AppendOutcome {
+    /// The follower's log equals the leader's up to `index`, durably.
+    Matched {
+        /// The last equal index.
+        index: LogIndex,
+    },
+    /// The entry at `prev_index` is missing or of another term. The leader goes back to the last of its own entries at
+    /// or below `index` whose term is at most `term`: a whole term per round trip.
+    Conflict {
+        /// The highest index that may still match.
+        index: LogIndex,
+        /// The follower's term at that index.
+        term: Term,
+    },
+}
