@@ -88,6 +88,8 @@ impl Deadline {
 /// The purpose of a wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wake {
+    /// The node has not made its start durable yet.
+    Start,
     /// The next SWIM probe is due.
     Probe,
     /// The direct or the indirect phase of a probe ends.

@@ -58,6 +58,31 @@ pub enum Command {
     Barrier,
 }
 
+impl Command {
+    /// Checks what can be checked without the state.
+    ///
+    /// # Errors
+    /// [`Refused::OutOfBounds`], as applying it would find.
+    pub fn check(&self) -> Result<(), Refused> {
+        match self {
+            Command::Write {
+                role: _,
+                epoch: _,
+                key,
+                value,
+            } => {
+                let fits = !key.is_empty() && key.len() <= KEY_MAX && value.len() <= VALUE_MAX;
+                if fits {
+                    Ok(())
+                } else {
+                    Err(Refused::OutOfBounds)
+                }
+            }
+            Command::GrantRole { .. } | Command::ReleaseRole { .. } | Command::Barrier => Ok(()),
+        }
+    }
+}
+
 /// What became of a command, equal on every node.
 pub type Outcome = Result<Effect, Refused>;
 

@@ -8,8 +8,9 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, NodeId, RoleName, Zone};
-use crate::{membership, raft, transport};
+use crate::failover::RoleSpec;
+use crate::id::{ClusterId, NodeId, Zone};
+use crate::{control, membership, raft, transport};
 
 /// Everything that shapes a node. Start from a preset.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,39 +35,7 @@ pub struct Config {
     /// Connections.
     pub transport: transport::Config,
     /// Proposals.
-    pub control: ControlConfig,
-}
-
-/// A role the cluster keeps placed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoleSpec {
-    /// Its name.
-    pub name: RoleName,
-    /// Where it should live.
-    pub placement: Placement,
-}
-
-/// Where a role should live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Placement {
-    /// With the Raft leader: moves as fast as an election.
-    Leader,
-    /// On any live voter: moves when its holder is declared dead, not when leadership moves.
-    Voter,
-}
-
-/// The knobs of proposals.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ControlConfig {
-    /// A forwarded proposal is sent again after this long without an answer.
-    pub forward_interval: Duration,
-    /// A proposal without an answer after this long is answered with `Unknown`.
-    pub proposal_timeout: Duration,
-    /// Proposals of this node that may wait at a time.
-    pub proposals_max: usize,
+    pub control: control::Config,
 }
 
 /// A configuration that passed [`Config::validate`].
@@ -150,8 +119,8 @@ impl Config {
                 keepalive_interval: Duration::from_secs(1),
                 idle_timeout: Duration::from_secs(5),
             },
-            control: ControlConfig {
-                forward_interval: Duration::from_millis(100),
+            control: control::Config {
+                forward_interval: Duration::from_millis(250),
                 proposal_timeout: Duration::from_secs(10),
                 proposals_max: 4096,
             },
