@@ -1,4 +1,5 @@
-//! Diagnostics as values: adapters turn them into log lines, the simulator into its trace, tests assert on them.
+//! Diagnostics as values: adapters turn them into log lines, the simulator into its trace, tests
+//! assert on them.
 
 use core::net::SocketAddr;
 
@@ -52,7 +53,8 @@ pub enum Notice {
     },
     /// The disk has not confirmed a write for too long.
     DiskStalled,
-    /// Messages to a node were dropped because no connection came up in time, or too many were waiting.
+    /// Messages to a node were dropped because no connection came up in time, or too many were
+    /// waiting.
     OutboxDropped {
         /// To whom.
         to: NodeId,

@@ -1,10 +1,11 @@
 //! Routing: a snapshot of who may be asked, rebuilt on change, asked by any thread without a lock.
 //!
-//! [`Balance`] folds facts into a [`Snapshot`] and publishes it; [`Snapshot::pick`] is a pure function of the table, the
-//! request and one word, so any choice can be repeated from a record of the two. Round robin is a counter as the word.
+//! [`Balance`] folds facts into a [`Snapshot`] and publishes it; [`Snapshot::pick`] is a pure
+//! function of the table, the request and one word, so any choice can be repeated from a record of
+//! the two. Round robin is a counter as the word.
 //!
-//! Hard filters (the holder of a role under its epoch) are never dropped. Soft ones (suspicion) are: when nobody
-//! unsuspected is left, suspects are asked rather than nobody.
+//! Hard filters (the holder of a role under its epoch) are never dropped. Soft ones (suspicion)
+//! are: when nobody unsuspected is left, suspects are asked rather than nobody.
 //!
 //! Deliberately absent: loads, weights, localities, affinity.
 
@@ -53,12 +54,14 @@ pub struct Snapshot {
     /// Live members by id, those without suspicion first.
     targets: Vec<Target>,
     unsuspected: usize,
-    /// The place of each role's live holder among the targets, and the epoch it holds the role under.
+    /// The place of each role's live holder among the targets, and the epoch it holds the role
+    /// under.
     roles: BTreeMap<RoleName, (usize, Epoch)>,
 }
 
 impl Snapshot {
-    /// Chooses a target, or `None` when nobody qualifies. Takes O(1) without a role, O(log roles) with one.
+    /// Chooses a target, or `None` when nobody qualifies. Takes O(1) without a role, O(log roles)
+    /// with one.
     #[must_use]
     pub fn pick(&self, request: &Request, word: u64) -> Option<Pick<'_>> {
         if let Some(role) = &request.role {

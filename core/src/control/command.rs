@@ -13,7 +13,8 @@ pub const KEY_MAX: usize = 128;
 /// Longest register value, in bytes.
 pub const VALUE_MAX: usize = 16 * 1024;
 
-/// A command as it stands in the log: with the client and request that make a retry take effect once.
+/// A command as it stands in the log: with the client and request that make a retry take effect
+/// once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Envelope {
     /// Who asks.
@@ -43,7 +44,8 @@ pub enum Command {
         /// Compare-and-set guard.
         expected: Epoch,
     },
-    /// Write a small replicated register on behalf of a role: refused unless `epoch` is the role's current epoch.
+    /// Write a small replicated register on behalf of a role: refused unless `epoch` is the role's
+    /// current epoch.
     Write {
         /// The role it is written under.
         role: RoleName,

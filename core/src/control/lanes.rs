@@ -1,8 +1,9 @@
 //! Client numbers for proposals that the node numbers itself.
 //!
-//! The dedup table remembers one outcome per client, so a client must be serial. Concurrent proposals of one node
-//! therefore travel in lanes: each lane is a client of its own, carries one proposal at a time and is used again when that
-//! one has ended. The table then holds as many clients per node as it has had proposals at a time, not one per proposal.
+//! The dedup table remembers one outcome per client, so a client must be serial. Concurrent
+//! proposals of one node therefore travel in lanes: each lane is a client of its own, carries one
+//! proposal at a time and is used again when that one has ended. The table then holds as many
+//! clients per node as it has had proposals at a time, not one per proposal.
 
 use alloc::vec::Vec;
 

@@ -1,9 +1,10 @@
 //! The control plane: the replicated state, and the proposals on their way to it.
 //!
-//! Each node keeps a book of the proposals it waits for: its own, answered under their tickets, and on the leader those
-//! that others forwarded. An own proposal is handed to the leader, again and again until it is answered: by the leader's
-//! `Answer`, or by this node applying the entry itself. The dedup table in the state makes the repetitions harmless, so a
-//! change of leader neither loses nor doubles a command.
+//! Each node keeps a book of the proposals it waits for: its own, answered under their tickets, and
+//! on the leader those that others forwarded. An own proposal is handed to the leader, again and
+//! again until it is answered: by the leader's `Answer`, or by this node applying the entry itself.
+//! The dedup table in the state makes the repetitions harmless, so a change of leader neither loses
+//! nor doubles a command.
 //!
 //! * I1: every proposal is answered exactly once: applied, or `Unknown` after its timeout.
 //! * I2: an answer tells what the log says, never that something was merely appended.
@@ -38,7 +39,8 @@ const FORWARDED_MAX: usize = 16 * 1024;
 pub struct Config {
     /// A proposal without an answer is handed to the leader again after this long.
     pub forward_interval: Duration,
-    /// A proposal without an answer after this long is answered with "unknown"; it may still take effect.
+    /// A proposal without an answer after this long is answered with "unknown"; it may still take
+    /// effect.
     pub proposal_timeout: Duration,
     /// Proposals of this node that may wait at a time.
     pub proposals_max: usize,
@@ -53,7 +55,8 @@ pub enum Input {
     Propose {
         /// Under which the answer goes out.
         ticket: Ticket,
-        /// The client and request of a host that retries by itself; otherwise this machine numbers it.
+        /// The client and request of a host that retries by itself; otherwise this machine numbers
+        /// it.
         request: Option<(ClientId, RequestId)>,
         /// The command.
         command: Command,
@@ -164,7 +167,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// A machine with an empty state: the log refills it. `random` separates this life's proposals from all others'.
+    /// A machine with an empty state: the log refills it. `random` separates this life's proposals
+    /// from all others'.
     #[must_use]
     pub fn new(config: Config, me: NodeId, mut random: Random) -> Control {
         Control {
@@ -381,8 +385,8 @@ impl Control {
         }
     }
 
-    /// Repeats every unanswered proposal to the leader. A leader does not repeat to itself what it has appended: its
-    /// entries commit, or it stops leading and the next leader is asked.
+    /// Repeats every unanswered proposal to the leader. A leader does not repeat to itself what it
+    /// has appended: its entries commit, or it stops leading and the next leader is asked.
     fn hand_over_all(&mut self, now: Time, out: &mut Vec<Output>) {
         let book = core::mem::take(&mut self.waiting);
         for waiting in book.values() {

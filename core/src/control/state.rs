@@ -1,11 +1,12 @@
 //! The replicated state: a pure fold of committed commands with compare-and-set on epochs.
 //!
-//! Apply reads no clock and draws nothing, so every node that folds the same log holds the same state and finds the
-//! same outcome for each entry.
+//! Apply reads no clock and draws nothing, so every node that folds the same log holds the same
+//! state and finds the same outcome for each entry.
 //!
 //! * I1: a role's epoch is the log index of its last grant or release; it only grows.
 //! * I2: a write is accepted only under the epoch in force of its role, which must have a holder.
-//! * I3: a request takes effect once: repeating the client's last request returns its remembered outcome.
+//! * I3: a request takes effect once: repeating the client's last request returns its remembered
+//!   outcome.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -20,7 +21,8 @@ use crate::payload::Payload;
 pub const ROLES_MAX: usize = 1024;
 /// Registers the state holds.
 pub const REGISTERS_MAX: usize = 4096;
-/// Clients whose last outcome is remembered; the one that has been silent longest in the log is forgotten first.
+/// Clients whose last outcome is remembered; the one that has been silent longest in the log is
+/// forgotten first.
 pub const CLIENTS_MAX: usize = 4096;
 
 /// A role in the control state.

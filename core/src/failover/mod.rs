@@ -1,12 +1,13 @@
 //! Placement of roles: grant those nobody holds, move those whose holder is gone.
 //!
-//! Only the Raft leader proposes, and only once its own term's first entry is applied: then its view of the roles is at
-//! least as new as anything acknowledged before. Everything it proposes is a compare-and-set on the role's epoch, so a
-//! leader that acts on an old view changes nothing.
+//! Only the Raft leader proposes, and only once its own term's first entry is applied: then its
+//! view of the roles is at least as new as anything acknowledged before. Everything it proposes is
+//! a compare-and-set on the role's epoch, so a leader that acts on an old view changes nothing.
 //!
 //! * I1: at most one proposal per role is under way; it is repeated only after `RETRY`.
-//! * I2: a role moves off a holder only if that life of the node is dead, left, or — for [`Placement::Leader`] — if
-//!   leadership moved. The old holder need not know: its epoch is refused from the grant on.
+//! * I2: a role moves off a holder only if that life of the node is dead, left, or — for
+//!   [`Placement::Leader`] — if leadership moved. The old holder need not know: its epoch is
+//!   refused from the grant on.
 //!
 //! Deliberately absent: switchover, leases, candidates by lag or priority, maintenance.
 

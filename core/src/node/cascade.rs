@@ -1,9 +1,9 @@
 //! The cascade: routes what one subsystem says to those it concerns.
 //!
-//! Facts climb the floors (`Died`, `Committed`, `RoleChanged`), commands descend (`Propose`, `Append`, `Send`). What a
-//! subsystem says is worked off depth first, in order, before anything else: so when a subsystem hears a fact, everything
-//! that was said before it has taken effect. Every match is exhaustive: a new output breaks the build exactly where a
-//! decision is due.
+//! Facts climb the floors (`Died`, `Committed`, `RoleChanged`), commands descend (`Propose`,
+//! `Append`, `Send`). What a subsystem says is worked off depth first, in order, before anything
+//! else: so when a subsystem hears a fact, everything that was said before it has taken effect.
+//! Every match is exhaustive: a new output breaks the build exactly where a decision is due.
 
 use alloc::vec::Vec;
 
@@ -173,7 +173,8 @@ impl Node {
                 if node != self.me.node {
                     next.push(Work::Links(links::Input::Known { node, address }));
                 }
-                // The death of an earlier life ended replication; its connection may already be the new life's.
+                // The death of an earlier life ended replication; its connection may already be the
+                // new life's.
                 if self.links.active(node).is_some() {
                     next.push(Work::Raft(raft::Input::PeerUp { node }));
                 }

@@ -1,13 +1,15 @@
-//! Which connection leads to whom: settles duplicates, dials on demand, keeps a short outbox while a dial is under way.
+//! Which connection leads to whom: settles duplicates, dials on demand, keeps a short outbox while
+//! a dial is under way.
 //!
-//! * I1: at most one connection per node is in use. Of two to the same life, dialled by different ends, both ends keep the
-//!   one the lower id dialled. Of two dialled by the same end, the dialler keeps its older; the other end uses the newer and
-//!   keeps the older as a spare, because it cannot know which of them the dialler has lost.
+//! * I1: at most one connection per node is in use. Of two to the same life, dialled by different
+//!   ends, both ends keep the one the lower id dialled. Of two dialled by the same end, the dialler
+//!   keeps its older; the other end uses the newer and keeps the older as a spare, because it
+//!   cannot know which of them the dialler has lost.
 //! * I2: at most one dial per address is under way.
 //! * I3: what waits is bounded: [`OUTBOX_MAX`] messages per node, none older than [`OUTBOX_AGE`].
 //!
-//! Deliberately absent: timers. A dial is repeated when there is something to send and the backoff has passed; whoever
-//! wants to be sure (probes, heartbeats, rejoin) keeps sending.
+//! Deliberately absent: timers. A dial is repeated when there is something to send and the backoff
+//! has passed; whoever wants to be sure (probes, heartbeats, rejoin) keeps sending.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -23,7 +25,8 @@ use crate::wire::Message;
 pub const OUTBOX_MAX: usize = 32;
 /// What has waited longer is stale: whoever sent it has sent something newer, or given up.
 pub const OUTBOX_AGE: Duration = Duration::from_secs(1);
-/// Up to this many members, connections are dialled as members appear; beyond it, when first needed.
+/// Up to this many members, connections are dialled as members appear; beyond it, when first
+/// needed.
 const MESH_MAX: usize = 64;
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -112,7 +115,8 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// No connections yet. The addresses of the nodes in `keep` are remembered even when they are no members.
+    /// No connections yet. The addresses of the nodes in `keep` are remembered even when they are
+    /// no members.
     pub(super) fn new(
         me: NodeId,
         my_address: SocketAddr,

@@ -104,8 +104,8 @@ pub enum Action {
         /// Which.
         link: LinkId,
     },
-    /// Append a record to the log and make it durable; ends in `Persisted`. Records come in order, and several may be
-    /// made durable together. After a failure the node must be stopped for good.
+    /// Append a record to the log and make it durable; ends in `Persisted`. Records come in order,
+    /// and several may be made durable together. After a failure the node must be stopped for good.
     Persist {
         /// Its number.
         lsn: Lsn,
@@ -150,9 +150,9 @@ pub struct Node {
 }
 
 impl Node {
-    /// Continues from what is durable; with nothing durable, starts for the first time. Cannot fail: the configuration
-    /// is validated, and [`durable::wal::scan`](crate::durable::wal::scan) has judged the log. `last` is the number of
-    /// its last record, 0 when it is empty.
+    /// Continues from what is durable; with nothing durable, starts for the first time. Cannot
+    /// fail: the configuration is validated, and [`durable::wal::scan`](crate::durable::wal::scan)
+    /// has judged the log. `last` is the number of its last record, 0 when it is empty.
     #[must_use]
     pub fn recover(
         config: ValidConfig,
