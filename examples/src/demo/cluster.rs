@@ -54,8 +54,14 @@ impl Cluster {
         let processes = processes.collect::<io::Result<BTreeMap<_, _>>>()?;
         let directory = directory.to_path_buf();
         let ports_tried = 0;
-        let mut cluster =
-            Cluster { directory, voters, processes, reports, report_to, ports_tried };
+        let mut cluster = Cluster {
+            directory,
+            voters,
+            processes,
+            reports,
+            report_to,
+            ports_tried,
+        };
         for node in 1..=voters {
             cluster.spawn(node)?;
         }
@@ -64,7 +70,10 @@ impl Cluster {
 
     /// Where the nodes listen.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.processes.values().map(|process| process.address).collect()
+        self.processes
+            .values()
+            .map(|process| process.address)
+            .collect()
     }
 
     /// The operating system's number of a running node.
@@ -78,7 +87,9 @@ impl Cluster {
     /// When it cannot be killed.
     pub async fn kill(&mut self, node: u64) -> io::Result<Instant> {
         let at = Instant::now();
-        let Some(process) = self.processes.get_mut(&node) else { return Ok(at) };
+        let Some(process) = self.processes.get_mut(&node) else {
+            return Ok(at);
+        };
         process.orders = None;
         if let Some(mut child) = process.child.take() {
             child.kill().await?;
@@ -101,7 +112,10 @@ impl Cluster {
     pub async fn order(&mut self, node: u64, order: &Order) -> io::Result<()> {
         let process = self.processes.get_mut(&node);
         let Some(orders) = process.and_then(|process| process.orders.as_mut()) else {
-            return Err(io::Error::new(io::ErrorKind::NotConnected, "the node does not run"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the node does not run",
+            ));
         };
         let mut line = serde_json::to_vec(order)?;
         line.push(b'\n');
@@ -115,7 +129,9 @@ impl Cluster {
     pub async fn report(&mut self, deadline: Instant) -> io::Result<Option<Seen>> {
         loop {
             let next = tokio::time::timeout_at(deadline.into(), self.reports.recv()).await;
-            let Ok(Some(seen)) = next else { return Ok(None) };
+            let Ok(Some(seen)) = next else {
+                return Ok(None);
+            };
             match &seen.report {
                 Report::PortBusy => self.move_to_another_port(seen.by)?,
                 Report::Failed { why } => {
@@ -133,8 +149,13 @@ impl Cluster {
             process.orders = None;
         }
         for process in self.processes.values_mut() {
-            let Some(mut child) = process.child.take() else { continue };
-            if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_err() {
+            let Some(mut child) = process.child.take() else {
+                continue;
+            };
+            if tokio::time::timeout(Duration::from_secs(5), child.wait())
+                .await
+                .is_err()
+            {
                 let _ = child.kill().await;
             }
         }
@@ -143,7 +164,10 @@ impl Cluster {
     fn move_to_another_port(&mut self, node: u64) -> io::Result<()> {
         self.ports_tried += 1;
         if self.ports_tried > PORTS_TRIED_MAX {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "no free port was found"));
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                "no free port was found",
+            ));
         }
         if let Some(process) = self.processes.get_mut(&node) {
             *process = Process::idle()?;
@@ -154,7 +178,9 @@ impl Cluster {
     fn spawn(&mut self, node: u64) -> io::Result<()> {
         let seeds: Vec<String> = self.addresses().iter().map(SocketAddr::to_string).collect();
         let home = self.directory.join(format!("n{node}"));
-        let Some(process) = self.processes.get_mut(&node) else { return Ok(()) };
+        let Some(process) = self.processes.get_mut(&node) else {
+            return Ok(());
+        };
         let mut child = Command::new(std::env::current_exe()?)
             .arg("node")
             .arg("--home")
@@ -173,8 +199,17 @@ impl Cluster {
             tokio::spawn(async move {
                 while let Ok(Some(line)) = lines.next_line().await {
                     let at = Instant::now();
-                    let Ok(report) = serde_json::from_str(&line) else { continue };
-                    if report_to.send(Seen { at, by: node, report }).is_err() {
+                    let Ok(report) = serde_json::from_str(&line) else {
+                        continue;
+                    };
+                    if report_to
+                        .send(Seen {
+                            at,
+                            by: node,
+                            report,
+                        })
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -187,7 +222,11 @@ impl Cluster {
 
 impl Process {
     fn idle() -> io::Result<Process> {
-        Ok(Process { child: None, orders: None, address: free_address()? })
+        Ok(Process {
+            child: None,
+            orders: None,
+            address: free_address()?,
+        })
     }
 }
 

@@ -30,7 +30,9 @@ fn authority() -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    params.distinguished_name.push(DnType::CommonName, "quorate demo authority");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "quorate demo authority");
     CertifiedIssuer::self_signed(params, KeyPair::generate()?)
 }
 
@@ -42,8 +44,10 @@ fn issue(
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(vec![format!("n{node}.{cluster}.quorate")])?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     let certificate = params.signed_by(&key, authority)?;
     Ok((certificate.pem(), key.serialize_pem()))
 }

@@ -85,11 +85,21 @@ impl Summary {
         }
         let ms = |value: Option<u64>| value.map_or("never".into(), |ms| format!("{ms} ms"));
         println!("\nsummary");
-        println!("  commands acknowledged / lost   {} / {}", self.acknowledged, self.lost);
-        println!("  longest gap without one        {} ms", self.longest_gap_ms);
+        println!(
+            "  commands acknowledged / lost   {} / {}",
+            self.acknowledged, self.lost
+        );
+        println!(
+            "  longest gap without one        {} ms",
+            self.longest_gap_ms
+        );
         println!("  time to elect                  {}", ms(self.elect_ms));
         println!("  serving again                  {}", ms(self.serving_ms));
-        println!("  suspected / declared dead      {} / {}", ms(self.suspect_ms), ms(self.dead_ms));
+        println!(
+            "  suspected / declared dead      {} / {}",
+            ms(self.suspect_ms),
+            ms(self.dead_ms)
+        );
         println!("  false suspicions               {}", self.false_suspicions);
         println!("\nchecks");
         for (what, held) in self.checks() {

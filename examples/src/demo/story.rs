@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
@@ -41,7 +42,6 @@ struct Failover {
 /// A story in the telling.
 pub struct Story<'a> {
     cluster: &'a mut Cluster,
-    client: &'a Client,
     narrator: &'a Narrator,
     voters: u64,
     known: Known,
@@ -51,35 +51,53 @@ pub struct Story<'a> {
 
 impl<'a> Story<'a> {
     /// A story about a cluster of `voters` processes that have just been started.
-    pub fn new(
-        cluster: &'a mut Cluster,
-        client: &'a Client,
-        narrator: &'a Narrator,
-        voters: u64,
-    ) -> Story<'a> {
+    pub fn new(cluster: &'a mut Cluster, narrator: &'a Narrator, voters: u64) -> Story<'a> {
         let known = Known::default();
-        Story { cluster, client, narrator, voters, known, failover: None, false_suspicions: 0 }
+        Story {
+            cluster,
+            narrator,
+            voters,
+            known,
+            failover: None,
+            false_suspicions: 0,
+        }
+    }
+
+    /// Until every process listens; where they do.
+    ///
+    /// # Errors
+    /// When one fails, or takes longer than a minute.
+    pub async fn all_started(&mut self) -> io::Result<Vec<SocketAddr>> {
+        let all =
+            |story: &Story<'_>| (story.known.boots.len() as u64 == story.voters).then_some(());
+        self.until("all processes have started", all).await?;
+        Ok(self.cluster.addresses())
     }
 
     /// Tells it to the end.
     ///
     /// # Errors
     /// When some part takes longer than a minute, or a process fails.
-    pub async fn tell(mut self) -> io::Result<Summary> {
-        let (leader, epoch) = self.gather().await?;
-        self.client.start();
+    pub async fn tell(&mut self, client: &Client) -> io::Result<Summary> {
+        let (leader, epoch) = self.gather(client).await?;
+        client.start();
         self.listen_for(STEADY).await?;
 
+        let flowing = client.progress().acknowledged;
+        self.narrator.say(&format!(
+            "{flowing} commands acknowledged so far; kill -9 n{leader}"
+        ));
         let killed = self.kill(leader).await?;
-        let serving = self.fail_over(killed).await?;
+        let serving = self.fail_over(client, leader, killed).await?;
         self.listen_for(STEADY).await?;
 
         let rejoined = self.bring_back(leader).await?;
         let refused = self.write_under(leader, epoch).await?;
         self.listen_for(STEADY).await?;
 
-        self.narrator.say("the clients stop; every register is read back and counted");
-        let audit = self.client.finish().await?;
+        self.narrator
+            .say("the clients stop; every register is read back and counted");
+        let audit = client.finish().await?;
         let since_kill = |at: Option<Instant>| at.map(|at| millis(at - killed));
         let failover = self.failover.as_ref();
         Ok(Summary {
@@ -99,8 +117,52 @@ impl<'a> Story<'a> {
         })
     }
 
+    /// `kill -9`; the moment it was sent.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    pub async fn kill(&mut self, victim: u64) -> io::Result<Instant> {
+        let boot = self.known.boots.get(&victim).copied().unwrap_or(0);
+        let killed = self.cluster.kill(victim).await?;
+        self.known.leaders.remove(&victim);
+        self.known.members.remove(&victim);
+        let (suspected, died, elected) = (None, None, None);
+        self.failover = Some(Failover {
+            victim,
+            boot,
+            killed,
+            suspected,
+            died,
+            elected,
+        });
+        Ok(killed)
+    }
+
+    /// Learns what the nodes report for a while.
+    ///
+    /// # Errors
+    /// When a process fails.
+    pub async fn listen_for(&mut self, span: Duration) -> io::Result<()> {
+        let deadline = Instant::now() + span;
+        while let Some(seen) = self.cluster.report(deadline).await? {
+            self.learn(&seen);
+        }
+        Ok(())
+    }
+
+    /// The leader most nodes know, and its term.
+    pub fn leader(&self) -> Option<(u64, u64)> {
+        let newest = self.known.leaders.values().max_by_key(|(_, term)| *term)?;
+        Some((newest.0?, newest.1))
+    }
+
+    /// The processes.
+    pub fn cluster(&mut self) -> &mut Cluster {
+        self.cluster
+    }
+
     /// Until all know each other, agree who leads, and the leader holds the role.
-    async fn gather(&mut self) -> io::Result<(u64, u64)> {
+    async fn gather(&mut self, client: &Client) -> io::Result<(u64, u64)> {
         let start = Instant::now();
         let placed = |story: &Story<'_>| {
             let leader = story.agreed_leader()?;
@@ -108,7 +170,7 @@ impl<'a> Story<'a> {
             (holder == leader && story.everyone_alive()).then_some((leader, epoch))
         };
         let (leader, epoch) = self.until("the cluster has a leader", placed).await?;
-        self.client.ready(PATIENCE).await?;
+        client.ready(PATIENCE).await?;
         self.narrator.say(&format!(
             "{} nodes have joined; n{leader} leads and holds \"primary\" under epoch {epoch} \
              ({} ms)",
@@ -118,31 +180,22 @@ impl<'a> Story<'a> {
         Ok((leader, epoch))
     }
 
-    async fn kill(&mut self, victim: u64) -> io::Result<Instant> {
-        let flowing = self.client.progress().acknowledged;
-        self.narrator.say(&format!("{flowing} commands acknowledged so far; kill -9 n{victim}"));
-        let boot = self.known.boots.get(&victim).copied().unwrap_or(0);
-        let killed = self.cluster.kill(victim).await?;
-        self.known.leaders.remove(&victim);
-        self.known.members.remove(&victim);
-        let (suspected, died, elected) = (None, None, None);
-        self.failover = Some(Failover { victim, boot, killed, suspected, died, elected });
-        Ok(killed)
-    }
-
     /// Until a new leader is elected, commands are acknowledged again, and the dead one is known to be dead.
-    async fn fail_over(&mut self, killed: Instant) -> io::Result<Instant> {
+    async fn fail_over(
+        &mut self,
+        client: &Client,
+        victim: u64,
+        killed: Instant,
+    ) -> io::Result<Instant> {
         let elected = |story: &Story<'_>| story.failover.as_ref().and_then(|f| f.elected);
         let (at, leader, term) = self.until("a new leader is elected", elected).await?;
         self.moment(killed, at, &format!("elected: n{leader} leads term {term}"));
-        let client = self.client;
-        let holder = client.holder_differs_from(self.failover.as_ref().map_or(0, |f| f.victim));
-        tokio::time::timeout(PATIENCE, holder).await.map_err(|_| late("the role moves"))?;
-        let serving = tokio::time::timeout(PATIENCE, client.acknowledged_after(at)).await;
-        let serving = serving.map_err(|_| late("commands are acknowledged again"))?;
+        let serving = client.served_by_another(victim, killed).await?;
         self.moment(killed, serving, "serving again: a command is acknowledged");
         let suspected = |story: &Story<'_>| story.failover.as_ref().and_then(|f| f.suspected);
-        let at = self.until("the dead leader is suspected", suspected).await?;
+        let at = self
+            .until("the dead leader is suspected", suspected)
+            .await?;
         self.moment(killed, at, "suspect: the failure detector noticed");
         let died = |story: &Story<'_>| story.failover.as_ref().and_then(|f| f.died);
         let at = self.until("the dead leader is declared dead", died).await?;
@@ -168,24 +221,23 @@ impl<'a> Story<'a> {
     }
 
     async fn write_under(&mut self, node: u64, epoch: u64) -> io::Result<bool> {
-        self.cluster.order(node, &Order::WriteUnder { epoch }).await?;
+        self.cluster
+            .order(node, &Order::WriteUnder { epoch })
+            .await?;
         let wrote = |story: &Story<'_>| story.known.wrote.clone();
         let (accepted, why) = self.until("the old epoch is tried", wrote).await?;
         let verdict = if accepted { "ACCEPTED" } else { "refused" };
-        self.narrator.say(&format!("n{node} writes under its old epoch {epoch}: {verdict}: {why}"));
+        self.narrator.say(&format!(
+            "n{node} writes under its old epoch {epoch}: {verdict}: {why}"
+        ));
         Ok(!accepted)
     }
 
     fn moment(&self, killed: Instant, at: Instant, what: &str) {
-        self.narrator.say(&format!("  +{:>5} ms  {what}", millis(at.saturating_duration_since(killed))));
-    }
-
-    async fn listen_for(&mut self, span: Duration) -> io::Result<()> {
-        let deadline = Instant::now() + span;
-        while let Some(seen) = self.cluster.report(deadline).await? {
-            self.learn(&seen);
-        }
-        Ok(())
+        self.narrator.say(&format!(
+            "  +{:>5} ms  {what}",
+            millis(at.saturating_duration_since(killed))
+        ));
     }
 
     async fn until<T>(
@@ -198,7 +250,9 @@ impl<'a> Story<'a> {
             if let Some(found) = condition(self) {
                 return Ok(found);
             }
-            let Some(seen) = self.cluster.report(deadline).await? else { return Err(late(what)) };
+            let Some(seen) = self.cluster.report(deadline).await? else {
+                return Err(late(what));
+            };
             self.learn(&seen);
         }
     }
@@ -208,7 +262,9 @@ impl<'a> Story<'a> {
         match report {
             Report::Started { boot } => {
                 self.known.boots.insert(*by, *boot);
-                self.known.members.insert(*by, BTreeMap::from([(*by, *boot)]));
+                self.known
+                    .members
+                    .insert(*by, BTreeMap::from([(*by, *boot)]));
             }
             Report::PortBusy | Report::Failed { .. } => {}
             Report::Leader { node, term } => {
@@ -216,7 +272,11 @@ impl<'a> Story<'a> {
                 self.note_election(*at, *node, *term);
             }
             Report::Joined { node, boot } => {
-                self.known.members.entry(*by).or_default().insert(*node, *boot);
+                self.known
+                    .members
+                    .entry(*by)
+                    .or_default()
+                    .insert(*node, *boot);
             }
             Report::Suspected { node, boot } => self.note_suspicion(*at, *node, *boot),
             Report::Died { node, boot } => {
@@ -227,7 +287,11 @@ impl<'a> Story<'a> {
                     failover.died.get_or_insert(*at);
                 }
             }
-            Report::Role { role: _, holder, epoch } => {
+            Report::Role {
+                role: _,
+                holder,
+                epoch,
+            } => {
                 let newest = self.known.primary.map_or(0, |(_, epoch)| epoch);
                 if let Some(holder) = holder
                     && *epoch > newest
@@ -240,7 +304,9 @@ impl<'a> Story<'a> {
     }
 
     fn note_election(&mut self, at: Instant, leader: Option<u64>, term: u64) {
-        let (Some(failover), Some(leader)) = (&mut self.failover, leader) else { return };
+        let (Some(failover), Some(leader)) = (&mut self.failover, leader) else {
+            return;
+        };
         if leader != failover.victim && at >= failover.killed {
             failover.elected.get_or_insert((at, leader, term));
         }
@@ -274,5 +340,8 @@ impl<'a> Story<'a> {
 }
 
 fn late(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("waited {PATIENCE:?} until {what}"))
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("waited {PATIENCE:?} until {what}"),
+    )
 }
