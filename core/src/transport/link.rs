@@ -441,7 +441,15 @@ mod tests {
     }
 
     fn fresh(node: u64) -> Link {
-        Link::new(config(), hello(node), None, NOW)
+        with_queue(node, config().queue_bytes_max)
+    }
+
+    fn with_queue(node: u64, queue_bytes_max: usize) -> Link {
+        let config = Config {
+            queue_bytes_max,
+            ..config()
+        };
+        Link::new(config, hello(node), None, NOW)
     }
 
     fn wire_of(link: &mut Link) -> Vec<u8> {
@@ -458,7 +466,10 @@ mod tests {
 
     /// Two ends that have exchanged their hellos.
     fn pair() -> (Link, Link) {
-        let (mut a, mut b) = (fresh(1), fresh(2));
+        introduced(fresh(1), fresh(2))
+    }
+
+    fn introduced(mut a: Link, mut b: Link) -> (Link, Link) {
         let (from_a, from_b) = (wire_of(&mut a), wire_of(&mut b));
         assert_eq!(told(&mut b, &from_a), [Output::Established(hello(1))]);
         assert_eq!(told(&mut a, &from_b), [Output::Established(hello(2))]);
@@ -620,44 +631,44 @@ mod tests {
         stream
     }
 
-    /// A link that has sent one message of class High, so that the stream's acknowledgement is possible.
-    fn listener() -> Link {
-        let mut link = fresh(2);
+    /// Feeds the stream in pieces to a link that sends a message as soon as it may, so that the acknowledgement in the
+    /// stream is possible.
+    fn listen(stream: &[u8], mut piece: impl FnMut() -> usize) -> (Vec<Output>, Link) {
+        let (mut link, mut out) = (fresh(2), Vec::new());
         link.submit(NOW, Priority::High, message(1)).unwrap();
-        link.phase = Phase::Established { version: 1 };
-        wire_of(&mut link);
-        link.phase = Phase::Greeting;
-        link
+        let greeting = wire_of(&mut fresh(1)).len();
+        for mut rest in [&stream[..greeting], &stream[greeting..]] {
+            while !rest.is_empty() {
+                let (bytes, after) = rest.split_at(piece().min(rest.len()));
+                link.receive(NOW, bytes, &mut out);
+                rest = after;
+            }
+            wire_of(&mut link);
+        }
+        (out, link)
     }
 
     #[test]
     fn pieces_do_not_matter() {
         let stream = stream();
-        let mut whole = listener();
-        let outputs = told(&mut whole, &stream);
+        let (outputs, whole) = listen(&stream, || ALL);
         assert_eq!(outputs.len(), 8);
         assert_eq!(outputs.last(), Some(&Output::Closed(CloseReason::Goodbye)));
         let mut random = Seed::from_number(2).stream(Stream::Network);
         for round in 0..300 {
-            let (mut link, mut out, mut rest) = (listener(), Vec::new(), &stream[..]);
             let longest = if round == 0 {
                 1
             } else {
                 1 + random.index(1200)
             };
-            while !rest.is_empty() {
-                let (piece, after) = rest.split_at((1 + random.index(longest)).min(rest.len()));
-                link.receive(NOW, piece, &mut out);
-                rest = after;
-            }
+            let (out, link) = listen(&stream, || 1 + random.index(longest));
             assert_eq!((&out, &link), (&outputs, &whole), "pieces up to {longest}");
         }
     }
 
     #[test]
     fn a_higher_class_never_waits_for_a_lower_one() {
-        let (mut a, mut b) = pair();
-        a.config.queue_bytes_max = 2 << 20;
+        let (mut a, mut b) = introduced(with_queue(1, 2 << 20), fresh(2));
         for _ in 0..1100 {
             a.submit(NOW, Priority::Low, message(1000)).unwrap();
         }
@@ -730,7 +741,7 @@ mod tests {
             Ok(4),
             "refused ones have no number"
         );
-        a.config.queue_bytes_max = 0;
+        let (mut a, _) = introduced(with_queue(1, 0), fresh(2));
         assert_eq!(
             a.submit(NOW, Priority::High, message(9)),
             Ok(1),
