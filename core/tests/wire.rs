@@ -8,10 +8,12 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use quorate_core::control::{self, Answer, Command, Effect, Envelope, Forward, Refused};
 use quorate_core::id::{
-    ClientId, Epoch, Incarnation, LogIndex, NodeId, Peer, RequestId, RoleName, Term, Zone,
+    ClientId, ClusterId, Epoch, Incarnation, LogIndex, NodeId, Peer, RequestId, RoleName, Term,
+    Zone,
 };
 use quorate_core::membership::{
     self, Ack, Gossip, Join, Nack, Ping, PingReq, State, Update, Welcome,
@@ -20,7 +22,9 @@ use quorate_core::payload::Payload;
 use quorate_core::raft::{
     self, Append, AppendOutcome, AppendReply, Entry, PreVote, PreVoteReply, Vote, VoteReply,
 };
-use quorate_core::wire::{DecodeError, Message};
+use quorate_core::time::Time;
+use quorate_core::transport::{Config, Hello, Link, Outgoing, Output, Priority, VersionRange};
+use quorate_core::wire::{DecodeError, Message, codec};
 
 /// Compares `bytes` with the file of that name, or writes the file when blessing.
 fn check_golden(name: &str, bytes: &[u8]) {
@@ -306,4 +310,125 @@ fn messages_survive_the_wire() {
         let trailing = DecodeError::Trailing { len: 1 };
         assert_eq!(Message::decode(code, &body), Err(trailing), "{name}");
     }
+}
+
+fn hello(node: u64, address: &str) -> Hello {
+    Hello {
+        versions: VersionRange { min: 1, max: 1 },
+        cluster: ClusterId::new("prod-a").unwrap(),
+        peer: Peer {
+            node: NodeId(node),
+            boot: 0x0102_0304,
+        },
+        address: address.parse().unwrap(),
+    }
+}
+
+fn link(ours: Hello) -> Link {
+    let config = Config {
+        frame_bytes_max: 1000,
+        queue_bytes_max: 1000,
+        hello_timeout: Duration::from_secs(5),
+        keepalive_interval: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(5),
+    };
+    Link::new(config, ours, None, Time::ZERO)
+}
+
+fn transmitted(link: &mut Link) -> Vec<u8> {
+    let mut wire = Vec::new();
+    link.transmit(Time::ZERO, usize::MAX, &mut wire);
+    wire
+}
+
+fn delivered(to: &mut Link, bytes: &[u8]) -> Vec<Output> {
+    let mut out = Vec::new();
+    to.receive(Time::ZERO, bytes, &mut out);
+    out
+}
+
+fn established_pair() -> (Link, Link) {
+    let (mut a, mut b) = (
+        link(hello(1, "10.0.0.1:7000")),
+        link(hello(2, "10.0.0.2:7000")),
+    );
+    let (from_a, from_b) = (transmitted(&mut a), transmitted(&mut b));
+    delivered(&mut a, &from_b);
+    delivered(&mut b, &from_a);
+    (a, b)
+}
+
+#[test]
+fn hellos_keep_their_bytes_and_are_what_the_codec_would_write() {
+    for (name, address) in [("v4", "10.0.0.1:7000"), ("v6", "[2001:db8::1]:65535")] {
+        let ours = hello(3, address);
+        let frame = transmitted(&mut link(ours.clone()));
+        check_golden(&format!("frame-hello-{name}"), &frame);
+        assert_eq!(codec::decode(&frame[16..]), Ok(ours.clone()));
+        let heard = delivered(&mut link(hello(4, "10.0.0.4:1")), &frame);
+        assert_eq!(heard, [Output::Established(ours)]);
+    }
+}
+
+#[test]
+fn frames_keep_their_bytes() {
+    let (mut a, mut b) = established_pair();
+    let body = || Payload::copy_from(b"body");
+    let id = 0x1122_3344_5566_7788;
+    let samples = [
+        (
+            "node",
+            Priority::Critical,
+            Outgoing::Node {
+                code: 0x22,
+                body: body(),
+            },
+        ),
+        ("message", Priority::Low, Outgoing::Message { body: body() }),
+        (
+            "request",
+            Priority::Normal,
+            Outgoing::Request { id, body: body() },
+        ),
+        (
+            "reply",
+            Priority::High,
+            Outgoing::Reply { id, body: body() },
+        ),
+    ];
+    for (name, priority, outgoing) in samples {
+        a.submit(Time::ZERO, priority, outgoing).unwrap();
+        let frame = transmitted(&mut a);
+        check_golden(&format!("frame-{name}"), &frame);
+        assert_eq!(delivered(&mut b, &frame).len(), 1, "{name}");
+    }
+    check_golden("frame-ack", &transmitted(&mut b));
+    b.tick(Time::from_millis(1000), &mut Vec::new());
+    check_golden("frame-keepalive", &transmitted(&mut b));
+    b.close();
+    check_golden("frame-goodbye", &transmitted(&mut b));
+}
+
+#[test]
+fn every_golden_file_is_checked() {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/wire/v1");
+    let frames = [
+        "hello-v4",
+        "hello-v6",
+        "node",
+        "message",
+        "request",
+        "reply",
+        "ack",
+        "keepalive",
+        "goodbye",
+    ];
+    let mut checked: Vec<String> = messages().into_iter().map(|sample| sample.0).collect();
+    checked.extend(frames.iter().map(|frame| format!("frame-{frame}")));
+    checked.sort();
+    let entries = std::fs::read_dir(dir).unwrap();
+    let name = |path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let mut found: Vec<String> = entries.map(|entry| name(entry.unwrap().path())).collect();
+    found.sort();
+    assert_eq!(found, checked);
 }
