@@ -1,1 +1,6 @@
+//! Stories of several machines, tables for one, and a random world.
 
+mod random;
+mod solo;
+mod stories;
+mod world;
