@@ -10,9 +10,14 @@
 //! ```
 //!
 //! * I1: [`scan`] is total and returns a prefix of what was written, in order, without a gap.
-//! * I2: a torn tail (a write that a crash cut short, or preallocated zeros) is cut off; nothing in it was ever reported
-//!   durable. Damage with an intact record after it is not a torn tail: the log held more, and that must not be
-//!   forgotten silently, since a forgotten vote elects two leaders in one term.
+//! * I2: a torn tail (a write that a crash cut short, or preallocated zeros) is cut off; nothing in
+//!   it was ever reported durable. Damage with an intact record after it is not a torn tail: the
+//!   log held more, and that must not be forgotten silently, since a forgotten vote elects two
+//!   leaders in one term.
+//!
+//! A batch of records written at once, whose later sectors survived a power loss without its
+//! earlier ones, looks like damage too and is refused: the safe side of a doubt that the bytes
+//! alone cannot settle.
 //!
 //! Deliberately absent: repair. One damaged record may be a promise to others, so a person decides.
 
@@ -30,7 +35,8 @@ use crate::wire::codec;
 pub struct Scan {
     /// The records, in order, with their numbers.
     pub records: Vec<(Lsn, Record)>,
-    /// The length of the valid part; the rest is a torn tail and must be cut off before anything is appended.
+    /// The length of the valid part; the rest is a torn tail and must be cut off before anything is
+    /// appended.
     pub valid_len: usize,
 }
 
@@ -47,7 +53,7 @@ impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "write-ahead log damaged at byte {} (record {}): intact records follow, so this is no torn write. \
+            "write-ahead log damaged at byte {} (record {}): no torn write explains it. \
              Restore the file or start this node with an empty directory",
             self.offset, self.expected
         )
@@ -67,7 +73,8 @@ static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI)
 /// Appends the bytes of one record.
 ///
 /// # Panics
-/// When the record exceeds [`RECORD_BYTES_MAX`]: it could not be read again, so it must never be reported durable.
+/// When the record exceeds [`RECORD_BYTES_MAX`]: it could not be read again, so it must never be
+/// reported durable.
 pub fn encode(lsn: Lsn, record: &Record, bytes: &mut Vec<u8>) {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; 8]);
@@ -87,7 +94,8 @@ pub fn encode(lsn: Lsn, record: &Record, bytes: &mut Vec<u8>) {
 /// Reads a whole log.
 ///
 /// # Errors
-/// [`Corrupt`] when damage is followed by intact records, or a record is intact but not the next one.
+/// [`Corrupt`] when damage is followed by intact records, or a record is intact but not the next
+/// one.
 pub fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
     let mut records = Vec::new();
     let mut offset = 0;
@@ -104,7 +112,8 @@ pub fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
                 })
             };
         };
-        // The checksum holds, so this is what was written: a torn write cannot explain a wrong number or body.
+        // The checksum holds, so this is what was written: a torn write cannot explain a wrong
+        // number or body.
         if frame.lsn != expected {
             return Err(corrupt);
         }
@@ -151,10 +160,12 @@ impl Frame<'_> {
     }
 }
 
-/// Whether an intact record that was written after `expected` begins anywhere in `bytes`, which begin with the damage.
+/// Whether an intact record that was written after `expected` begins anywhere in `bytes`, which
+/// begin with the damage.
 ///
-/// Only an offset whose number is believable is worth a checksum. A payload could be made to look like many believable
-/// records; so the work is bounded, and where it does not suffice for an answer the log is not trusted.
+/// Only an offset whose number is believable is worth a checksum. A payload could be made to look
+/// like many believable records; so the work is bounded, and where it does not suffice for an
+/// answer the log is not trusted.
 fn has_intact_after(bytes: &[u8], expected: Lsn) -> bool {
     let last = expected.0.saturating_add((bytes.len() / HEADER_LEN) as u64);
     let mut work = bytes
