@@ -35,7 +35,7 @@ impl fmt::Display for NameError {
             }
             NameError::Malformed { what } => write!(
                 f,
-                "{what} must consist of a-z, 0-9 and inner dashes, so that it can stand in a certificate"
+                "{what} must consist of a-z, 0-9 and inner dashes, to stand in a certificate"
             ),
         }
     }

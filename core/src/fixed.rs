@@ -52,7 +52,8 @@ impl fmt::Display for Permille {
     }
 }
 
-/// The decimal digits of `n`: `1 + floor(log10(n))`, 1 for 0. SWIM's spreading factors grow with it.
+/// The decimal digits of `n`: `1 + floor(log10(n))`, 1 for 0. SWIM's spreading factors grow with
+/// it.
 #[must_use]
 pub const fn digits(n: u64) -> u32 {
     match n.checked_ilog10() {

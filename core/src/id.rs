@@ -12,7 +12,17 @@ macro_rules! number {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(
-            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            Clone,
+            Copy,
+            Debug,
+            Default,
+            PartialEq,
+            Eq,
+            PartialOrd,
+            Ord,
+            Hash,
+            Serialize,
+            Deserialize,
         )]
         pub struct $name(pub u64);
 
@@ -71,9 +81,9 @@ number!(
 
 /// A life of a member, as SWIM orders them (SWIM §4.2).
 ///
-/// The high 40 bits count process starts (`boot`, made durable before the node speaks), the low 24 bits count
-/// refutations within that life. So one durable write per start is enough: whatever a life refuted, the next life is
-/// above it.
+/// The high 40 bits count process starts (`boot`, made durable before the node speaks), the low 24
+/// bits count refutations within that life. So one durable write per start is enough: whatever a
+/// life refuted, the next life is above it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -140,8 +150,9 @@ macro_rules! name {
             /// Longest name, in bytes.
             pub const MAX_LEN: usize = $max;
 
-            /// Checks and wraps a name: 1 to [`Self::MAX_LEN`] of `a-z 0-9 -`, neither first nor last a dash, so that
-            /// it can stand as a DNS label in a certificate and never carries control characters into a log.
+            /// Checks and wraps a name: 1 to [`Self::MAX_LEN`] of `a-z 0-9 -`, neither first nor
+            /// last a dash, so that it can stand as a DNS label in a certificate and never carries
+            /// control characters into a log.
             ///
             /// # Errors
             /// [`NameError`] says which rule the text breaks.
@@ -181,7 +192,8 @@ macro_rules! name {
 }
 
 name!(
-    /// The cluster's name: checked in the certificate and in every connection, so that two clusters never merge.
+    /// The cluster's name: checked in the certificate and in every connection, so that two clusters
+    /// never merge.
     ClusterId, "cluster id", 32
 );
 name!(

@@ -1,26 +1,20 @@
 //! The deterministic, sans-IO state machine of Quorate.
 //!
-//! A [`Node`](node::Node) holds all the logic of one cluster node: SWIM membership, Raft election and control log, role
-//! failover and the routing snapshot. It reaches no clock, socket, thread, file or global random source. A driver owns
-//! it and turns its actions into I/O:
+//! A [`Node`](node::Node) holds all the logic of one cluster node: SWIM membership, Raft election
+//! and control log, role failover and the routing snapshot. It reaches no clock, socket, thread,
+//! file or global random source. A driver owns it and turns its actions into I/O:
 //!
 //! ```text
 //! let mut node = Node::recover(config, durable, seed, now);
 //! loop {
-//!     let event = wait_until(node.deadline());        // a message, a completed fsync, a command, or Event::Tick
-//!     node.step(now(), event, &mut actions);
-//!     for action in actions.drain(..) {
-//!         match action {
-//!             Action::Send { link, message, .. }   => links[link].submit(message),
-//!             Action::Dial { address, .. }         => connect(address),
-//!             Action::Persist { lsn, record }      => disk.append(lsn, record),   // then Event::Persisted(lsn)
-//!             Action::Reply { ticket, answer }     => waiting.remove(ticket).send(answer),
-//!             Action::PublishRoutes(snapshot)      => routes.store(snapshot),
-//!             Action::Notify(notice)               => log(notice),
-//!             Action::Hangup { link }              => links.remove(link),
-//!         }
-//!     }
-//! }
+//!     let event = wait_until(node.deadline());        // a message, a completed fsync, a command,
+//!   or Event::Tick node.step(now(), event, &mut actions); for action in actions.drain(..) { match
+//!   action { Action::Send { link, message, .. }   => links[link].submit(message), Action::Dial {
+//!   address, .. }         => connect(address), Action::Persist { lsn, record }      =>
+//!   disk.append(lsn, record),   // then Event::Persisted(lsn) Action::Reply { ticket, answer }
+//!   => waiting.remove(ticket).send(answer), Action::PublishRoutes(snapshot)      =>
+//!   routes.store(snapshot), Action::Notify(notice)               => log(notice), Action::Hangup {
+//!   link }              => links.remove(link), } } }
 //! ```
 //!
 //! Beside it live two more pure things: [`transport::Link`], the machine of one connection, and

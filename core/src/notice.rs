@@ -1,9 +1,9 @@
-//! Diagnostics as values: adapters turn them into log lines, the simulator into its trace, tests assert on them.
+//! Diagnostics as values: adapters turn them into log lines, the simulator into its trace, tests
+//! assert on them.
 
-use core::fmt;
 use core::net::SocketAddr;
 
-use crate::id::{Epoch, Incarnation, NodeId, Peer, RoleName};
+use crate::id::{Epoch, Incarnation, LogIndex, NodeId, Peer, RoleName};
 use crate::wire::DecodeError;
 use crate::{membership, raft};
 
@@ -46,12 +46,15 @@ pub enum Notice {
     },
     /// A committed entry does not decode: it was written by a newer version. It is skipped.
     UnknownEntry {
+        /// Where.
+        index: LogIndex,
         /// Why.
         error: DecodeError,
     },
     /// The disk has not confirmed a write for too long.
     DiskStalled,
-    /// Messages to a node were dropped because no connection came up in time, or too many were waiting.
+    /// Messages to a node were dropped because no connection came up in time, or too many were
+    /// waiting.
     OutboxDropped {
         /// To whom.
         to: NodeId,
@@ -69,4 +72,58 @@ pub enum Severity {
     Info,
     /// Something is wrong, and handled.
     Warn,
+}
+
+impl Notice {
+    /// A short stable name, for log lines and counters.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Notice::Started { .. } => "started",
+            Notice::Member(fact) => match fact {
+                membership::Fact::Joined(_) => "member_joined",
+                membership::Fact::Suspected { .. } => "member_suspected",
+                membership::Fact::Refuted { .. } => "member_refuted",
+                membership::Fact::Died { .. } => "member_died",
+                membership::Fact::Left { .. } => "member_left",
+                membership::Fact::Moved { .. } => "member_moved",
+            },
+            Notice::Membership(membership::Notice::Refuting { .. }) => "refuting",
+            Notice::Membership(membership::Notice::PeerFault { .. }) => "membership_peer_fault",
+            Notice::Leadership(_) => "leadership",
+            Notice::Raft(raft::Notice::RoleChanged { .. }) => "raft_role_changed",
+            Notice::Raft(raft::Notice::PeerFault { .. }) => "raft_peer_fault",
+            Notice::RoleChanged { .. } => "role_changed",
+            Notice::LinkUp { .. } => "link_up",
+            Notice::LinkDown { .. } => "link_down",
+            Notice::UnknownEntry { .. } => "unknown_entry",
+            Notice::DiskStalled => "disk_stalled",
+            Notice::OutboxDropped { .. } => "outbox_dropped",
+        }
+    }
+
+    /// How much attention it deserves.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Notice::Member(membership::Fact::Suspected { .. } | membership::Fact::Died { .. })
+            | Notice::Membership(_)
+            | Notice::Raft(raft::Notice::PeerFault { .. })
+            | Notice::UnknownEntry { .. }
+            | Notice::DiskStalled => Severity::Warn,
+            Notice::Started { .. }
+            | Notice::Member(
+                membership::Fact::Joined(_)
+                | membership::Fact::Refuted { .. }
+                | membership::Fact::Left { .. }
+                | membership::Fact::Moved { .. },
+            )
+            | Notice::Leadership(_)
+            | Notice::RoleChanged { .. } => Severity::Info,
+            Notice::Raft(raft::Notice::RoleChanged { .. })
+            | Notice::LinkUp { .. }
+            | Notice::LinkDown { .. }
+            | Notice::OutboxDropped { .. } => Severity::Debug,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Quorum arithmetic, alone in a leaf (Raft thesis §3.6.2, §4.3).
 //!
-//! Majorities only: a set of voters decides when more than half of it agrees. The empty set never decides, so a node
-//! that knows no voters can neither elect nor commit.
+//! Majorities only: a set of voters decides when more than half of it agrees. The empty set never
+//! decides, so a node that knows no voters can neither elect nor commit.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

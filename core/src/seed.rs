@@ -1,6 +1,7 @@
 //! One seed per node, one independent random stream per subsystem.
 //!
-//! A new draw in one subsystem therefore never shifts what another draws, and old seeds keep their meaning.
+//! A new draw in one subsystem therefore never shifts what another draws, and old seeds keep their
+//! meaning.
 
 use core::hash::{Hash, Hasher};
 use core::ops::RangeInclusive;
@@ -10,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-/// What all randomness of a node is derived from. Production draws it from the operating system, a simulation from its
-/// own seed; a recording keeps it.
+/// What all randomness of a node is derived from. Production draws it from the operating system, a
+/// simulation from its own seed; a recording keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seed([u8; 32]);
 

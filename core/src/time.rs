@@ -1,7 +1,8 @@
 //! Time as a number, and timers as state.
 //!
-//! The core reads no clock: every call receives `now`. A timer is a value inside the machine that owns it; all timers
-//! of a machine fold into one [`Deadline`], so there is no set-timer action and a late or spurious tick is harmless.
+//! The core reads no clock: every call receives `now`. A timer is a value inside the machine that
+//! owns it; all timers of a machine fold into one [`Deadline`], so there is no set-timer action and
+//! a late or spurious tick is harmless.
 //!
 //! Deliberately absent: wall-clock time. Leases and timeouts use this monotonic time alone.
 
@@ -88,6 +89,8 @@ impl Deadline {
 /// The purpose of a wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wake {
+    /// The node has not made its start durable yet.
+    Start,
     /// The next SWIM probe is due.
     Probe,
     /// The direct or the indirect phase of a probe ends.
@@ -116,7 +119,8 @@ pub enum Wake {
     Link,
 }
 
-/// One timer, owned by the machine that fires it. Not `Copy`, so that it cannot be armed in two places.
+/// One timer, owned by the machine that fires it. Not `Copy`, so that it cannot be armed in two
+/// places.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Timer {
     at: Option<Time>,

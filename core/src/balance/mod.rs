@@ -1,20 +1,33 @@
 //! Routing: a snapshot of who may be asked, rebuilt on change, asked by any thread without a lock.
+//!
+//! [`Balance`] folds facts into a [`Snapshot`] and publishes it; [`Snapshot::pick`] is a pure
+//! function of the table, the request and one word, so any choice can be repeated from a record of
+//! the two. Round robin is a counter as the word.
+//!
+//! Hard filters (the holder of a role under its epoch) are never dropped. Soft ones (suspicion)
+//! are: when nobody unsuspected is left, suspects are asked rather than nobody.
+//!
+//! Deliberately absent: loads, weights, localities, affinity.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::id::{Epoch, NodeId, RoleName, Zone};
+use crate::control::RoleState;
+use crate::id::{Epoch, NodeId, Peer, RoleName, Zone};
 
 /// A node that requests may go to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
-    /// The node.
-    pub node: NodeId,
+    /// The node and its life.
+    pub peer: Peer,
     /// Where it listens.
     pub address: SocketAddr,
     /// Its failure domain.
     pub zone: Option<Zone>,
+    /// A soft reason not to ask it.
+    pub suspected: bool,
 }
 
 /// What a request needs.
@@ -24,22 +37,245 @@ pub struct Request {
     pub role: Option<RoleName>,
 }
 
+/// A chosen target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pick<'a> {
+    /// Whom to ask.
+    pub target: &'a Target,
+    /// For a request to a role: the epoch the holder must still hold it under.
+    pub epoch: Option<Epoch>,
+}
+
 /// An immutable routing table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Snapshot {
     /// Grows with every change.
     pub version: u64,
-    /// Live members, by id.
-    pub targets: Vec<Target>,
-    /// Who holds which role under which epoch; a holder need not be live.
-    pub roles: BTreeMap<RoleName, (NodeId, Epoch)>,
+    /// Live members by id, those without suspicion first.
+    targets: Vec<Target>,
+    unsuspected: usize,
+    /// The place of each role's live holder among the targets, and the epoch it holds the role
+    /// under.
+    roles: BTreeMap<RoleName, (usize, Epoch)>,
 }
 
 impl Snapshot {
-    /// Chooses a target: a pure function of the table, the request and `word`. For round robin the word is a counter.
+    /// Chooses a target, or `None` when nobody qualifies. Takes O(1) without a role, O(log roles)
+    /// with one.
     #[must_use]
-    pub fn pick(&self, request: &Request, word: u64) -> Option<&Target> {
-        let _ = (request, word);
-        None
+    pub fn pick(&self, request: &Request, word: u64) -> Option<Pick<'_>> {
+        if let Some(role) = &request.role {
+            let (place, epoch) = self.roles.get(role)?;
+            return Some(Pick {
+                target: self.targets.get(*place)?,
+                epoch: Some(*epoch),
+            });
+        }
+        let eligible = match self.unsuspected {
+            0 => &self.targets[..],
+            some => &self.targets[..some],
+        };
+        let slot = word.checked_rem(eligible.len() as u64)?;
+        let target = eligible.get(usize::try_from(slot).ok()?)?;
+        Some(Pick {
+            target,
+            epoch: None,
+        })
+    }
+
+    /// Everyone a request may go to.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+}
+
+/// What balance is told.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// A node is a live member.
+    Alive(Target),
+    /// It is suspected, or no longer.
+    Suspected {
+        /// Who.
+        peer: Peer,
+        /// Whether.
+        suspected: bool,
+    },
+    /// It listens elsewhere now.
+    Moved {
+        /// Who.
+        peer: Peer,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// It is dead or has left.
+    Gone(Peer),
+    /// The log says so.
+    RoleChanged {
+        /// The role.
+        role: RoleName,
+        /// Its new state.
+        state: RoleState,
+    },
+}
+
+/// The machine that keeps the routing table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Balance {
+    version: u64,
+    targets: BTreeMap<NodeId, Target>,
+    roles: BTreeMap<RoleName, (Peer, Epoch)>,
+}
+
+impl Balance {
+    /// A machine that knows only the node it runs on.
+    #[must_use]
+    pub fn new(me: Target) -> Balance {
+        Balance {
+            targets: BTreeMap::from([(me.peer.node, me)]),
+            ..Balance::default()
+        }
+    }
+
+    /// The one verb; true when a new snapshot is due.
+    pub fn step(&mut self, input: Input) -> bool {
+        match input {
+            Input::Alive(target) => {
+                let node = target.peer.node;
+                self.targets.insert(node, target.clone()) != Some(target)
+            }
+            Input::Suspected { peer, suspected } => match self.targets.get_mut(&peer.node) {
+                Some(target) if target.peer == peer => {
+                    core::mem::replace(&mut target.suspected, suspected) != suspected
+                }
+                Some(_) | None => false,
+            },
+            Input::Moved { peer, address } => match self.targets.get_mut(&peer.node) {
+                Some(target) if target.peer == peer => {
+                    core::mem::replace(&mut target.address, address) != address
+                }
+                Some(_) | None => false,
+            },
+            Input::Gone(peer) => {
+                let known = self.targets.get(&peer.node).is_some_and(|t| t.peer == peer);
+                known && self.targets.remove(&peer.node).is_some()
+            }
+            Input::RoleChanged { role, state } => match state.holder {
+                Some(holder) => {
+                    let held = (holder, state.epoch);
+                    self.roles.insert(role, held) != Some(held)
+                }
+                None => self.roles.remove(&role).is_some(),
+            },
+        }
+    }
+
+    /// Builds the table as it stands.
+    pub fn snapshot(&mut self) -> Arc<Snapshot> {
+        self.version += 1;
+        let mut targets: Vec<Target> = self.targets.values().cloned().collect();
+        targets.sort_by_key(|target| (target.suspected, target.peer.node));
+        let unsuspected = targets.iter().filter(|target| !target.suspected).count();
+        let placed = |(role, (holder, epoch)): (&RoleName, &(Peer, Epoch))| {
+            let place = targets.iter().position(|target| target.peer == *holder)?;
+            Some((role.clone(), (place, *epoch)))
+        };
+        let roles = self.roles.iter().filter_map(placed).collect();
+        Arc::new(Snapshot {
+            version: self.version,
+            targets,
+            unsuspected,
+            roles,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(node: u64) -> Target {
+        let peer = Peer {
+            node: NodeId(node),
+            boot: 1,
+        };
+        let address = SocketAddr::from(([10, 0, 0, 1], 7000));
+        Target {
+            peer,
+            address,
+            zone: None,
+            suspected: false,
+        }
+    }
+
+    fn balance(n: u64) -> Balance {
+        let mut balance = Balance::new(target(1));
+        for node in 2..=n {
+            assert!(balance.step(Input::Alive(target(node))));
+        }
+        balance
+    }
+
+    fn picked(snapshot: &Snapshot, word: u64) -> Option<u64> {
+        snapshot
+            .pick(&Request::default(), word)
+            .map(|pick| pick.target.peer.node.0)
+    }
+
+    #[test]
+    fn round_robin_asks_everyone_equally() {
+        let snapshot = balance(3).snapshot();
+        let order: Vec<_> = (0..6).map(|word| picked(&snapshot, word)).collect();
+        assert_eq!(order, [1, 2, 3, 1, 2, 3].map(Some));
+        assert!(picked(&snapshot, u64::MAX).is_some());
+        assert_eq!(picked(&Snapshot::default(), 4), None);
+    }
+
+    #[test]
+    fn suspects_are_asked_only_when_nobody_else_is_left() {
+        let mut balance = balance(2);
+        let suspect = |peer| Input::Suspected {
+            peer,
+            suspected: true,
+        };
+        assert!(balance.step(suspect(target(1).peer)) && !balance.step(suspect(target(1).peer)));
+        assert_eq!(picked(&balance.snapshot(), 0), Some(2));
+        assert!(balance.step(suspect(target(2).peer)));
+        assert_eq!(picked(&balance.snapshot(), 0), Some(1), "fail open");
+        assert!(
+            !balance.step(suspect(Peer {
+                node: NodeId(2),
+                boot: 7
+            })),
+            "another life"
+        );
+    }
+
+    #[test]
+    fn a_role_is_a_hard_filter() {
+        let mut balance = balance(3);
+        let role = RoleName::new("primary").unwrap();
+        let request = Request {
+            role: Some(role.clone()),
+        };
+        assert_eq!(balance.snapshot().pick(&request, 0), None);
+        let state = RoleState {
+            epoch: Epoch(7),
+            holder: Some(target(3).peer),
+        };
+        assert!(balance.step(Input::RoleChanged { role, state }));
+        let snapshot = balance.snapshot();
+        let pick = snapshot.pick(&request, 5).unwrap();
+        assert_eq!(
+            (pick.target.peer.node, pick.epoch),
+            (NodeId(3), Some(Epoch(7)))
+        );
+        assert!(balance.step(Input::Gone(target(3).peer)));
+        assert_eq!(
+            balance.snapshot().pick(&request, 0),
+            None,
+            "never someone else"
+        );
     }
 }

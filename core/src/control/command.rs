@@ -13,7 +13,8 @@ pub const KEY_MAX: usize = 128;
 /// Longest register value, in bytes.
 pub const VALUE_MAX: usize = 16 * 1024;
 
-/// A command as it stands in the log: with the client and request that make a retry take effect once.
+/// A command as it stands in the log: with the client and request that make a retry take effect
+/// once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Envelope {
     /// Who asks.
@@ -43,7 +44,8 @@ pub enum Command {
         /// Compare-and-set guard.
         expected: Epoch,
     },
-    /// Write a small replicated register on behalf of a role: refused unless `epoch` is the role's current epoch.
+    /// Write a small replicated register on behalf of a role: refused unless `epoch` is the role's
+    /// current epoch.
     Write {
         /// The role it is written under.
         role: RoleName,
@@ -56,6 +58,31 @@ pub enum Command {
     },
     /// Change nothing: tells the proposer that everything before is applied.
     Barrier,
+}
+
+impl Command {
+    /// Checks what can be checked without the state.
+    ///
+    /// # Errors
+    /// [`Refused::OutOfBounds`], as applying it would find.
+    pub fn check(&self) -> Result<(), Refused> {
+        match self {
+            Command::Write {
+                role: _,
+                epoch: _,
+                key,
+                value,
+            } => {
+                let fits = !key.is_empty() && key.len() <= KEY_MAX && value.len() <= VALUE_MAX;
+                if fits {
+                    Ok(())
+                } else {
+                    Err(Refused::OutOfBounds)
+                }
+            }
+            Command::GrantRole { .. } | Command::ReleaseRole { .. } | Command::Barrier => Ok(()),
+        }
+    }
 }
 
 /// What became of a command, equal on every node.

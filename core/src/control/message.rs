@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::command::{Envelope, Outcome};
 use crate::id::{ClientId, LogIndex, RequestId};
 
-/// The messages of the control plane. Both may be lost: the proposer repeats `Forward` until it is answered.
+/// The messages of the control plane. Both may be lost: the proposer repeats `Forward` until it is
+/// answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// "Please append this."

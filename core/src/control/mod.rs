@@ -1,31 +1,659 @@
-//! The replicated control state and the proposals on their way to it.
+//! The control plane: the replicated state, and the proposals on their way to it.
+//!
+//! Each node keeps a book of the proposals it waits for: its own, answered under their tickets, and
+//! on the leader those that others forwarded. An own proposal is handed to the leader, again and
+//! again until it is answered: by the leader's `Answer`, or by this node applying the entry itself.
+//! The dedup table in the state makes the repetitions harmless, so a change of leader neither loses
+//! nor doubles a command.
+//!
+//! * I1: every proposal is answered exactly once: applied, or `Unknown` after its timeout.
+//! * I2: an answer tells what the log says, never that something was merely appended.
+//!
+//! Deliberately absent: reads through the log, snapshots of the state, a feature level.
 
 mod command;
+mod lanes;
 mod message;
+mod state;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 pub use command::{Command, Effect, Envelope, KEY_MAX, Outcome, Refused, VALUE_MAX};
 pub use message::{Answer, Forward, Message};
 use serde::{Deserialize, Serialize};
+pub use state::{Applied, CLIENTS_MAX, REGISTERS_MAX, ROLES_MAX, Register, RoleState, State};
 
-use crate::id::{Epoch, Peer};
-use crate::payload::Payload;
+use crate::id::{ClientId, LogIndex, NodeId, RequestId, RoleName, Ticket};
+use crate::seed::Random;
+use crate::time::{Deadline, Time, Timer, Timers, Wake};
+use lanes::Lanes;
 
-/// A role in the control state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct RoleState {
-    /// The epoch in force: the log index of the last grant or release.
-    pub epoch: Epoch,
-    /// Who holds it.
-    pub holder: Option<Peer>,
+/// Forwarded proposals a leader works on at a time; beyond that it stays silent and is asked again.
+const FORWARDED_MAX: usize = 16 * 1024;
+
+/// The knobs of proposals.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// A proposal without an answer is handed to the leader again after this long.
+    pub forward_interval: Duration,
+    /// A proposal without an answer after this long is answered with "unknown"; it may still take
+    /// effect.
+    pub proposal_timeout: Duration,
+    /// Proposals of this node that may wait at a time.
+    pub proposals_max: usize,
 }
 
-/// A replicated register.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Register {
-    /// How often it was written.
-    pub version: u64,
-    /// The epoch it was last written under.
-    pub epoch: Epoch,
-    /// What was last written.
-    pub value: Payload,
+/// What the control plane is told.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// Time has passed.
+    Tick,
+    /// This node wants a command in the log.
+    Propose {
+        /// Under which the answer goes out.
+        ticket: Ticket,
+        /// The client and request of a host that retries by itself; otherwise this machine numbers
+        /// it.
+        request: Option<(ClientId, RequestId)>,
+        /// The command.
+        command: Command,
+    },
+    /// A message of another node.
+    Received {
+        /// Who sent it.
+        from: NodeId,
+        /// What it says.
+        message: Message,
+    },
+    /// Who leads, as far as is known.
+    Leader(Option<NodeId>),
+    /// Raft could not append this now; whoever proposed it asks again.
+    NotAppended(Envelope),
+    /// The next entry is committed; `None` for one without a command.
+    Committed {
+        /// Its place.
+        index: LogIndex,
+        /// The command.
+        envelope: Option<Envelope>,
+    },
+}
+
+/// What the control plane wants done, and the facts it has established.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Output {
+    /// Append to the log; this node believes to lead. May come to nothing.
+    Append(Envelope),
+    /// Send to a node; may be lost.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// Answer a proposal of this node.
+    Reply {
+        /// Its ticket.
+        ticket: Ticket,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// A role changed hands.
+    RoleChanged {
+        /// The role.
+        role: RoleName,
+        /// Its new state.
+        state: RoleState,
+    },
+}
+
+/// How a proposal ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// It stands in the log.
+    Applied {
+        /// Where.
+        index: LogIndex,
+        /// What it did.
+        outcome: Outcome,
+    },
+    /// No answer in time; it may still take effect.
+    Unknown,
+    /// Too many proposals wait; it was not tried.
+    Busy,
+}
+
+/// A request as the dedup table names it.
+type Key = (ClientId, RequestId);
+
+/// Counters; plain numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stats {
+    /// Proposals of this node.
+    pub proposed: u64,
+    /// Times a proposal was handed to a leader.
+    pub handed_over: u64,
+    /// Proposals answered with "unknown".
+    pub unknown: u64,
+    /// Commands applied.
+    pub applied: u64,
+    /// Commands refused by the state, stale epochs among them.
+    pub refused: u64,
+}
+
+/// A proposal of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Waiting {
+    tickets: Vec<Ticket>,
+    envelope: Envelope,
+}
+
+/// The control machine of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Control {
+    config: Config,
+    me: NodeId,
+    leader: Option<NodeId>,
+    state: State,
+    lanes: Lanes,
+    waiting: BTreeMap<Key, Waiting>,
+    give_up: Timers<Key>,
+    hand_over: Timer,
+    /// What this leader has appended and not yet applied, and whom to answer.
+    forwarded: BTreeMap<Key, NodeId>,
+    stats: Stats,
+}
+
+impl Control {
+    /// A machine with an empty state: the log refills it. `random` separates this life's proposals
+    /// from all others'.
+    #[must_use]
+    pub fn new(config: Config, me: NodeId, mut random: Random) -> Control {
+        Control {
+            config,
+            me,
+            leader: None,
+            state: State::default(),
+            lanes: Lanes::new(random.word()),
+            waiting: BTreeMap::new(),
+            give_up: Timers::default(),
+            hand_over: Timer::stopped(),
+            forwarded: BTreeMap::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// The one verb.
+    pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Tick => self.on_tick(now, out),
+            Input::Propose {
+                ticket,
+                request,
+                command,
+            } => {
+                self.on_propose(now, ticket, request, command, out);
+            }
+            Input::Received {
+                from,
+                message: Message::Forward(forward),
+            } => {
+                self.on_forward(from, forward, out);
+            }
+            Input::Received {
+                from: _,
+                message: Message::Answer(answer),
+            } => {
+                let Answer {
+                    client,
+                    request,
+                    index,
+                    outcome,
+                } = answer;
+                self.end((client, request), &Ending::Applied { index, outcome }, out);
+            }
+            Input::NotAppended(envelope) => {
+                self.forwarded.remove(&(envelope.client, envelope.request));
+            }
+            Input::Leader(leader) => self.on_leader(now, leader, out),
+            Input::Committed {
+                index,
+                envelope: None,
+            } => self.state.skip(index),
+            Input::Committed {
+                index,
+                envelope: Some(envelope),
+            } => {
+                self.on_committed(index, &envelope, out);
+            }
+        }
+    }
+
+    /// When to be stepped next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        Deadline::earliest(
+            self.give_up.deadline(Wake::Proposal),
+            self.hand_over.deadline(Wake::Proposal),
+        )
+    }
+
+    /// The replicated state, as far as this node has applied the log.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Counters so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    fn on_tick(&mut self, now: Time, out: &mut Vec<Output>) {
+        while let Some(key) = self.give_up.fire(now) {
+            self.stats.unknown += 1;
+            self.end(key, &Ending::Unknown, out);
+        }
+        if self.hand_over.fire(now) {
+            self.hand_over_all(now, out);
+        }
+    }
+
+    fn on_propose(
+        &mut self,
+        now: Time,
+        ticket: Ticket,
+        request: Option<Key>,
+        command: Command,
+        out: &mut Vec<Output>,
+    ) {
+        self.stats.proposed += 1;
+        let repeated = request.and_then(|key| self.waiting.get_mut(&key));
+        if let Some(waiting) = repeated {
+            if waiting.tickets.len() < self.config.proposals_max {
+                waiting.tickets.push(ticket);
+            } else {
+                out.push(Output::Reply {
+                    ticket,
+                    ending: Ending::Busy,
+                });
+            }
+            return;
+        }
+        let room = self.waiting.len() < self.config.proposals_max;
+        let key = if room {
+            request.or_else(|| self.lanes.take())
+        } else {
+            None
+        };
+        let Some(key) = key else {
+            out.push(Output::Reply {
+                ticket,
+                ending: Ending::Busy,
+            });
+            return;
+        };
+        self.give_up.set(key, now + self.config.proposal_timeout);
+        if !self.hand_over.is_set() {
+            self.hand_over.set(now + self.config.forward_interval);
+        }
+        let envelope = Envelope {
+            client: key.0,
+            request: key.1,
+            command,
+        };
+        self.hand_over_one(&envelope, out);
+        self.waiting.insert(
+            key,
+            Waiting {
+                tickets: alloc::vec![ticket],
+                envelope,
+            },
+        );
+    }
+
+    /// Only a leader appends; whoever asked the wrong node asks again.
+    fn on_forward(&mut self, from: NodeId, forward: Forward, out: &mut Vec<Output>) {
+        if self.leader != Some(self.me) {
+            return;
+        }
+        let key = (forward.envelope.client, forward.envelope.request);
+        let room = self.forwarded.len() < FORWARDED_MAX;
+        // A repetition while the first is still in flight must not be appended again.
+        if room && self.forwarded.insert(key, from).is_none() {
+            out.push(Output::Append(forward.envelope));
+        }
+    }
+
+    fn on_leader(&mut self, now: Time, leader: Option<NodeId>, out: &mut Vec<Output>) {
+        if self.leader == leader {
+            return;
+        }
+        self.leader = leader;
+        self.forwarded.clear();
+        if leader.is_some() {
+            self.hand_over_all(now, out);
+        }
+    }
+
+    fn on_committed(&mut self, index: LogIndex, envelope: &Envelope, out: &mut Vec<Output>) {
+        let Applied {
+            index,
+            outcome,
+            role,
+        } = self.state.apply(index, envelope);
+        self.stats.applied += 1;
+        self.stats.refused += u64::from(outcome.is_err());
+        if let Some((role, state)) = role {
+            out.push(Output::RoleChanged { role, state });
+        }
+        let (client, request) = (envelope.client, envelope.request);
+        if let Some(to) = self.forwarded.remove(&(client, request))
+            && to != self.me
+        {
+            let answer = Answer {
+                client,
+                request,
+                index,
+                outcome: outcome.clone(),
+            };
+            out.push(Output::Send {
+                to,
+                message: Message::Answer(answer),
+            });
+        }
+        self.end((client, request), &Ending::Applied { index, outcome }, out);
+    }
+
+    fn end(&mut self, key: Key, ending: &Ending, out: &mut Vec<Output>) {
+        let Some(waiting) = self.waiting.remove(&key) else {
+            return;
+        };
+        self.give_up.stop(&key);
+        self.lanes.give_back(key.0);
+        for ticket in waiting.tickets {
+            out.push(Output::Reply {
+                ticket,
+                ending: ending.clone(),
+            });
+        }
+        if self.waiting.is_empty() {
+            self.hand_over.stop();
+        }
+    }
+
+    /// Repeats every unanswered proposal to the leader. A leader does not repeat to itself what it
+    /// has appended: its entries commit, or it stops leading and the next leader is asked.
+    fn hand_over_all(&mut self, now: Time, out: &mut Vec<Output>) {
+        let book = core::mem::take(&mut self.waiting);
+        for waiting in book.values() {
+            self.hand_over_one(&waiting.envelope, out);
+        }
+        self.waiting = book;
+        if !self.waiting.is_empty() {
+            self.hand_over.set(now + self.config.forward_interval);
+        }
+    }
+
+    fn hand_over_one(&mut self, envelope: &Envelope, out: &mut Vec<Output>) {
+        let Some(leader) = self.leader else { return };
+        self.stats.handed_over += 1;
+        if leader != self.me {
+            let message = Message::Forward(Forward {
+                envelope: envelope.clone(),
+            });
+            out.push(Output::Send {
+                to: leader,
+                message,
+            });
+            return;
+        }
+        let key = (envelope.client, envelope.request);
+        if self.forwarded.insert(key, self.me).is_none() {
+            out.push(Output::Append(envelope.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Epoch, Peer};
+    use crate::seed::{Seed, Stream};
+
+    const ME: NodeId = NodeId(1);
+    const OTHER: NodeId = NodeId(2);
+
+    fn control() -> Control {
+        let config = Config {
+            forward_interval: Duration::from_millis(100),
+            proposal_timeout: Duration::from_secs(1),
+            proposals_max: 2,
+        };
+        Control::new(config, ME, Seed::from_number(1).stream(Stream::Control))
+    }
+
+    fn step(control: &mut Control, millis: u64, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        control.step(Time::from_millis(millis), input, &mut out);
+        out
+    }
+
+    fn envelope(request: u64) -> Envelope {
+        let (client, request) = (ClientId(9), RequestId(request));
+        Envelope {
+            client,
+            request,
+            command: Command::Barrier,
+        }
+    }
+
+    fn propose(ticket: u64, request: u64) -> Input {
+        let Envelope {
+            client,
+            request,
+            command,
+        } = envelope(request);
+        Input::Propose {
+            ticket: Ticket(ticket),
+            request: Some((client, request)),
+            command,
+        }
+    }
+
+    fn forward_to(to: NodeId, request: u64) -> Output {
+        let message = Message::Forward(Forward {
+            envelope: envelope(request),
+        });
+        Output::Send { to, message }
+    }
+
+    fn committed(index: u64, request: u64) -> Input {
+        Input::Committed {
+            index: LogIndex(index),
+            envelope: Some(envelope(request)),
+        }
+    }
+
+    fn reply(ticket: u64, ending: Ending) -> Output {
+        Output::Reply {
+            ticket: Ticket(ticket),
+            ending,
+        }
+    }
+
+    fn passed(index: u64) -> Ending {
+        Ending::Applied {
+            index: LogIndex(index),
+            outcome: Ok(Effect::Passed),
+        }
+    }
+
+    #[test]
+    fn a_proposal_waits_for_a_leader_and_follows_it() {
+        let mut control = control();
+        assert_eq!(step(&mut control, 0, propose(1, 1)), []);
+        let third = NodeId(3);
+        assert_eq!(
+            step(&mut control, 5, Input::Leader(Some(OTHER))),
+            [forward_to(OTHER, 1)]
+        );
+        assert_eq!(step(&mut control, 6, Input::Leader(None)), []);
+        assert_eq!(
+            step(&mut control, 7, Input::Leader(Some(third))),
+            [forward_to(third, 1)]
+        );
+        assert_eq!(
+            step(&mut control, 107, Input::Tick),
+            [forward_to(third, 1)],
+            "until answered"
+        );
+        let out = step(&mut control, 110, committed(4, 1));
+        assert_eq!(out, [reply(1, passed(4))], "answered by the log itself");
+        assert_eq!(control.deadline(), None);
+    }
+
+    #[test]
+    fn the_leader_appends_a_repeated_forward_once_and_answers_it() {
+        let mut control = control();
+        step(&mut control, 0, Input::Leader(Some(ME)));
+        let forward = || Input::Received {
+            from: OTHER,
+            message: Message::Forward(Forward {
+                envelope: envelope(1),
+            }),
+        };
+        assert_eq!(
+            step(&mut control, 1, forward()),
+            [Output::Append(envelope(1))]
+        );
+        assert_eq!(step(&mut control, 2, forward()), []);
+        let answer = Answer {
+            client: ClientId(9),
+            request: RequestId(1),
+            index: LogIndex(3),
+            outcome: Ok(Effect::Passed),
+        };
+        let message = Message::Answer(answer);
+        assert_eq!(
+            step(&mut control, 3, committed(3, 1)),
+            [Output::Send { to: OTHER, message }]
+        );
+        step(&mut control, 4, forward());
+        assert_eq!(step(&mut control, 5, Input::NotAppended(envelope(1))), []);
+        assert_eq!(
+            step(&mut control, 6, forward()),
+            [Output::Append(envelope(1))],
+            "asked again"
+        );
+    }
+
+    #[test]
+    fn a_follower_does_not_append_what_is_forwarded_to_it() {
+        let mut control = control();
+        step(&mut control, 0, Input::Leader(Some(OTHER)));
+        let message = Message::Forward(Forward {
+            envelope: envelope(1),
+        });
+        assert_eq!(
+            step(
+                &mut control,
+                1,
+                Input::Received {
+                    from: NodeId(3),
+                    message
+                }
+            ),
+            []
+        );
+    }
+
+    #[test]
+    fn silence_ends_as_unknown_and_crowds_are_refused() {
+        let mut control = control();
+        step(&mut control, 0, propose(1, 1));
+        step(&mut control, 0, propose(2, 2));
+        assert_eq!(
+            step(&mut control, 1, propose(3, 3)),
+            [reply(3, Ending::Busy)]
+        );
+        assert_eq!(
+            step(&mut control, 2, propose(4, 2)),
+            [],
+            "a repetition joins the first"
+        );
+        let out = step(&mut control, 1000, Input::Tick);
+        let unknown = |ticket| reply(ticket, Ending::Unknown);
+        assert_eq!(out, [unknown(1), unknown(2), unknown(4)]);
+        assert_eq!(
+            step(&mut control, 1001, committed(1, 1)),
+            [],
+            "answered exactly once"
+        );
+    }
+
+    #[test]
+    fn unnumbered_proposals_travel_side_by_side() {
+        let mut control = control();
+        step(&mut control, 0, Input::Leader(Some(ME)));
+        let mut appended = Vec::new();
+        for ticket in 1..=2 {
+            let command = Command::Barrier;
+            let input = Input::Propose {
+                ticket: Ticket(ticket),
+                request: None,
+                command,
+            };
+            let out = step(&mut control, 1, input);
+            let [Output::Append(envelope)] = &out[..] else {
+                panic!("{out:?}")
+            };
+            appended.push(envelope.clone());
+        }
+        // The later one is applied first, and neither supersedes the other.
+        for (index, ticket) in [(1, 2), (2, 1)] {
+            let envelope = appended.pop();
+            let out = step(
+                &mut control,
+                2,
+                Input::Committed {
+                    index: LogIndex(index),
+                    envelope,
+                },
+            );
+            assert_eq!(out, [reply(ticket, passed(index))]);
+        }
+    }
+
+    #[test]
+    fn a_granted_role_is_a_fact() {
+        let mut control = control();
+        let role = RoleName::new("primary").unwrap();
+        let holder = Peer { node: ME, boot: 1 };
+        let command = Command::GrantRole {
+            role: role.clone(),
+            holder,
+            expected: Epoch(0),
+        };
+        let envelope = Envelope {
+            client: ClientId(1),
+            request: RequestId(1),
+            command,
+        };
+        let input = Input::Committed {
+            index: LogIndex(2),
+            envelope: Some(envelope),
+        };
+        let state = RoleState {
+            epoch: Epoch(2),
+            holder: Some(holder),
+        };
+        assert_eq!(
+            step(&mut control, 0, input),
+            [Output::RoleChanged { role, state }]
+        );
+    }
 }

@@ -23,7 +23,8 @@ pub enum Command {
     Leave,
     /// Put a command through the control log. Answered when it is applied.
     Propose {
-        /// Who asks, and which request it is, when the host retries by itself; otherwise the node numbers it.
+        /// Who asks, and which request it is, when the host retries by itself; otherwise the node
+        /// numbers it.
         request: Option<(ClientId, RequestId)>,
         /// What is asked.
         command: control::Command,
@@ -79,7 +80,8 @@ pub struct Status {
     pub role: Role,
     /// The leader, if known.
     pub leader: Option<NodeId>,
-    /// As leader: a majority answered within the election timeout. Otherwise: a leader was heard within it.
+    /// As leader: a majority answered within the election timeout. Otherwise: a leader was heard
+    /// within it.
     pub has_quorum: bool,
     /// The last committed entry known.
     pub commit: LogIndex,
@@ -95,7 +97,8 @@ pub enum Refusal {
         /// The seeds.
         seeds: Vec<SocketAddr>,
     },
-    /// No answer in time. The command may still take effect: ask again with the same client and request.
+    /// No answer in time. The command may still take effect: ask again with the same client and
+    /// request.
     Unknown,
     /// Too many proposals wait already.
     Busy,
@@ -111,10 +114,14 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::NobodyAnswered { seeds } => {
-                write!(f, "no seed answered yet (tried {seeds:?}); still trying in the background")
+                write!(
+                    f,
+                    "no seed answered yet (tried {seeds:?}); still trying in the background"
+                )
             }
             Refusal::Unknown => f.write_str(
-                "no answer in time: the command may still take effect; repeat it with the same client and request",
+                "no answer in time: the command may still take effect; repeat it with the same \
+                 client and request",
             ),
             Refusal::Busy => f.write_str("too many proposals are waiting"),
             Refusal::Invalid(why) => write!(f, "refused before it was proposed: {why}"),

@@ -1,6 +1,10 @@
 //! The configuration of a node: presets, validation, all problems at once.
 
+use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::String;
+#[cfg(test)]
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
@@ -8,8 +12,16 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClusterId, NodeId, RoleName, Zone};
-use crate::{membership, raft, transport};
+use crate::failover::RoleSpec;
+use crate::id::{ClusterId, NodeId, Zone};
+use crate::{control, membership, raft, transport};
+
+/// More voters make every commit and election slower, not safer.
+const VOTERS_MAX: usize = 15;
+const ROLES_MAX: usize = 256;
+/// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
+/// by.
+const FRAME_MARGIN: usize = 8 * 1024;
 
 /// Everything that shapes a node. Start from a preset.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,39 +46,7 @@ pub struct Config {
     /// Connections.
     pub transport: transport::Config,
     /// Proposals.
-    pub control: ControlConfig,
-}
-
-/// A role the cluster keeps placed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoleSpec {
-    /// Its name.
-    pub name: RoleName,
-    /// Where it should live.
-    pub placement: Placement,
-}
-
-/// Where a role should live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Placement {
-    /// With the Raft leader: moves as fast as an election.
-    Leader,
-    /// On any live voter: moves when its holder is declared dead, not when leadership moves.
-    Voter,
-}
-
-/// The knobs of proposals.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ControlConfig {
-    /// A forwarded proposal is sent again after this long without an answer.
-    pub forward_interval: Duration,
-    /// A proposal without an answer after this long is answered with `Unknown`.
-    pub proposal_timeout: Duration,
-    /// Proposals of this node that may wait at a time.
-    pub proposals_max: usize,
+    pub control: control::Config,
 }
 
 /// A configuration that passed [`Config::validate`].
@@ -150,12 +130,42 @@ impl Config {
                 keepalive_interval: Duration::from_secs(1),
                 idle_timeout: Duration::from_secs(5),
             },
-            control: ControlConfig {
-                forward_interval: Duration::from_millis(100),
+            control: control::Config {
+                forward_interval: Duration::from_millis(250),
                 proposal_timeout: Duration::from_secs(10),
                 proposals_max: 4096,
             },
         }
+    }
+
+    /// The preset for links with tens of milliseconds: slower probes and elections.
+    #[must_use]
+    pub fn wan(cluster: ClusterId, node: NodeId, address: SocketAddr) -> Config {
+        let mut config = Config::lan(cluster, node, address);
+        config.membership.probe_interval = Duration::from_secs(5);
+        config.membership.probe_timeout = Duration::from_secs(3);
+        config.membership.gossip_interval = Duration::from_millis(500);
+        config.membership.leave_timeout = Duration::from_secs(15);
+        config.membership.rejoin_interval_max = Duration::from_secs(30);
+        config.raft.heartbeat_interval = Duration::from_millis(250);
+        config.raft.election_timeout_min = Duration::from_millis(1000);
+        config.raft.election_timeout_max = Duration::from_millis(2000);
+        config.transport.idle_timeout = Duration::from_secs(15);
+        config.control.forward_interval = Duration::from_secs(1);
+        config.control.proposal_timeout = Duration::from_secs(30);
+        config
+    }
+
+    /// The preset for several nodes on one machine, where probes are cheap: faster detection.
+    #[must_use]
+    pub fn local(cluster: ClusterId, node: NodeId, address: SocketAddr) -> Config {
+        let mut config = Config::lan(cluster, node, address);
+        config.membership.probe_timeout = Duration::from_millis(200);
+        config.membership.gossip_interval = Duration::from_millis(100);
+        config.membership.indirect_relays = 1;
+        config.membership.rejoin_interval = Duration::from_millis(500);
+        config.membership.rejoin_interval_max = Duration::from_secs(4);
+        config
     }
 
     /// Checks every value and how they relate.
@@ -163,6 +173,356 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] lists all problems.
     pub fn validate(self) -> Result<ValidConfig, ConfigError> {
-        Ok(ValidConfig(self))
+        let mut problems = Problems::default();
+        self.check_identity(&mut problems);
+        self.check_membership(&mut problems);
+        self.check_raft(&mut problems);
+        self.check_transport(&mut problems);
+        self.check_control(&mut problems);
+        if problems.0.is_empty() {
+            Ok(ValidConfig(self))
+        } else {
+            Err(ConfigError {
+                problems: problems.0,
+            })
+        }
+    }
+
+    fn check_identity(&self, problems: &mut Problems) {
+        problems.unless(self.node.0 > 0, "node", || {
+            "0 names nobody; number nodes from 1".into()
+        });
+        problems.unless(self.address.port() != 0, "address", || {
+            "port 0 cannot be reached by others; name the port".into()
+        });
+        problems.unless(!self.address.ip().is_unspecified(), "address", || {
+            format!(
+                "{} is no address others can reach; name this host's own",
+                self.address.ip()
+            )
+        });
+        problems.unless(
+            self.voters.iter().all(|voter| voter.0 > 0),
+            "voters",
+            || "0 names nobody; number nodes from 1".into(),
+        );
+        let distinct: BTreeSet<_> = self.voters.iter().collect();
+        problems.unless(distinct.len() == self.voters.len(), "voters", || {
+            "a node is named twice; name each voter once".into()
+        });
+        problems.unless(self.voters.len() <= VOTERS_MAX, "voters", || {
+            format!(
+                "{} voters; at most {VOTERS_MAX} keep elections fast",
+                self.voters.len()
+            )
+        });
+        let roles: BTreeSet<_> = self.roles.iter().map(|role| &role.name).collect();
+        problems.unless(roles.len() == self.roles.len(), "roles", || {
+            "a role is named twice; name each role once".into()
+        });
+        problems.unless(self.roles.len() <= ROLES_MAX, "roles", || {
+            format!("{} roles; at most {ROLES_MAX} are placed", self.roles.len())
+        });
+    }
+
+    fn check_membership(&self, problems: &mut Problems) {
+        let m = &self.membership;
+        problems.span("membership.probe_interval", m.probe_interval, 10, 60_000);
+        problems.span("membership.probe_timeout", m.probe_timeout, 1, 30_000);
+        problems.unless(m.probe_timeout < m.probe_interval, "membership.probe_timeout", || {
+            format!(
+                "{:?} leaves no time for relays within a probe_interval of {:?}; make it shorter",
+                m.probe_timeout, m.probe_interval
+            )
+        });
+        problems.count("membership.indirect_relays", m.indirect_relays, 0, 16);
+        problems.count("membership.gossip_fanout", m.gossip_fanout, 1, 16);
+        problems.span("membership.gossip_interval", m.gossip_interval, 10, 60_000);
+        problems.count(
+            "membership.suspicion_factor",
+            m.suspicion_factor as usize,
+            1,
+            100,
+        );
+        problems.count(
+            "membership.retransmit_factor",
+            m.retransmit_factor as usize,
+            1,
+            100,
+        );
+        problems.span(
+            "membership.rejoin_interval",
+            m.rejoin_interval,
+            100,
+            600_000,
+        );
+        problems.span(
+            "membership.rejoin_interval_max",
+            m.rejoin_interval_max,
+            100,
+            3_600_000,
+        );
+        problems.unless(
+            m.rejoin_interval <= m.rejoin_interval_max,
+            "membership.rejoin_interval_max",
+            || {
+                format!(
+                    "is below rejoin_interval ({:?}); raise it",
+                    m.rejoin_interval
+                )
+            },
+        );
+        problems.span("membership.join_timeout", m.join_timeout, 100, 600_000);
+        problems.span("membership.leave_timeout", m.leave_timeout, 100, 600_000);
+        problems.count("membership.tombstones_max", m.tombstones_max, 16, 65_536);
+    }
+
+    fn check_raft(&self, problems: &mut Problems) {
+        let r = &self.raft;
+        problems.span("raft.heartbeat_interval", r.heartbeat_interval, 1, 60_000);
+        problems.span(
+            "raft.election_timeout_min",
+            r.election_timeout_min,
+            3,
+            600_000,
+        );
+        problems.span(
+            "raft.election_timeout_max",
+            r.election_timeout_max,
+            4,
+            600_000,
+        );
+        let heartbeats = r.heartbeat_interval.saturating_mul(3);
+        problems.unless(r.election_timeout_min >= heartbeats, "raft.election_timeout_min", || {
+            format!(
+                "{:?} is below 3 heartbeats ({heartbeats:?}); raise it or lower heartbeat_interval",
+                r.election_timeout_min
+            )
+        });
+        let spread = r.election_timeout_min.saturating_mul(5) / 4;
+        problems.unless(
+            r.election_timeout_max >= spread,
+            "raft.election_timeout_max",
+            || {
+                format!(
+                    "must exceed election_timeout_min by a quarter ({spread:?}), or votes split"
+                )
+            },
+        );
+        problems.count(
+            "raft.entries_per_append_max",
+            r.entries_per_append_max,
+            1,
+            65_536,
+        );
+        problems.count(
+            "raft.bytes_per_append_max",
+            r.bytes_per_append_max,
+            1024,
+            16 << 20,
+        );
+        problems.count(
+            "raft.appends_in_flight_max",
+            r.appends_in_flight_max,
+            1,
+            4096,
+        );
+        problems.count("raft.uncommitted_max", r.uncommitted_max, 1, 1 << 20);
+    }
+
+    fn check_transport(&self, problems: &mut Problems) {
+        let t = &self.transport;
+        problems.count(
+            "transport.frame_bytes_max",
+            t.frame_bytes_max,
+            32 * 1024,
+            64 << 20,
+        );
+        problems.unless(
+            t.frame_bytes_max >= self.raft.bytes_per_append_max.saturating_add(FRAME_MARGIN),
+            "transport.frame_bytes_max",
+            || {
+                format!(
+                    "{} B cannot hold an append of raft.bytes_per_append_max ({} B) and its header \
+                     ({FRAME_MARGIN} B); raise it or lower that",
+                    t.frame_bytes_max, self.raft.bytes_per_append_max
+                )
+            },
+        );
+        problems.count(
+            "transport.queue_bytes_max",
+            t.queue_bytes_max,
+            64 * 1024,
+            1 << 30,
+        );
+        problems.unless(
+            t.queue_bytes_max >= t.frame_bytes_max,
+            "transport.queue_bytes_max",
+            || {
+                format!(
+                    "cannot hold one frame of frame_bytes_max ({} B)",
+                    t.frame_bytes_max
+                )
+            },
+        );
+        problems.span("transport.hello_timeout", t.hello_timeout, 10, 600_000);
+        problems.span(
+            "transport.keepalive_interval",
+            t.keepalive_interval,
+            10,
+            600_000,
+        );
+        problems.span("transport.idle_timeout", t.idle_timeout, 20, 3_600_000);
+        let silence = t.keepalive_interval.saturating_mul(2);
+        problems.unless(t.idle_timeout >= silence, "transport.idle_timeout", || {
+            format!(
+                "{:?} is below 2 keepalive_intervals ({silence:?}); raise it",
+                t.idle_timeout
+            )
+        });
+    }
+
+    fn check_control(&self, problems: &mut Problems) {
+        let c = &self.control;
+        problems.span("control.forward_interval", c.forward_interval, 10, 60_000);
+        problems.span(
+            "control.proposal_timeout",
+            c.proposal_timeout,
+            10,
+            3_600_000,
+        );
+        problems.unless(
+            c.proposal_timeout >= c.forward_interval,
+            "control.proposal_timeout",
+            || {
+                format!(
+                    "is below forward_interval ({:?}); raise it",
+                    c.forward_interval
+                )
+            },
+        );
+        problems.count("control.proposals_max", c.proposals_max, 1, 65_535);
+    }
+}
+
+/// The problems found so far.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn unless(&mut self, holds: bool, key: &'static str, what: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(Problem { key, what: what() });
+        }
+    }
+
+    fn span(&mut self, key: &'static str, value: Duration, min_ms: u64, max_ms: u64) {
+        let range = Duration::from_millis(min_ms)..=Duration::from_millis(max_ms);
+        self.unless(range.contains(&value), key, || {
+            format!(
+                "{value:?} is outside {:?} to {:?}",
+                range.start(),
+                range.end()
+            )
+        });
+    }
+
+    fn count(&mut self, key: &'static str, value: usize, min: usize, max: usize) {
+        self.unless((min..=max).contains(&value), key, || {
+            format!("{value} is outside {min} to {max}")
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failover::Placement;
+    use crate::id::RoleName;
+
+    type Preset = fn(ClusterId, NodeId, SocketAddr) -> Config;
+
+    fn preset(make: Preset) -> Config {
+        let address = SocketAddr::from(([127, 0, 0, 1], 7000));
+        let mut config = make(ClusterId::new("test").unwrap(), NodeId(1), address);
+        config.voters = (1..=3).map(NodeId).collect();
+        config
+    }
+
+    #[test]
+    fn presets_are_valid() {
+        for make in [Config::lan as Preset, Config::wan, Config::local] {
+            assert_eq!(preset(make).validate().map(|_| ()), Ok(()));
+        }
+    }
+
+    /// Every number wrong: each key is named, all at once.
+    #[test]
+    fn all_problems_are_reported_together() {
+        let mut config = preset(Config::lan);
+        let zero = Duration::ZERO;
+        config.node = NodeId(0);
+        config.address = SocketAddr::from(([0, 0, 0, 0], 0));
+        config.voters = alloc::vec![NodeId(0); 2];
+        let role = RoleSpec {
+            name: RoleName::new("r").unwrap(),
+            placement: Placement::Leader,
+        };
+        config.roles = alloc::vec![role.clone(), role];
+        config.membership = membership::Config {
+            probe_interval: zero,
+            probe_timeout: zero,
+            indirect_relays: 99,
+            gossip_fanout: 0,
+            gossip_interval: zero,
+            suspicion_factor: 0,
+            retransmit_factor: 0,
+            rejoin_interval: Duration::MAX,
+            rejoin_interval_max: zero,
+            join_timeout: zero,
+            leave_timeout: zero,
+            tombstones_max: 0,
+        };
+        config.raft = raft::Config {
+            heartbeat_interval: Duration::MAX,
+            election_timeout_min: zero,
+            election_timeout_max: zero,
+            entries_per_append_max: 0,
+            bytes_per_append_max: usize::MAX,
+            appends_in_flight_max: 0,
+            uncommitted_max: 0,
+        };
+        config.transport = transport::Config {
+            frame_bytes_max: 1,
+            queue_bytes_max: 0,
+            hello_timeout: zero,
+            keepalive_interval: Duration::MAX,
+            idle_timeout: zero,
+        };
+        config.control = control::Config {
+            forward_interval: zero,
+            proposal_timeout: zero,
+            proposals_max: 0,
+        };
+        let error = config.validate().unwrap_err();
+        let keys: BTreeSet<&str> = error.problems.iter().map(|problem| problem.key).collect();
+        let expected = [
+            "node address voters roles membership.probe_interval membership.probe_timeout",
+            "membership.indirect_relays membership.gossip_fanout membership.gossip_interval",
+            "membership.suspicion_factor membership.retransmit_factor membership.rejoin_interval",
+            "membership.rejoin_interval_max membership.join_timeout membership.leave_timeout",
+            "membership.tombstones_max raft.heartbeat_interval raft.election_timeout_min",
+            "raft.election_timeout_max raft.entries_per_append_max raft.bytes_per_append_max",
+            "raft.appends_in_flight_max raft.uncommitted_max transport.frame_bytes_max",
+            "transport.queue_bytes_max transport.hello_timeout transport.keepalive_interval",
+            "transport.idle_timeout control.forward_interval control.proposal_timeout",
+            "control.proposals_max",
+        ];
+        let expected: BTreeSet<&str> = expected.iter().flat_map(|row| row.split(' ')).collect();
+        assert_eq!(keys, expected);
+        assert!(
+            error.to_string().contains("raft.election_timeout_min: "),
+            "{error}"
+        );
     }
 }

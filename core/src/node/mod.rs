@@ -1,21 +1,34 @@
 //! The node: every subsystem composed into one machine.
 
+mod cascade;
 mod command;
 pub mod config;
+mod links;
+mod view;
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 pub use command::{Answer, Command, Refusal, Status};
-pub use config::{Config, ConfigError, ValidConfig};
+pub use config::{Config, ConfigError, Problem, ValidConfig};
+pub use links::{OUTBOX_AGE, OUTBOX_MAX};
+pub use view::View;
 
-use crate::balance::Snapshot;
+use self::cascade::{Held, Work};
+use self::links::Links;
+use crate::balance::{self, Balance, Snapshot};
+use crate::control::{self, Control};
+use crate::durable::gate::Gate;
 use crate::durable::{Durable, Record};
-use crate::id::{LinkId, Lsn, NodeId, Peer, Ticket};
+use crate::failover::{self, Failover};
+use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
+use crate::membership::{self, Membership};
 use crate::notice::Notice;
-use crate::seed::Seed;
-use crate::time::{Deadline, Time};
+use crate::raft::{self, Raft};
+use crate::seed::{Seed, Stream};
+use crate::time::{Deadline, Time, Wake};
 use crate::transport::Priority;
 use crate::wire::Message;
 
@@ -91,8 +104,8 @@ pub enum Action {
         /// Which.
         link: LinkId,
     },
-    /// Append a record to the log and make it durable; ends in `Persisted`. Records come in order, and several may be
-    /// made durable together. After a failure the node must be stopped for good.
+    /// Append a record to the log and make it durable; ends in `Persisted`. Records come in order,
+    /// and several may be made durable together. After a failure the node must be stopped for good.
     Persist {
         /// Its number.
         lsn: Lsn,
@@ -116,11 +129,30 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Node {
     config: ValidConfig,
+    me: Peer,
+    /// The latest moment seen: time never runs backwards, whatever the driver passes in.
+    now: Time,
+    /// The own boot record is written; durable as well once `started`.
+    recorded: bool,
+    started: bool,
+    membership: Membership,
+    raft: Raft,
+    control: Control,
+    failover: Failover,
+    balance: Balance,
+    routes_changed: bool,
+    links: Links,
+    gate: Gate<Held>,
+    /// Commands that came before the node may speak.
+    early: Vec<(Ticket, Command)>,
+    joining: Option<(Ticket, Vec<SocketAddr>)>,
+    leaving: Option<Ticket>,
 }
 
 impl Node {
-    /// Continues from what is durable; with nothing durable, starts for the first time. Cannot fail: the configuration
-    /// is validated, and [`durable::wal::scan`](crate::durable::wal::scan) has judged the log.
+    /// Continues from what is durable; with nothing durable, starts for the first time. Cannot
+    /// fail: the configuration is validated, and [`durable::wal::scan`](crate::durable::wal::scan)
+    /// has judged the log. `last` is the number of its last record, 0 when it is empty.
     #[must_use]
     pub fn recover(
         config: ValidConfig,
@@ -129,18 +161,236 @@ impl Node {
         seed: &Seed,
         now: Time,
     ) -> Node {
-        let _ = (durable, last, seed, now);
-        Node { config }
+        let me = Peer {
+            node: config.node,
+            boot: durable.boot.saturating_add(1),
+        };
+        // One seed serves all lives of a node without repeating itself.
+        let seed = seed.part(me.boot);
+        let voters: BTreeSet<NodeId> = config.voters.iter().copied().collect();
+        let (address, zone) = (config.address, config.zone.clone());
+        let myself = membership::Me {
+            node: me.node,
+            address,
+            zone: zone.clone(),
+        };
+        let membership = Membership::new(
+            config.membership.clone(),
+            myself,
+            Incarnation::of_boot(me.boot),
+            seed.stream(Stream::Membership),
+        );
+        let raft = Raft::recover(
+            config.raft.clone(),
+            me.node,
+            voters.clone(),
+            durable.raft,
+            seed.stream(Stream::Raft),
+            now,
+        );
+        let control = seed.stream(Stream::Control);
+        let target = balance::Target {
+            peer: me,
+            address,
+            zone,
+            suspected: false,
+        };
+        Node {
+            me,
+            now,
+            recorded: false,
+            started: false,
+            membership,
+            raft,
+            control: Control::new(config.control.clone(), me.node, control),
+            failover: Failover::new(me, voters.clone(), config.roles.clone()),
+            balance: Balance::new(target),
+            routes_changed: true,
+            links: Links::new(me.node, address, voters, seed.stream(Stream::Links)),
+            gate: Gate::new(last),
+            early: Vec::new(),
+            joining: None,
+            leaving: None,
+            config,
+        }
     }
 
     /// Total: never fails, never panics on a peer's input. Appends to `actions`.
     pub fn step(&mut self, now: Time, event: Event, actions: &mut Vec<Action>) {
-        let _ = (now, event, actions);
+        self.now = self.now.max(now);
+        let now = self.now;
+        if !self.recorded {
+            self.recorded = true;
+            let (lsn, record) = (self.gate.write(), Record::Boot { boot: self.me.boot });
+            actions.push(Action::Persist { lsn, record });
+            self.gate.hold(Held::Start);
+        }
+        match event {
+            Event::Tick => self.on_tick(now, actions),
+            Event::LinkUp {
+                link,
+                peer,
+                address,
+                dialed,
+            } => {
+                let up = links::Input::Up {
+                    link,
+                    peer,
+                    address,
+                    dialed,
+                };
+                self.cascade(now, Work::Links(up), actions);
+            }
+            Event::LinkDown { link } => {
+                self.cascade(now, Work::Links(links::Input::Down { link }), actions);
+            }
+            Event::DialFailed { address } => {
+                self.cascade(
+                    now,
+                    Work::Links(links::Input::DialFailed { address }),
+                    actions,
+                );
+                let failed = membership::Input::DialFailed { address };
+                self.cascade(now, Work::Membership(failed), actions);
+            }
+            Event::Received { link, message } => self.on_received(now, link, message, actions),
+            Event::Persisted(lsn) => {
+                self.gate.persisted(lsn);
+                self.cascade(now, Work::Release, actions);
+                if self.started {
+                    self.run_early(now, actions);
+                }
+            }
+            Event::DiskStalled => actions.push(Action::Notify(Notice::DiskStalled)),
+            Event::Command { ticket, command } if self.started => {
+                self.on_command(now, ticket, command, actions);
+            }
+            Event::Command { ticket, command } => self.early.push((ticket, command)),
+        }
     }
 
     /// When to be stepped with [`Event::Tick`] at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        None
+        if !self.recorded {
+            return Some(Deadline {
+                at: self.now,
+                why: Wake::Start,
+            });
+        }
+        if !self.started {
+            return None;
+        }
+        let consensus = Deadline::earliest(self.raft.deadline(), self.control.deadline());
+        let members = Deadline::earliest(self.membership.deadline(), self.failover.deadline());
+        Deadline::earliest(consensus, members)
+    }
+
+    /// Read-only getters.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View::new(self)
+    }
+
+    fn on_tick(&mut self, now: Time, actions: &mut Vec<Action>) {
+        if !self.started {
+            return;
+        }
+        let due = |deadline: Option<Deadline>| deadline.is_some_and(|d| d.at <= now);
+        if due(self.raft.deadline()) {
+            self.cascade(now, Work::Raft(raft::Input::Tick), actions);
+        }
+        if due(self.membership.deadline()) {
+            self.cascade(now, Work::Membership(membership::Input::Tick), actions);
+        }
+        if due(self.control.deadline()) {
+            self.cascade(now, Work::Control(control::Input::Tick), actions);
+        }
+        if due(self.failover.deadline()) {
+            self.cascade(now, Work::Failover(failover::Input::Tick), actions);
+        }
+    }
+
+    fn on_received(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        message: Message,
+        actions: &mut Vec<Action>,
+    ) {
+        // Who speaks is known from the connection, never from the message.
+        let Some(from) = self.links.node(link) else {
+            return;
+        };
+        let work = match message {
+            Message::Membership(message) => {
+                Work::Membership(membership::Input::Received { from, message })
+            }
+            Message::Raft(message) => Work::Raft(raft::Input::Received { from, message }),
+            Message::Control(message) => Work::Control(control::Input::Received { from, message }),
+        };
+        self.cascade(now, work, actions);
+    }
+
+    fn run_early(&mut self, now: Time, actions: &mut Vec<Action>) {
+        for (ticket, command) in core::mem::take(&mut self.early) {
+            self.on_command(now, ticket, command, actions);
+        }
+    }
+
+    fn on_command(
+        &mut self,
+        now: Time,
+        ticket: Ticket,
+        command: Command,
+        actions: &mut Vec<Action>,
+    ) {
+        let answer = match command {
+            Command::Join { seeds } => {
+                if self.joining.is_some() {
+                    Err(Refusal::Pending)
+                } else {
+                    self.joining = Some((ticket, seeds.clone()));
+                    let join = membership::Input::Join { seeds };
+                    return self.cascade(now, Work::Membership(join), actions);
+                }
+            }
+            Command::Leave => {
+                if self.leaving.is_some() {
+                    Err(Refusal::Pending)
+                } else {
+                    self.leaving = Some(ticket);
+                    return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
+                }
+            }
+            Command::Propose { request, command } => match command.check() {
+                Ok(()) => {
+                    let propose = control::Input::Propose {
+                        ticket,
+                        request,
+                        command,
+                    };
+                    return self.cascade(now, Work::Control(propose), actions);
+                }
+                Err(refused) => Err(Refusal::Invalid(refused)),
+            },
+            Command::Members => Ok(Answer::Members(
+                self.membership.members().cloned().collect(),
+            )),
+            Command::Status => Ok(Answer::Status(self.view().status())),
+            Command::Role { role } => Ok(Answer::Role(self.control.state().role(&role))),
+            Command::Read { key } => Ok(Answer::Register(
+                self.control.state().register(&key).cloned(),
+            )),
+        };
+        actions.push(Action::Reply { ticket, answer });
+    }
+}
+
+#[cfg(feature = "mutants")]
+impl Node {
+    /// Plants a bug that the simulator must find.
+    pub fn plant(&mut self, mutant: raft::Mutant) {
+        self.raft.plant(mutant);
     }
 }

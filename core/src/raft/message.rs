@@ -18,14 +18,15 @@ pub struct Entry {
     pub data: Payload,
 }
 
-/// The messages of the consensus protocol. `VoteReply` and `AppendReply` promise something and leave only when durable.
+/// The messages of the consensus protocol. `Vote`, a granted `VoteReply` and a matched `AppendReply` promise something
+/// and leave only when what they promise is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// "Would you vote for me in `term`?" Changes nothing at the receiver (thesis §9.6).
     PreVote(PreVote),
     /// The answer.
     PreVoteReply(PreVoteReply),
-    /// A request for a vote.
+    /// A request for a vote; leaves once the candidate's own vote is durable.
     Vote(Vote),
     /// The answer; durable first when granted.
     VoteReply(VoteReply),

@@ -1,20 +1,55 @@
-//! Raft: pre-vote and check-quorum election, log replication, commit and recovery.
+//! Raft: pre-vote and check-quorum election, log replication, commit and recovery (Raft thesis §3, §9.6, §6.2).
+//!
+//! The machine never sees the disk. What it writes goes out as [`Output::Persist`], what depends on the writes as
+//! [`Output::Promise`]; the composition holds a promise until everything persisted before it is durable. A promise to
+//! itself comes back as a message: so its own vote and its own acknowledgement count exactly when they are durable.
+//!
+//! * I1. At most one vote per term, durable before it is known to anyone, so at most one leader per term (§3.4).
+//! * I2. A node asks for votes, and leads, only after its own vote is durable. Otherwise it could crash, forget the
+//!   term with a part of its log, campaign in the same term again and be elected by answers to its first request,
+//!   which were given to a longer log.
+//! * I3. A leader never changes its own entries; a follower removes entries only on a conflicting term, and never a
+//!   committed one (§3.5).
+//! * I4. An acknowledgement is a promise even when its message brought nothing new: what it claims may be unsynced.
+//! * I5. Only an entry of the current term is committed by counting (§3.6.2). The commit index never decreases, and
+//!   each entry is handed out once, in order.
+//! * I6. A voter that hears a leader refuses to elect another one and keeps its term (§6.2, §9.6); a leader that does
+//!   not hear a majority stops leading.
+//!
+//! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the leader) over `progress`
+//! (what it knows of one follower), `log`.
+//!
+//! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory), changes of the
+//! voters, leadership transfer, and reads (a caller that needs one proposes an entry).
 
+mod election;
+mod follow;
+mod log;
 mod message;
+mod mutant;
+mod progress;
+mod replicate;
+#[cfg(test)]
+mod tests;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use election::Ballot;
+use log::Log;
 pub use message::{
     Append, AppendOutcome, AppendReply, Entry, Message, PreVote, PreVoteReply, Vote, VoteReply,
 };
+#[cfg(feature = "mutants")]
+pub use mutant::Mutant;
+use replicate::Leadership;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{LogIndex, NodeId, Term};
 use crate::payload::Payload;
 use crate::seed::Random;
-use crate::time::{Deadline, Time};
+use crate::time::{Deadline, Time, Timer, Wake};
 
 /// The knobs of consensus. Presets live in `node::config`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -236,6 +271,44 @@ pub struct Raft {
     voters: BTreeSet<NodeId>,
     random: Random,
     stats: Stats,
+    term: Term,
+    vote: Option<NodeId>,
+    log: Log,
+    commit: LogIndex,
+    part: Part,
+    leader: Option<NodeId>,
+    /// When the leader was heard last; `None` while nothing speaks for its being alive.
+    heard: Option<Time>,
+    election: Timer,
+    /// When the election timer was armed last: how long the silence has lasted when it fires.
+    quiet_since: Time,
+    /// The reachable nodes without a vote: whoever leads replicates to them.
+    learners: BTreeSet<NodeId>,
+    announced: Standing,
+    #[cfg(feature = "mutants")]
+    mutant: Option<Mutant>,
+}
+
+/// A role with the state that lives as long as it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    Learner,
+    Follower,
+    PreCandidate(Ballot),
+    Candidate(Ballot),
+    Leader(Leadership),
+}
+
+impl Part {
+    fn role(&self) -> Role {
+        match self {
+            Part::Learner => Role::Learner,
+            Part::Follower => Role::Follower,
+            Part::PreCandidate(_) => Role::PreCandidate,
+            Part::Candidate(_) => Role::Candidate,
+            Part::Leader(_) => Role::Leader,
+        }
+    }
 }
 
 impl Raft {
@@ -249,34 +322,77 @@ impl Raft {
         random: Random,
         now: Time,
     ) -> Raft {
-        let _ = (recovered, now);
-        Raft {
+        let log = Log::new(recovered.log);
+        let term = recovered.term.max(log.last_term());
+        let vote = recovered.vote.filter(|_| term == recovered.term);
+        let part = match voters.contains(&me) {
+            true => Part::Follower,
+            false => Part::Learner,
+        };
+        let announced = Standing {
+            term,
+            role: part.role(),
+            leader: None,
+        };
+        let mut raft = Raft {
             config,
             me,
             voters,
             random,
             stats: Stats::default(),
-        }
+            term,
+            vote,
+            log,
+            commit: LogIndex(0),
+            part,
+            leader: None,
+            heard: None,
+            election: Timer::stopped(),
+            quiet_since: now,
+            learners: BTreeSet::new(),
+            announced,
+            #[cfg(feature = "mutants")]
+            mutant: None,
+        };
+        raft.arm_first_election(now);
+        raft
     }
 
     /// The one verb.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
-        let _ = (now, input, out);
+        match input {
+            Input::Tick => self.on_tick(now, out),
+            Input::Received { from, message } => match message {
+                Message::PreVote(ask) => self.on_pre_vote(now, from, ask, out),
+                Message::PreVoteReply(reply) => self.on_pre_vote_reply(now, from, reply, out),
+                Message::Vote(ask) => self.on_vote(now, from, ask, out),
+                Message::VoteReply(reply) => self.on_vote_reply(now, from, reply, out),
+                Message::Append(append) => self.on_append(now, from, append, out),
+                Message::AppendReply(reply) => self.on_append_reply(now, from, reply, out),
+            },
+            Input::Propose { data } => self.on_propose(data, out),
+            Input::PeerUp { node } => self.on_peer_up(node, out),
+            Input::PeerDown { node, dead } => self.on_peer_down(now, node, dead),
+        }
     }
 
     /// When to be stepped next.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        None
+        let own = self.election.deadline(Wake::Election);
+        let Part::Leader(leadership) = &self.part else {
+            return own;
+        };
+        Deadline::earliest(own, leadership.deadline())
     }
 
     /// Role, term and leader.
     #[must_use]
     pub fn standing(&self) -> Standing {
         Standing {
-            term: Term(0),
-            role: Role::Learner,
-            leader: None,
+            term: self.term,
+            role: self.part.role(),
+            leader: self.leader,
         }
     }
 
@@ -289,28 +405,31 @@ impl Raft {
     /// The commit index.
     #[must_use]
     pub fn commit(&self) -> LogIndex {
-        LogIndex(0)
+        self.commit
     }
 
     /// The entry at `index`.
     #[must_use]
     pub fn entry(&self, index: LogIndex) -> Option<&Entry> {
-        let _ = index;
-        None
+        self.log.entry(index)
     }
 
     /// The last index of the log, durable or not.
     #[must_use]
     pub fn last_index(&self) -> LogIndex {
-        LogIndex(0)
+        self.log.last_index()
     }
 
     /// As leader: whether a majority answered within the last election timeout. As follower: whether a leader is known
     /// and was heard within it.
     #[must_use]
     pub fn has_quorum(&self, now: Time) -> bool {
-        let _ = now;
-        false
+        let heard = match &self.part {
+            Part::Leader(leadership) => leadership.quorum_heard(now, self.me, &self.voters),
+            Part::Learner | Part::Follower => self.heard.filter(|_| self.leader.is_some()),
+            Part::PreCandidate(_) | Part::Candidate(_) => None,
+        };
+        heard.is_some_and(|heard| now.since(heard) < self.config.election_timeout_max)
     }
 
     /// Counters so far.
@@ -318,4 +437,64 @@ impl Raft {
     pub fn stats(&self) -> Stats {
         self.stats
     }
+
+    fn on_tick(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.election.fire(now) {
+            self.on_election_timeout(now, out);
+        }
+        self.on_leader_tick(now, out);
+    }
+
+    fn on_peer_up(&mut self, node: NodeId, out: &mut Vec<Output>) {
+        if node == self.me {
+            return;
+        }
+        if !self.voters.contains(&node) {
+            self.learners.insert(node);
+        }
+        self.resume_replication(node, out);
+    }
+
+    fn on_peer_down(&mut self, now: Time, node: NodeId, dead: bool) {
+        if dead {
+            self.learners.remove(&node);
+        }
+        self.suspend_replication(node, dead);
+        if self.leader == Some(node) && node != self.me {
+            self.doubt_leader(now);
+        }
+    }
+
+    /// Makes the current term and vote durable.
+    fn persist_hard_state(&self, out: &mut Vec<Output>) {
+        out.push(Output::Persist(Record::HardState {
+            term: self.term,
+            vote: self.vote,
+        }));
+    }
+
+    /// Hands out the entries up to `commit`, each once (I5).
+    fn commit_up_to(&mut self, commit: LogIndex, out: &mut Vec<Output>) {
+        while self.commit < commit {
+            let Some(entry) = self.log.entry(self.commit.next()) else {
+                return;
+            };
+            self.commit = entry.index;
+            self.stats.committed += 1;
+            out.push(Output::Committed(entry.clone()));
+        }
+    }
+
+    /// Tells who leads, if that changed.
+    fn announce(&mut self, out: &mut Vec<Output>) {
+        let standing = self.standing();
+        if standing != self.announced {
+            self.announced = standing;
+            out.push(Output::Changed(standing));
+        }
+    }
+}
+
+fn fault(from: NodeId, fault: PeerFault) -> Output {
+    Output::Note(Notice::PeerFault { from, fault })
 }

@@ -1,7 +1,11 @@
 //! The connection machine: socket bytes in, frames out, and back.
+//!
+//! `frame` knows the bytes of frames, `hello` the introduction, `queue` one class of messages, and `link` composes them.
 
+mod frame;
 mod hello;
 mod link;
+mod queue;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -46,7 +50,8 @@ impl Priority {
 pub struct Config {
     /// The largest body of one frame, in bytes; checked before anything is allocated.
     pub frame_bytes_max: usize,
-    /// Bytes one class may hold unsent and unacknowledged; beyond that `submit` refuses.
+    /// Bytes of frames one class may hold unsent, headers included; beyond that `submit` refuses, except that an empty
+    /// class takes any frame.
     pub queue_bytes_max: usize,
     /// The hello must be complete within this time.
     pub hello_timeout: Duration,
@@ -90,7 +95,7 @@ pub enum Outgoing {
 /// Why a submission was refused; nothing was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SubmitError {
-    /// The class holds `queue_bytes_max` already: slow down.
+    /// The class would hold more than `queue_bytes_max`, or 65536 of its messages wait for an acknowledgement: slow down.
     Full,
     /// The body exceeds `frame_bytes_max`.
     TooLarge {
@@ -167,7 +172,8 @@ pub enum CloseReason {
         /// Theirs.
         theirs: ClusterId,
     },
-    /// The other end is not who was dialled, or not who its certificate says.
+    /// The other end is not who was dialled, or not who its certificate says; or both are equal, and it bears our own
+    /// id.
     WrongNode {
         /// Whom we expected.
         expected: NodeId,
@@ -211,6 +217,10 @@ impl fmt::Display for CloseReason {
             CloseReason::WrongCluster { ours, theirs } => write!(
                 f,
                 "cluster id mismatch (ours \"{ours}\", theirs \"{theirs}\"). Reused address?"
+            ),
+            CloseReason::WrongNode { expected, found } if expected == found => write!(
+                f,
+                "the other end has our own id {found}. Own address dialled, or one id given to two nodes?"
             ),
             CloseReason::WrongNode { expected, found } => {
                 write!(

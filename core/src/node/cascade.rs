@@ -1,0 +1,351 @@
+//! The cascade: routes what one subsystem says to those it concerns.
+//!
+//! Facts climb the floors (`Died`, `Committed`, `RoleChanged`), commands descend (`Propose`,
+//! `Append`, `Send`). What a subsystem says is worked off depth first, in order, before anything
+//! else: so when a subsystem hears a fact, everything that was said before it has taken effect.
+//! Every match is exhaustive: a new output breaks the build exactly where a decision is due.
+
+use alloc::vec::Vec;
+
+use super::{Action, Answer, Node, Refusal, links};
+use crate::control::{self, Ending, Envelope};
+use crate::durable::Record;
+use crate::id::{NodeId, Ticket};
+use crate::notice::Notice;
+use crate::payload::Payload;
+use crate::time::Time;
+use crate::wire::{Message, codec};
+use crate::{balance, failover, membership, raft};
+
+/// The ticket of proposals that nobody waits for; drivers count theirs from 1.
+pub(super) const NOBODY: Ticket = Ticket(0);
+
+/// One thing to be done, by one subsystem.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Work {
+    Membership(membership::Input),
+    Raft(raft::Input),
+    Control(control::Input),
+    Failover(failover::Input),
+    Balance(balance::Input),
+    Links(links::Input),
+    /// Send what the gate lets pass.
+    Release,
+}
+
+/// What waits behind the gate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Held {
+    /// This life of the node may speak.
+    Start,
+    /// A promise of consensus.
+    Promise { to: NodeId, message: raft::Message },
+}
+
+impl Node {
+    /// Works off `work` and everything it leads to.
+    pub(super) fn cascade(&mut self, now: Time, work: Work, actions: &mut Vec<Action>) {
+        // A stack whose top is the next piece: what a piece leads to goes on top, reversed.
+        let mut stack = Vec::from([work]);
+        let mut led_to = Vec::new();
+        while let Some(work) = stack.pop() {
+            self.work_off(now, work, &mut led_to, actions);
+            stack.extend(led_to.drain(..).rev());
+        }
+        if core::mem::take(&mut self.routes_changed) {
+            actions.push(Action::PublishRoutes(self.balance.snapshot()));
+        }
+    }
+
+    fn work_off(&mut self, now: Time, work: Work, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
+        match work {
+            Work::Membership(input) => {
+                let mut out = Vec::new();
+                self.membership.step(now, input, &mut out);
+                for output in out {
+                    self.on_membership(output, next, actions);
+                }
+            }
+            Work::Raft(input) => {
+                let mut out = Vec::new();
+                self.raft.step(now, input, &mut out);
+                for output in out {
+                    self.on_raft(output, next, actions);
+                }
+            }
+            Work::Control(input) => {
+                let mut out = Vec::new();
+                self.control.step(now, input, &mut out);
+                for output in out {
+                    on_control(output, next, actions);
+                }
+            }
+            Work::Failover(input) => {
+                let mut out = Vec::new();
+                self.failover.step(now, input, &mut out);
+                for failover::Output::Propose(command) in out {
+                    let (ticket, request) = (NOBODY, None);
+                    let propose = control::Input::Propose {
+                        ticket,
+                        request,
+                        command,
+                    };
+                    next.push(Work::Control(propose));
+                }
+            }
+            Work::Balance(input) => self.routes_changed |= self.balance.step(input),
+            Work::Links(input) => {
+                let mut out = Vec::new();
+                self.links.step(now, input, &mut out);
+                for output in out {
+                    on_links(output, next, actions);
+                }
+            }
+            Work::Release => self.on_release(next, actions),
+        }
+    }
+
+    fn on_release(&mut self, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
+        while let Some(held) = self.gate.release() {
+            match held {
+                Held::Start => {
+                    self.started = true;
+                    let incarnation = self.membership.incarnation();
+                    actions.push(Action::Notify(Notice::Started { incarnation }));
+                    next.push(Work::Membership(membership::Input::Started));
+                }
+                // A promise to oneself comes back as a message, now that it is durable.
+                Held::Promise { to, message } if to == self.me.node => {
+                    next.push(Work::Raft(raft::Input::Received { from: to, message }));
+                }
+                Held::Promise { to, message } => next.push(send(to, Message::Raft(message))),
+            }
+        }
+    }
+
+    fn on_membership(
+        &mut self,
+        output: membership::Output,
+        next: &mut Vec<Work>,
+        actions: &mut Vec<Action>,
+    ) {
+        match output {
+            membership::Output::Send { to, message } => {
+                next.push(send(to, Message::Membership(message)));
+            }
+            membership::Output::Dial { address } => {
+                next.push(Work::Links(links::Input::Dial { address }));
+            }
+            membership::Output::Fact(fact) => {
+                actions.push(Action::Notify(Notice::Member(fact.clone())));
+                self.on_fact(fact, next);
+            }
+            membership::Output::Joined(welcomed) => {
+                let Some((ticket, seeds)) = self.joining.take() else {
+                    return;
+                };
+                let refusal = Refusal::NobodyAnswered { seeds };
+                let answer = if welcomed {
+                    Ok(Answer::Joined)
+                } else {
+                    Err(refusal)
+                };
+                actions.push(Action::Reply { ticket, answer });
+            }
+            membership::Output::LeaveDone => {
+                let tickets = self.leaving.take().into_iter();
+                actions.extend(tickets.map(|ticket| Action::Reply {
+                    ticket,
+                    answer: Ok(Answer::Left),
+                }));
+            }
+            membership::Output::Note(notice) => {
+                actions.push(Action::Notify(Notice::Membership(notice)));
+            }
+        }
+    }
+
+    fn on_fact(&mut self, fact: membership::Fact, next: &mut Vec<Work>) {
+        match fact {
+            membership::Fact::Joined(member) => {
+                let (peer, address, zone) = (member.peer(), member.address, member.zone);
+                let node = peer.node;
+                if node != self.me.node {
+                    next.push(Work::Links(links::Input::Known { node, address }));
+                }
+                // The death of an earlier life ended replication; its connection may already be the
+                // new life's.
+                if self.links.active(node).is_some() {
+                    next.push(Work::Raft(raft::Input::PeerUp { node }));
+                }
+                next.push(Work::Failover(failover::Input::Alive(peer)));
+                let target = balance::Target {
+                    peer,
+                    address,
+                    zone,
+                    suspected: false,
+                };
+                next.push(Work::Balance(balance::Input::Alive(target)));
+            }
+            membership::Fact::Suspected { peer, accuser: _ } => {
+                let suspected = true;
+                next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
+            }
+            membership::Fact::Refuted { peer } => {
+                let suspected = false;
+                next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
+            }
+            membership::Fact::Died { peer, accuser: _ } | membership::Fact::Left { peer } => {
+                let node = peer.node;
+                next.push(Work::Raft(raft::Input::PeerDown { node, dead: true }));
+                next.push(Work::Failover(failover::Input::Gone(peer)));
+                next.push(Work::Balance(balance::Input::Gone(peer)));
+                next.push(Work::Links(links::Input::Gone { node }));
+            }
+            membership::Fact::Moved { peer, address } => {
+                next.push(Work::Links(links::Input::Known {
+                    node: peer.node,
+                    address,
+                }));
+                next.push(Work::Balance(balance::Input::Moved { peer, address }));
+            }
+        }
+    }
+
+    fn on_raft(&mut self, output: raft::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
+        match output {
+            raft::Output::Send { to, message } => next.push(send(to, Message::Raft(message))),
+            raft::Output::Promise { to, message } => {
+                self.gate.hold(Held::Promise { to, message });
+                next.push(Work::Release);
+            }
+            raft::Output::Persist(record) => {
+                let (lsn, record) = (self.gate.write(), Record::Raft(record));
+                actions.push(Action::Persist { lsn, record });
+            }
+            raft::Output::Committed(entry) => self.on_committed(&entry, next, actions),
+            raft::Output::Rejected { data } => {
+                if let Ok(envelope) = codec::decode::<Envelope>(&data) {
+                    next.push(Work::Control(control::Input::NotAppended(envelope)));
+                }
+            }
+            raft::Output::Changed(standing) => {
+                actions.push(Action::Notify(Notice::Leadership(standing)));
+                next.push(Work::Control(control::Input::Leader(standing.leader)));
+                if standing.role != raft::Role::Leader {
+                    next.push(Work::Failover(failover::Input::Following));
+                }
+            }
+            raft::Output::Note(notice) => actions.push(Action::Notify(Notice::Raft(notice))),
+        }
+    }
+
+    fn on_committed(
+        &mut self,
+        entry: &raft::Entry,
+        next: &mut Vec<Work>,
+        actions: &mut Vec<Action>,
+    ) {
+        let index = entry.index;
+        let envelope = if entry.data.is_empty() {
+            None
+        } else {
+            match codec::decode::<Envelope>(&entry.data) {
+                Ok(envelope) => Some(envelope),
+                Err(error) => {
+                    actions.push(Action::Notify(Notice::UnknownEntry { index, error }));
+                    None
+                }
+            }
+        };
+        next.push(Work::Control(control::Input::Committed { index, envelope }));
+        let standing = self.raft.standing();
+        if standing.role == raft::Role::Leader && entry.term == standing.term {
+            next.push(Work::Failover(failover::Input::Leading));
+        }
+    }
+}
+
+fn on_control(output: control::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
+    match output {
+        control::Output::Append(envelope) => {
+            let mut bytes = Vec::new();
+            codec::encode(&envelope, &mut bytes);
+            next.push(Work::Raft(raft::Input::Propose {
+                data: Payload::from(bytes),
+            }));
+        }
+        control::Output::Send { to, message } => next.push(send(to, Message::Control(message))),
+        control::Output::Reply {
+            ticket: NOBODY,
+            ending: _,
+        } => {}
+        control::Output::Reply { ticket, ending } => {
+            let answer = match ending {
+                Ending::Applied { index, outcome } => Ok(Answer::Applied { index, outcome }),
+                Ending::Unknown => Err(Refusal::Unknown),
+                Ending::Busy => Err(Refusal::Busy),
+            };
+            actions.push(Action::Reply { ticket, answer });
+        }
+        control::Output::RoleChanged { role, state } => {
+            let (holder, epoch) = (state.holder, state.epoch);
+            actions.push(Action::Notify(Notice::RoleChanged {
+                role: role.clone(),
+                holder,
+                epoch,
+            }));
+            let changed = failover::Input::RoleChanged {
+                role: role.clone(),
+                state,
+            };
+            next.push(Work::Failover(changed));
+            next.push(Work::Balance(balance::Input::RoleChanged { role, state }));
+        }
+    }
+}
+
+fn on_links(output: links::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
+    match output {
+        links::Output::Up {
+            peer,
+            address,
+            dialed,
+        } => {
+            actions.push(Action::Notify(Notice::LinkUp { peer, address }));
+            let up = membership::Input::LinkUp {
+                peer,
+                address,
+                dialed,
+            };
+            next.push(Work::Membership(up));
+            next.push(Work::Raft(raft::Input::PeerUp { node: peer.node }));
+        }
+        links::Output::Down { peer } => {
+            actions.push(Action::Notify(Notice::LinkDown { peer }));
+            let node = peer.node;
+            next.push(Work::Membership(membership::Input::LinkDown { node }));
+            next.push(Work::Raft(raft::Input::PeerDown { node, dead: false }));
+        }
+        links::Output::Dial { address, expected } => {
+            actions.push(Action::Dial { address, expected });
+        }
+        links::Output::Hangup { link } => actions.push(Action::Hangup { link }),
+        links::Output::Send { link, to, message } => {
+            let priority = message.priority();
+            actions.push(Action::Send {
+                link,
+                to,
+                priority,
+                message,
+            });
+        }
+        links::Output::Dropped { to, messages } => {
+            actions.push(Action::Notify(Notice::OutboxDropped { to, messages }));
+        }
+    }
+}
+
+fn send(to: NodeId, message: Message) -> Work {
+    Work::Links(links::Input::Send { to, message })
+}

@@ -1,0 +1,343 @@
+//! Elections (Raft thesis §3.4, §9.6) and the changes of role.
+//!
+//! A voter that hears no leader first asks whether it could win (pre-vote, which changes nothing anywhere), then takes
+//! a new term, votes for itself and, once that is durable, asks for votes (I2). Pre-vote alone lets a leader that can
+//! send but not receive reign for ever, check-quorum alone lets a deaf node raise terms for ever; together they are
+//! stable, so neither is an option.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::mutant::Mutant;
+use super::{
+    Cause, Message, Notice, Output, Part, PeerFault, PreVote, PreVoteReply, Raft, Role, Vote,
+    VoteReply, fault,
+};
+use crate::id::{LogIndex, NodeId, Term};
+use crate::quorum::{self, Verdict};
+use crate::time::{Time, Wake};
+
+/// Who answered what; only voters are entered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Ballot {
+    answers: BTreeMap<NodeId, bool>,
+}
+
+impl Ballot {
+    /// A yes is never taken back: a late refusal answers an earlier question.
+    fn enter(&mut self, voter: NodeId, granted: bool) {
+        let answer = self.answers.entry(voter).or_insert(granted);
+        *answer |= granted;
+    }
+
+    pub(super) fn has_yes_of(&self, voter: NodeId) -> bool {
+        self.answers.get(&voter) == Some(&true)
+    }
+}
+
+impl Raft {
+    /// The only voter need not wait for anybody.
+    pub(super) fn arm_first_election(&mut self, now: Time) {
+        if self.voters.len() == 1 && self.voters.contains(&self.me) {
+            self.election.set(now);
+        } else {
+            self.arm_election(now);
+        }
+    }
+
+    /// Waits a newly drawn election timeout, if this node votes.
+    pub(super) fn arm_election(&mut self, now: Time) {
+        self.quiet_since = now;
+        if self.voters.contains(&self.me) {
+            let (low, high) = (
+                self.config.election_timeout_min,
+                self.config.election_timeout_max,
+            );
+            let span = self.random.span(low, high);
+            self.election.set(now + span);
+        }
+    }
+
+    pub(super) fn on_election_timeout(&mut self, now: Time, out: &mut Vec<Output>) {
+        let cause = match self.part {
+            Part::Follower if self.leader.is_some() && self.heard.is_none() => Cause::LeaderDown,
+            Part::Follower => Cause::Silence(now.since(self.quiet_since)),
+            Part::PreCandidate(_) | Part::Candidate(_) => Cause::ElectionLost,
+            Part::Learner | Part::Leader(_) => return,
+        };
+        self.become_pre_candidate(now, cause, out);
+    }
+
+    pub(super) fn on_pre_vote(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        ask: PreVote,
+        out: &mut Vec<Output>,
+    ) {
+        if !self.may_ask(from, out) {
+            return;
+        }
+        let granted = ask.term > self.term
+            && !self.hears_leader(now)
+            && self.log.is_covered_by(ask.last_term, ask.last_index);
+        let term = match granted {
+            true => ask.term,
+            false => self.term,
+        };
+        out.push(Output::Send {
+            to: from,
+            message: Message::PreVoteReply(PreVoteReply { term, granted }),
+        });
+    }
+
+    pub(super) fn on_pre_vote_reply(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        reply: PreVoteReply,
+        out: &mut Vec<Output>,
+    ) {
+        if from == self.me || !self.voters.contains(&from) {
+            out.push(fault(from, PeerFault::NotAVoter));
+            return;
+        }
+        if !reply.granted && reply.term > self.term {
+            let cause = Cause::HigherTerm(reply.term);
+            self.become_follower(now, reply.term, None, cause, out);
+            return;
+        }
+        let Part::PreCandidate(ballot) = &mut self.part else {
+            return;
+        };
+        if reply.granted && reply.term != self.term.next() {
+            return;
+        }
+        ballot.enter(from, reply.granted);
+        self.count_pre_votes(now, out);
+    }
+
+    pub(super) fn on_vote(&mut self, now: Time, from: NodeId, ask: Vote, out: &mut Vec<Output>) {
+        if !self.may_ask(from, out) {
+            return;
+        }
+        if ask.term > self.term && !self.hears_leader(now) {
+            self.become_follower(now, ask.term, None, Cause::HigherTerm(ask.term), out);
+        }
+        let is_free = self.vote.is_none() && self.leader.is_none();
+        let granted = ask.term == self.term
+            && (is_free || self.vote == Some(from))
+            && self.log.is_covered_by(ask.last_term, ask.last_index);
+        if granted {
+            self.grant_vote(now, from, out);
+        } else {
+            out.push(Output::Send {
+                to: from,
+                message: self.vote_reply(false),
+            });
+        }
+    }
+
+    pub(super) fn on_vote_reply(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        reply: VoteReply,
+        out: &mut Vec<Output>,
+    ) {
+        if !self.voters.contains(&from) {
+            out.push(fault(from, PeerFault::NotAVoter));
+            return;
+        }
+        if reply.term > self.term {
+            let cause = Cause::HigherTerm(reply.term);
+            self.become_follower(now, reply.term, None, cause, out);
+            return;
+        }
+        let Part::Candidate(ballot) = &mut self.part else {
+            return;
+        };
+        if reply.term < self.term {
+            return;
+        }
+        ballot.enter(from, reply.granted);
+        match quorum::tally(&self.voters, |v| ballot.answers.get(&v).copied()) {
+            Verdict::Won if ballot.has_yes_of(self.me) => {
+                let ballot = core::mem::take(ballot);
+                self.become_leader(now, &ballot, out);
+            }
+            Verdict::Won | Verdict::Pending => {}
+            Verdict::Lost => self.become_follower(now, self.term, None, Cause::ElectionLost, out),
+        }
+    }
+
+    /// The failure detector spoke against the leader: others may be elected, and this node asks soon.
+    pub(super) fn doubt_leader(&mut self, now: Time) {
+        self.heard = None;
+        let soonest = self.config.election_timeout_min / 3;
+        let at = now + self.random.span(Duration::ZERO, soonest);
+        let armed = self.election.deadline(Wake::Election);
+        if armed.is_some_and(|armed| at < armed.at) {
+            self.election.set(at);
+        }
+    }
+
+    fn grant_vote(&mut self, now: Time, to: NodeId, out: &mut Vec<Output>) {
+        if self.vote.is_none() {
+            self.vote = Some(to);
+            if !self.is_planted(Mutant::VoteNotPersisted) {
+                self.persist_hard_state(out);
+            }
+        }
+        if matches!(self.part, Part::PreCandidate(_)) {
+            // Its own attempt would only disturb the one it has just helped.
+            self.become_follower(now, self.term, None, Cause::ElectionLost, out);
+        }
+        self.arm_election(now);
+        let message = self.vote_reply(true);
+        out.push(match self.is_planted(Mutant::VoteBeforeDurable) {
+            true => Output::Send { to, message },
+            false => Output::Promise { to, message },
+        });
+    }
+
+    /// Takes `term` and its leader; also how a leader or a candidate gives up.
+    pub(super) fn become_follower(
+        &mut self,
+        now: Time,
+        term: Term,
+        leader: Option<NodeId>,
+        cause: Cause,
+        out: &mut Vec<Output>,
+    ) {
+        if term > self.term {
+            self.term = term;
+            self.vote = None;
+            self.persist_hard_state(out);
+        }
+        if self.leader != leader {
+            self.leader = leader;
+            self.heard = None;
+        }
+        match self.part {
+            Part::Learner | Part::Follower => {}
+            Part::PreCandidate(_) | Part::Candidate(_) | Part::Leader(_) => {
+                self.change_part(Part::Follower, cause, out);
+                self.arm_election(now);
+            }
+        }
+        self.announce(out);
+    }
+
+    fn become_pre_candidate(&mut self, now: Time, cause: Cause, out: &mut Vec<Output>) {
+        self.arm_election(now);
+        if self.term.0 == u64::MAX {
+            return;
+        }
+        self.stats.pre_elections += 1;
+        self.leader = None;
+        self.heard = None;
+        let mut ballot = Ballot::default();
+        ballot.enter(self.me, true);
+        self.change_part(Part::PreCandidate(ballot), cause, out);
+        self.announce(out);
+        let (last_index, last_term) = self.log_end();
+        let message = Message::PreVote(PreVote {
+            term: self.term.next(),
+            last_index,
+            last_term,
+        });
+        for to in self.others() {
+            let message = message.clone();
+            out.push(Output::Send { to, message });
+        }
+        self.count_pre_votes(now, out);
+    }
+
+    fn count_pre_votes(&mut self, now: Time, out: &mut Vec<Output>) {
+        let Part::PreCandidate(ballot) = &self.part else {
+            return;
+        };
+        match quorum::tally(&self.voters, |v| ballot.answers.get(&v).copied()) {
+            Verdict::Won => self.become_candidate(now, out),
+            Verdict::Pending => {}
+            Verdict::Lost => self.become_follower(now, self.term, None, Cause::ElectionLost, out),
+        }
+    }
+
+    fn become_candidate(&mut self, now: Time, out: &mut Vec<Output>) {
+        self.stats.elections += 1;
+        self.term = self.term.next();
+        self.vote = Some(self.me);
+        self.persist_hard_state(out);
+        self.change_part(Part::Candidate(Ballot::default()), Cause::PreVotesWon, out);
+        self.announce(out);
+        self.arm_election(now);
+        let (last_index, last_term) = self.log_end();
+        let message = Message::Vote(Vote {
+            term: self.term,
+            last_index,
+            last_term,
+        });
+        // The request is a promise (I2): it says "my log reaches here, and I shall not campaign in this term again".
+        for to in self.others() {
+            let message = message.clone();
+            out.push(Output::Promise { to, message });
+        }
+        out.push(Output::Promise {
+            to: self.me,
+            message: self.vote_reply(true),
+        });
+    }
+
+    pub(super) fn change_part(&mut self, part: Part, cause: Cause, out: &mut Vec<Output>) {
+        let (from, to): (Role, Role) = (self.part.role(), part.role());
+        self.part = part;
+        if from != to {
+            out.push(Output::Note(Notice::RoleChanged {
+                from,
+                to,
+                term: self.term,
+                cause,
+            }));
+        }
+    }
+
+    /// Only voters ask, and only voters are asked.
+    fn may_ask(&self, from: NodeId, out: &mut Vec<Output>) -> bool {
+        if from == self.me || !self.voters.contains(&from) {
+            out.push(fault(from, PeerFault::NotAVoter));
+            return false;
+        }
+        self.voters.contains(&self.me)
+    }
+
+    /// Whether a leader is alive as far as this node knows, so that nobody else should be elected (I6). A leader is
+    /// sure of itself until the quorum check deposes it.
+    fn hears_leader(&self, now: Time) -> bool {
+        let is_fresh = |heard| now.since(heard) < self.config.election_timeout_min;
+        match self.part {
+            Part::Leader(_) => true,
+            Part::Learner | Part::Follower | Part::PreCandidate(_) | Part::Candidate(_) => {
+                self.heard.is_some_and(is_fresh)
+            }
+        }
+    }
+
+    fn vote_reply(&self, granted: bool) -> Message {
+        Message::VoteReply(VoteReply {
+            term: self.term,
+            granted,
+        })
+    }
+
+    fn log_end(&self) -> (LogIndex, Term) {
+        (self.log.last_index(), self.log.last_term())
+    }
+
+    fn others(&self) -> impl Iterator<Item = NodeId> {
+        let me = self.me;
+        self.voters.iter().copied().filter(move |v| *v != me)
+    }
+}

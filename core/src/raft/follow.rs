@@ -1,0 +1,138 @@
+//! The follower's side of replication (Raft thesis §3.5, §3.6).
+//!
+//! A message is judged before anything is changed: one that breaks a rule leaves no trace but a notice.
+
+use alloc::vec::Vec;
+
+use super::{
+    Append, AppendOutcome, AppendReply, Cause, Message, Output, Part, PeerFault, Raft, Record,
+    fault,
+};
+use crate::id::{LogIndex, NodeId, Term};
+use crate::time::Time;
+
+impl Raft {
+    pub(super) fn on_append(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        append: Append,
+        out: &mut Vec<Output>,
+    ) {
+        if let Err(broken) = self.judge_append(from, &append) {
+            out.push(fault(from, broken));
+            return;
+        }
+        if append.term < self.term {
+            // The answer deposes a leader that does not know of the newer term.
+            let outcome = AppendOutcome::Conflict {
+                index: LogIndex(0),
+                term: Term(0),
+            };
+            self.send_append_reply(from, append.round, outcome, out);
+            return;
+        }
+        let cause = match append.term > self.term {
+            true => Cause::HigherTerm(append.term),
+            false => Cause::LeaderFound(from),
+        };
+        self.become_follower(now, append.term, Some(from), cause, out);
+        self.heard = Some(now);
+        self.arm_election(now);
+        self.take_entries(from, append, out);
+    }
+
+    /// Everything that can be wrong with the message itself or in the light of what is committed here.
+    fn judge_append(&self, from: NodeId, append: &Append) -> Result<(), PeerFault> {
+        if from == self.me || !self.voters.contains(&from) {
+            return Err(PeerFault::NotAVoter);
+        }
+        if !is_contiguous(append) {
+            return Err(PeerFault::GapInEntries);
+        }
+        if append.term < self.term {
+            return Ok(());
+        }
+        let another_leads = self.leader.is_some_and(|leader| leader != from);
+        if append.term == self.term && (another_leads || matches!(self.part, Part::Leader(_))) {
+            return Err(PeerFault::ConflictingLeader);
+        }
+        let differs = |index, term| self.log.term_at(index).is_some_and(|here| here != term);
+        let overwritten = match differs(append.prev_index, append.prev_term) {
+            true => Some(append.prev_index),
+            false => {
+                let different = append.entries.iter().find(|e| differs(e.index, e.term));
+                different.map(|entry| entry.index)
+            }
+        };
+        match overwritten.is_some_and(|index| index <= self.commit) {
+            true => Err(PeerFault::ConflictingLeader),
+            false => Ok(()),
+        }
+    }
+
+    fn take_entries(&mut self, from: NodeId, append: Append, out: &mut Vec<Output>) {
+        let (prev, prev_term) = (append.prev_index, append.prev_term);
+        if self.log.term_at(prev) != Some(prev_term) {
+            // Entries of a later term than the leader's at `prev` cannot be in its log at or before `prev`.
+            let index = self.log.last_at_most(LogIndex(prev.0 - 1), prev_term);
+            let term = self.log.term_at(index).unwrap_or_default();
+            let outcome = AppendOutcome::Conflict { index, term };
+            self.send_append_reply(from, append.round, outcome, out);
+            return;
+        }
+        let matched = append.entries.last().map_or(prev, |entry| entry.index);
+        let fresh = &append.entries[self.log.known(&append.entries)..];
+        if !fresh.is_empty() {
+            self.log.put(fresh);
+            out.push(Output::Persist(Record::Append {
+                entries: fresh.to_vec(),
+            }));
+        }
+        self.commit_up_to(append.commit.min(matched), out);
+        let reply = AppendReply {
+            term: self.term,
+            round: append.round,
+            outcome: AppendOutcome::Matched { index: matched },
+        };
+        out.push(Output::Promise {
+            to: from,
+            message: Message::AppendReply(reply),
+        });
+    }
+
+    /// A refusal: it promises nothing.
+    fn send_append_reply(
+        &self,
+        to: NodeId,
+        round: u64,
+        outcome: AppendOutcome,
+        out: &mut Vec<Output>,
+    ) {
+        let reply = AppendReply {
+            term: self.term,
+            round,
+            outcome,
+        };
+        out.push(Output::Send {
+            to,
+            message: Message::AppendReply(reply),
+        });
+    }
+}
+
+/// Entries follow `prev` one by one, and terms never decrease nor exceed the leader's.
+fn is_contiguous(append: &Append) -> bool {
+    let (mut index, mut term) = (append.prev_index, append.prev_term);
+    if (index == LogIndex(0)) != (term == Term(0)) || term > append.term {
+        return false;
+    }
+    for entry in &append.entries {
+        let follows = index.0 < u64::MAX && entry.index == index.next();
+        if !follows || entry.term < term || entry.term == Term(0) || entry.term > append.term {
+            return false;
+        }
+        (index, term) = (entry.index, entry.term);
+    }
+    true
+}

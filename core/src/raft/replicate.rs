@@ -1,0 +1,377 @@
+//! The leader's side: replication, commitment, heartbeats and the quorum check (Raft thesis §3.5, §3.6.2, §6.2).
+//!
+//! A message carries entries, the commit index and the proof of life at once. A heartbeat is a message without entries
+//! that claims everything sent before it, so its answer tells of any loss. When a commit index advances, those with
+//! nothing on its way hear of it at once, the others with their next message.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::election::Ballot;
+use super::log::Log;
+use super::mutant::Mutant;
+use super::progress::Progress;
+use super::{
+    Append, AppendOutcome, AppendReply, Cause, Config, Entry, Message, Output, Part, PeerFault,
+    Raft, Record, fault,
+};
+use crate::id::{LogIndex, NodeId, Term};
+use crate::payload::Payload;
+use crate::quorum;
+use crate::time::{Deadline, Time, Timer, Wake};
+
+/// What lives as long as one leadership.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Leadership {
+    /// The number of the last message sent.
+    round: u64,
+    /// What the leader's own disk holds.
+    matched: LogIndex,
+    followers: BTreeMap<NodeId, Progress>,
+    heartbeat: Timer,
+    quorum_check: Timer,
+}
+
+/// What goes into every message.
+struct Sight<'a> {
+    term: Term,
+    commit: LogIndex,
+    log: &'a Log,
+    config: &'a Config,
+}
+
+impl Leadership {
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        Deadline::earliest(
+            self.heartbeat.deadline(Wake::Heartbeat),
+            self.quorum_check.deadline(Wake::QuorumCheck),
+        )
+    }
+
+    /// Since when a majority, the leader included, has been heard.
+    pub(super) fn quorum_heard(
+        &self,
+        now: Time,
+        me: NodeId,
+        voters: &BTreeSet<NodeId>,
+    ) -> Option<Time> {
+        let heard_from = |voter: &NodeId| match *voter == me {
+            true => Some(now),
+            false => self.followers.get(voter).and_then(Progress::heard),
+        };
+        let mut heard: Vec<Option<Time>> = voters.iter().map(heard_from).collect();
+        heard.sort_unstable_by(|a, b| b.cmp(a));
+        heard.get(quorum::majority(heard.len()) - 1).copied()?
+    }
+
+    /// Sends one message, with entries or without.
+    fn send(&mut self, to: NodeId, carry: bool, sight: &Sight<'_>, out: &mut Vec<Output>) {
+        let Some(progress) = self.followers.get_mut(&to) else {
+            return;
+        };
+        self.round += 1;
+        let config = sight.config;
+        let prev_index = LogIndex(progress.next().0.saturating_sub(1));
+        let entries = match carry {
+            true => sight.log.batch(
+                progress.next(),
+                config.entries_per_append_max,
+                config.bytes_per_append_max,
+            ),
+            false => Vec::new(),
+        };
+        let last = entries.last().map_or(prev_index, |entry| entry.index);
+        progress.on_sent(last, entries.len());
+        let append = Append {
+            term: sight.term,
+            round: self.round,
+            prev_index,
+            prev_term: sight.log.term_at(prev_index).unwrap_or_default(),
+            commit: sight.commit,
+            entries,
+        };
+        let message = Message::Append(append);
+        out.push(Output::Send { to, message });
+    }
+
+    /// Sends what fits into the follower's window.
+    fn stream(&mut self, to: NodeId, sight: &Sight<'_>, out: &mut Vec<Output>) {
+        let wants = |progress: &Progress| {
+            progress.has_room(sight.config.appends_in_flight_max)
+                && progress.next() <= sight.log.last_index()
+        };
+        while self.followers.get(&to).is_some_and(wants) {
+            self.send(to, true, sight, out);
+        }
+    }
+
+    fn stream_to_all(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
+        for to in self.names(|_| true) {
+            self.stream(to, sight, out);
+        }
+    }
+
+    fn send_to_those(
+        &mut self,
+        whom: impl Fn(&Progress) -> bool,
+        carry: bool,
+        sight: &Sight<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        for to in self.names(whom) {
+            self.send(to, carry, sight, out);
+        }
+    }
+
+    fn names(&self, whom: impl Fn(&Progress) -> bool) -> Vec<NodeId> {
+        let chosen = self.followers.iter().filter(|(_, p)| whom(p));
+        chosen.map(|(name, _)| *name).collect()
+    }
+}
+
+impl Raft {
+    pub(super) fn on_leader_tick(&mut self, now: Time, out: &mut Vec<Output>) {
+        self.check_quorum(now, out);
+        let Some((leadership, sight)) = self.lead() else {
+            return;
+        };
+        if leadership.heartbeat.fire(now) {
+            leadership
+                .heartbeat
+                .set(now + sight.config.heartbeat_interval);
+            leadership.send_to_those(|_| true, false, &sight, out);
+        }
+    }
+
+    pub(super) fn on_append_reply(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        reply: AppendReply,
+        out: &mut Vec<Output>,
+    ) {
+        if reply.term > self.term {
+            let cause = Cause::HigherTerm(reply.term);
+            self.become_follower(now, reply.term, None, cause, out);
+            return;
+        }
+        let (term, me, last) = (self.term, self.me, self.log.last_index());
+        let Some((leadership, _)) = self.lead() else {
+            return;
+        };
+        if reply.term < term {
+            return;
+        }
+        if from == me {
+            if let AppendOutcome::Matched { index } = reply.outcome {
+                leadership.matched = leadership.matched.max(index.min(last));
+            }
+            self.advance_commit(out);
+            return;
+        }
+        let round_last = leadership.round;
+        let Some(progress) = leadership.followers.get_mut(&from) else {
+            return;
+        };
+        let is_possible = match reply.outcome {
+            AppendOutcome::Matched { index } => index <= progress.sent(),
+            AppendOutcome::Conflict { .. } => true,
+        };
+        if !is_possible || reply.round > round_last {
+            out.push(fault(from, PeerFault::ImpossibleMatch));
+            return;
+        }
+        progress.on_heard(now);
+        match reply.outcome {
+            AppendOutcome::Matched { index } => {
+                progress.on_matched(reply.round, index, round_last);
+                self.on_matched(from, out);
+            }
+            AppendOutcome::Conflict { index, term } => {
+                self.on_conflict(from, reply.round, index, term, out);
+            }
+        }
+    }
+
+    pub(super) fn on_propose(&mut self, data: Payload, out: &mut Vec<Output>) {
+        let uncommitted = self.log.last_index().0 - self.commit.0;
+        let has_room = usize::try_from(uncommitted).is_ok_and(|n| n < self.config.uncommitted_max);
+        if !matches!(self.part, Part::Leader(_)) || !has_room {
+            out.push(Output::Rejected { data });
+            return;
+        }
+        self.stats.proposed += 1;
+        self.append_own(data, out);
+        if let Some((leadership, sight)) = self.lead() {
+            leadership.stream_to_all(&sight, out);
+        }
+    }
+
+    /// A connection came up: whatever was on its way over the last one is doubtful.
+    pub(super) fn resume_replication(&mut self, node: NodeId, out: &mut Vec<Output>) {
+        let Some((leadership, sight)) = self.lead() else {
+            return;
+        };
+        let next = sight.log.last_index().next();
+        let new = || Progress::new(next, None);
+        leadership.followers.entry(node).or_insert_with(new);
+        leadership.send(node, false, &sight, out);
+    }
+
+    /// The follower is probed from now on; a dead learner is forgotten.
+    pub(super) fn suspend_replication(&mut self, node: NodeId, dead: bool) {
+        let has_vote = self.voters.contains(&node);
+        let Some((leadership, _)) = self.lead() else {
+            return;
+        };
+        let round = leadership.round;
+        if dead && !has_vote {
+            leadership.followers.remove(&node);
+        } else if let Some(progress) = leadership.followers.get_mut(&node) {
+            progress.on_down(round);
+        }
+    }
+
+    /// Takes office: the entry without a command lets everything before it be committed (§3.6.2).
+    pub(super) fn become_leader(&mut self, now: Time, ballot: &Ballot, out: &mut Vec<Output>) {
+        self.stats.elections_won += 1;
+        let next = self.log.last_index().next();
+        let voters = self.voters.iter().filter(|voter| **voter != self.me);
+        let names = voters.chain(&self.learners);
+        let heard = |node: NodeId| ballot.has_yes_of(node).then_some(now);
+        let mut leadership = Leadership {
+            round: 0,
+            matched: LogIndex(0),
+            followers: names
+                .map(|node| (*node, Progress::new(next, heard(*node))))
+                .collect(),
+            heartbeat: Timer::stopped(),
+            quorum_check: Timer::stopped(),
+        };
+        leadership
+            .heartbeat
+            .set(now + self.config.heartbeat_interval);
+        leadership
+            .quorum_check
+            .set(now + self.config.election_timeout_max);
+        self.election.stop();
+        self.leader = Some(self.me);
+        self.heard = None;
+        self.change_part(Part::Leader(leadership), Cause::VotesWon, out);
+        self.announce(out);
+        self.append_own(Payload::default(), out);
+        if let Some((leadership, sight)) = self.lead() {
+            leadership.send_to_those(|_| true, true, &sight, out);
+        }
+    }
+
+    /// Appends one entry of the current term; the leader's own acknowledgement comes back when it is durable.
+    fn append_own(&mut self, data: Payload, out: &mut Vec<Output>) {
+        let index = self.log.last_index().next();
+        let term = self.term;
+        let entries = Vec::from([Entry { term, index, data }]);
+        self.log.put(&entries);
+        out.push(Output::Persist(Record::Append { entries }));
+        let acknowledgement = AppendReply {
+            term,
+            round: 0,
+            outcome: AppendOutcome::Matched { index },
+        };
+        out.push(Output::Promise {
+            to: self.me,
+            message: Message::AppendReply(acknowledgement),
+        });
+    }
+
+    fn on_matched(&mut self, from: NodeId, out: &mut Vec<Output>) {
+        self.advance_commit(out);
+        if let Some((leadership, sight)) = self.lead() {
+            leadership.stream(from, &sight, out);
+        }
+    }
+
+    fn on_conflict(
+        &mut self,
+        from: NodeId,
+        round: u64,
+        index: LogIndex,
+        term: Term,
+        out: &mut Vec<Output>,
+    ) {
+        self.stats.conflicts += 1;
+        let Some((leadership, sight)) = self.lead() else {
+            return;
+        };
+        let hint = sight.log.last_at_most(index, term);
+        let round_last = leadership.round;
+        let Some(progress) = leadership.followers.get_mut(&from) else {
+            return;
+        };
+        if progress.on_conflict(round, hint, round_last) {
+            leadership.send(from, true, &sight, out);
+        }
+    }
+
+    /// Commits what a majority holds durably, once the last of it is of this term (I5).
+    fn advance_commit(&mut self, out: &mut Vec<Output>) {
+        let (me, term) = (self.me, self.term);
+        let Part::Leader(leadership) = &self.part else {
+            return;
+        };
+        let held = quorum::committed(&self.voters, |voter| match voter == me {
+            true => leadership.matched,
+            false => (leadership.followers.get(&voter)).map_or(LogIndex(0), Progress::matched),
+        });
+        let is_of_this_term = self.log.term_at(held) == Some(term);
+        if held <= self.commit || !(is_of_this_term || self.is_planted(Mutant::CommitOldTerm)) {
+            return;
+        }
+        self.commit_up_to(held, out);
+        if let Some((leadership, sight)) = self.lead() {
+            leadership.stream_to_all(&sight, out);
+            leadership.send_to_those(Progress::is_idle, false, &sight, out);
+        }
+    }
+
+    /// A leader without a majority stops leading, in the same term (§6.2).
+    fn check_quorum(&mut self, now: Time, out: &mut Vec<Output>) {
+        let (me, timeout) = (self.me, self.config.election_timeout_max);
+        let Part::Leader(leadership) = &mut self.part else {
+            return;
+        };
+        if !leadership.quorum_check.fire(now) {
+            return;
+        }
+        let heard = leadership.quorum_heard(now, me, &self.voters);
+        let lapse = heard.map_or(now, |heard| heard + timeout);
+        if lapse > now {
+            leadership.quorum_check.set(lapse);
+        } else if self.is_planted(Mutant::NoQuorumCheck) {
+            self.rearm_quorum_check(now);
+        } else {
+            self.become_follower(now, self.term, None, Cause::QuorumLost, out);
+        }
+    }
+
+    /// A mutant that does not check must not spin either.
+    fn rearm_quorum_check(&mut self, now: Time) {
+        if let Some((leadership, sight)) = self.lead() {
+            leadership
+                .quorum_check
+                .set(now + sight.config.election_timeout_max);
+        }
+    }
+
+    fn lead(&mut self) -> Option<(&mut Leadership, Sight<'_>)> {
+        let Part::Leader(leadership) = &mut self.part else {
+            return None;
+        };
+        let sight = Sight {
+            term: self.term,
+            commit: self.commit,
+            log: &self.log,
+            config: &self.config,
+        };
+        Some((leadership, sight))
+    }
+}

@@ -1,0 +1,272 @@
+//! A few nodes in one process, a message-level network between them: enough to test the composition
+//! without a simulator. Messages take a millisecond, and so does the disk.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use quorate_core::durable::{Durable, Record};
+use quorate_core::failover::{Placement, RoleSpec};
+use quorate_core::id::{ClusterId, LinkId, Lsn, NodeId, Peer, RoleName, Ticket};
+use quorate_core::journal::{Recorder, Start};
+use quorate_core::node::{Action, Answer, Command, Config, Event, Node, Refusal};
+use quorate_core::notice::Notice;
+use quorate_core::seed::Seed;
+use quorate_core::time::Time;
+
+/// One way of a message, and of a record to the disk, in milliseconds.
+const HOP: u64 = 1;
+
+/// A cluster of recorded nodes.
+pub struct Cluster {
+    pub now: u64,
+    pub nodes: BTreeMap<u64, Recorder>,
+    disks: BTreeMap<u64, Vec<(Lsn, Record)>>,
+    links: BTreeMap<LinkId, (LinkId, u64)>,
+    queue: BTreeMap<(u64, u64), (u64, Event)>,
+    counter: u64,
+    pub answers: BTreeMap<Ticket, Result<Answer, Refusal>>,
+    pub notices: Vec<(u64, u64, Notice)>,
+    voters: u64,
+    seed: u64,
+}
+
+impl Cluster {
+    pub fn new(voters: u64, seed: u64) -> Cluster {
+        let mut cluster = Cluster {
+            now: 0,
+            nodes: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            links: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            counter: 0,
+            answers: BTreeMap::new(),
+            notices: Vec::new(),
+            voters,
+            seed,
+        };
+        for node in 1..=voters {
+            cluster.start(node);
+        }
+        cluster
+    }
+
+    /// Starts a node from what its disk holds.
+    pub fn start(&mut self, node: u64) {
+        let mut config = Config::lan(ClusterId::new("test").unwrap(), NodeId(node), address(node));
+        config.voters = (1..=self.voters).map(NodeId).collect();
+        config.roles = vec![RoleSpec {
+            name: primary(),
+            placement: Placement::Leader,
+        }];
+        let mut durable = Durable::default();
+        let disk = self.disks.entry(node).or_default();
+        for (_, record) in disk.iter() {
+            durable.apply(record.clone());
+        }
+        let last = disk.last().map_or(Lsn(0), |(lsn, _)| *lsn);
+        let config = config.validate().expect("the configuration is valid");
+        let (seed, now) = (
+            Seed::from_number(self.seed).part(node),
+            Time::from_millis(self.now),
+        );
+        self.nodes.insert(
+            node,
+            Recorder::new(Start {
+                config,
+                durable,
+                last,
+                seed,
+                now,
+            }),
+        );
+        self.step(node, Event::Tick);
+    }
+
+    /// Kills a node: its unfinished writes and its connections are gone.
+    pub fn kill(&mut self, node: u64) {
+        self.nodes.remove(&node);
+        self.queue.retain(|_, (to, _)| *to != node);
+        let lost: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, (_, to))| *to == node)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in lost {
+            self.hang_up(link);
+        }
+    }
+
+    pub fn command(&mut self, node: u64, command: Command) -> Ticket {
+        self.counter += 1;
+        let ticket = Ticket(self.counter);
+        self.step(node, Event::Command { ticket, command });
+        ticket
+    }
+
+    /// Runs until `done`, or panics after `limit` milliseconds.
+    pub fn run_until(&mut self, limit: u64, what: &str, mut done: impl FnMut(&Cluster) -> bool) {
+        let end = self.now + limit;
+        while !done(self) {
+            assert!(self.now < end, "{limit} ms are over before {what}");
+            self.run_one_milli();
+        }
+    }
+
+    pub fn run_for(&mut self, millis: u64) {
+        for _ in 0..millis {
+            self.run_one_milli();
+        }
+    }
+
+    pub fn node(&self, node: u64) -> &Node {
+        self.nodes[&node].node()
+    }
+
+    /// The leader all running nodes agree on.
+    pub fn leader(&self) -> Option<u64> {
+        let known: Vec<_> = self
+            .nodes
+            .values()
+            .map(|n| n.node().view().status())
+            .collect();
+        let first = known.first()?.leader?;
+        known
+            .iter()
+            .all(|s| s.leader == Some(first))
+            .then_some(first.0)
+    }
+
+    fn run_one_milli(&mut self) {
+        self.now += 1;
+        while let Some(entry) = self.queue.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let (node, event) = entry.remove();
+            if let Event::Persisted(_) | Event::LinkUp { .. } = &event {
+                assert!(
+                    self.nodes.contains_key(&node),
+                    "events of dead nodes are dropped"
+                );
+            }
+            self.step(node, event);
+        }
+        let now = Time::from_millis(self.now);
+        let due = |r: &Recorder| r.node().deadline().is_some_and(|d| d.at <= now);
+        let ids: Vec<u64> = self
+            .nodes
+            .iter()
+            .filter(|(_, r)| due(r))
+            .map(|(id, _)| *id)
+            .collect();
+        for node in ids {
+            self.step(node, Event::Tick);
+        }
+    }
+
+    fn later(&mut self, node: u64, event: Event) {
+        self.counter += 1;
+        self.queue
+            .insert((self.now + HOP, self.counter), (node, event));
+    }
+
+    fn step(&mut self, node: u64, event: Event) {
+        let Some(recorder) = self.nodes.get_mut(&node) else {
+            return;
+        };
+        if let Event::Persisted(lsn) = &event {
+            let disk = self.disks.entry(node).or_default();
+            assert!(
+                disk.last().is_none_or(|(last, _)| last >= lsn),
+                "written before reported"
+            );
+        }
+        let mut actions = Vec::new();
+        recorder.step(Time::from_millis(self.now), event, &mut actions);
+        for action in actions {
+            self.perform(node, action);
+        }
+    }
+
+    fn perform(&mut self, node: u64, action: Action) {
+        match action {
+            Action::Send { link, message, .. } => {
+                if let Some((theirs, to)) = self.links.get(&link).copied() {
+                    self.later(
+                        to,
+                        Event::Received {
+                            link: theirs,
+                            message,
+                        },
+                    );
+                }
+            }
+            Action::Dial {
+                address: to,
+                expected: _,
+            } => {
+                let target = u64::from(to.port() - 7000);
+                let up = self
+                    .nodes
+                    .get(&target)
+                    .is_some_and(|n| n.node().view().is_started());
+                if up {
+                    self.connect(node, target);
+                } else {
+                    self.later(node, Event::DialFailed { address: to });
+                }
+            }
+            Action::Hangup { link } => self.hang_up(link),
+            Action::Persist { lsn, record } => {
+                self.disks.entry(node).or_default().push((lsn, record));
+                self.later(node, Event::Persisted(lsn));
+            }
+            Action::Reply { ticket, answer } => {
+                let again = self.answers.insert(ticket, answer);
+                assert_eq!(again, None, "each command is answered once");
+            }
+            Action::PublishRoutes(_) => {}
+            Action::Notify(notice) => self.notices.push((self.now, node, notice)),
+        }
+    }
+
+    fn connect(&mut self, from: u64, to: u64) {
+        self.counter += 2;
+        let (ours, theirs) = (LinkId(self.counter), LinkId(self.counter + 1_000_000_000));
+        self.links.insert(ours, (theirs, to));
+        self.links.insert(theirs, (ours, from));
+        let peer = |node: u64| self.nodes[&node].node().view().me();
+        let (dialler, target): (Peer, Peer) = (peer(from), peer(to));
+        let up = |link, peer, node, dialed| Event::LinkUp {
+            link,
+            peer,
+            address: address(node),
+            dialed,
+        };
+        self.later(from, up(ours, target, to, true));
+        self.later(to, up(theirs, dialler, from, false));
+    }
+
+    fn hang_up(&mut self, link: LinkId) {
+        let Some((theirs, to)) = self.links.remove(&link) else {
+            return;
+        };
+        let Some((_, from)) = self.links.remove(&theirs) else {
+            return;
+        };
+        self.later(from, Event::LinkDown { link });
+        self.later(to, Event::LinkDown { link: theirs });
+    }
+}
+
+pub fn address(node: u64) -> SocketAddr {
+    SocketAddr::from((
+        [127, 0, 0, 1],
+        7000 + u16::try_from(node).expect("a small id"),
+    ))
+}
+
+pub fn primary() -> RoleName {
+    RoleName::new("primary").expect("a name")
+}

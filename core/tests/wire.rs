@@ -1,0 +1,434 @@
+//! The bytes of version 1, frozen: one file of hex digits per message type and per kind of frame.
+//!
+//! A mismatch means that nodes of two builds would not understand each other. If that is intended, it needs a new
+//! protocol version; only a new sample is written with `QUORATE_BLESS=1`.
+
+#![allow(clippy::unwrap_used, reason = "all of it is test code")]
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use quorate_core::control::{self, Answer, Command, Effect, Envelope, Forward, Refused};
+use quorate_core::id::{
+    ClientId, ClusterId, Epoch, Incarnation, LogIndex, NodeId, Peer, RequestId, RoleName, Term,
+    Zone,
+};
+use quorate_core::membership::{
+    self, Ack, Gossip, Join, Nack, Ping, PingReq, State, Update, Welcome,
+};
+use quorate_core::payload::Payload;
+use quorate_core::raft::{
+    self, Append, AppendOutcome, AppendReply, Entry, PreVote, PreVoteReply, Vote, VoteReply,
+};
+use quorate_core::time::Time;
+use quorate_core::transport::{Config, Hello, Link, Outgoing, Output, Priority, VersionRange};
+use quorate_core::wire::{DecodeError, Message, codec};
+
+/// Compares `bytes` with the file of that name, or writes the file when blessing.
+fn check_golden(name: &str, bytes: &[u8]) {
+    let mut hex = String::new();
+    for line in bytes.chunks(16) {
+        for byte in line {
+            write!(hex, "{byte:02x}").unwrap();
+        }
+        hex.push('\n');
+    }
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/wire/v1/{name}.hex"));
+    if std::env::var_os("QUORATE_BLESS").is_some() {
+        std::fs::write(&file, &hex).unwrap();
+    }
+    let frozen = std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{name}: {error}; the bytes are now\n{hex}"));
+    assert_eq!(frozen, hex, "{name}: the bytes are now\n{hex}");
+}
+
+fn updates() -> Vec<Update> {
+    let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+    vec![
+        Update {
+            node: NodeId(1),
+            incarnation: Incarnation::of_boot(2),
+            state: State::Alive,
+            address: address("10.0.0.1:7000"),
+            zone: Some(Zone::new("eu-1a").unwrap()),
+            accuser: None,
+        },
+        Update {
+            node: NodeId(2),
+            incarnation: Incarnation(0x0102_0304_0506_0708),
+            state: State::Suspect,
+            address: address("[2001:db8::2]:65535"),
+            zone: None,
+            accuser: Some(NodeId(3)),
+        },
+    ]
+}
+
+fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
+    use membership::Message as M;
+    let probe = 0x1122_3344_5566_7788;
+    let ack = Ack {
+        probe,
+        alive: NodeId(2),
+        incarnation: Incarnation::of_boot(1),
+        updates: Vec::new(),
+    };
+    let target = NodeId(4);
+    let join = Join {
+        updates: updates(),
+        more: true,
+    };
+    let welcome = Welcome {
+        updates: Vec::new(),
+        more: false,
+    };
+    let gossip = Gossip {
+        updates: updates_of_all_states(),
+    };
+    vec![
+        (
+            "ping",
+            0x10,
+            M::Ping(Ping {
+                probe,
+                updates: updates(),
+            }),
+        ),
+        ("ack", 0x11, M::Ack(ack)),
+        (
+            "ping-req",
+            0x12,
+            M::PingReq(PingReq {
+                probe,
+                target,
+                updates: Vec::new(),
+            }),
+        ),
+        ("nack", 0x13, M::Nack(Nack { probe })),
+        ("join", 0x14, M::Join(join)),
+        ("welcome", 0x15, M::Welcome(welcome)),
+        ("gossip", 0x16, M::Gossip(gossip)),
+    ]
+}
+
+fn updates_of_all_states() -> Vec<Update> {
+    let states = [State::Alive, State::Suspect, State::Dead, State::Left];
+    let of = |state| Update {
+        state,
+        ..updates().remove(0)
+    };
+    states.into_iter().map(of).collect()
+}
+
+fn raft_messages() -> Vec<(&'static str, u8, raft::Message)> {
+    use raft::Message as M;
+    let (term, last_index, last_term) = (Term(7), LogIndex(300), Term(6));
+    let entry = |index, data: &[u8]| Entry {
+        term,
+        index: LogIndex(index),
+        data: Payload::copy_from(data),
+    };
+    let append = |entries| Append {
+        term,
+        round: 9,
+        prev_index: LogIndex(41),
+        prev_term: last_term,
+        commit: LogIndex(40),
+        entries,
+    };
+    let reply = |outcome| {
+        M::AppendReply(AppendReply {
+            term,
+            round: 9,
+            outcome,
+        })
+    };
+    let matched = AppendOutcome::Matched {
+        index: LogIndex(43),
+    };
+    let conflict = AppendOutcome::Conflict {
+        index: LogIndex(12),
+        term: Term(3),
+    };
+    vec![
+        (
+            "pre-vote",
+            0x20,
+            M::PreVote(PreVote {
+                term,
+                last_index,
+                last_term,
+            }),
+        ),
+        (
+            "pre-vote-reply",
+            0x21,
+            M::PreVoteReply(PreVoteReply {
+                term,
+                granted: true,
+            }),
+        ),
+        (
+            "vote",
+            0x22,
+            M::Vote(Vote {
+                term,
+                last_index,
+                last_term,
+            }),
+        ),
+        (
+            "vote-reply",
+            0x23,
+            M::VoteReply(VoteReply {
+                term,
+                granted: false,
+            }),
+        ),
+        ("append-heartbeat", 0x24, M::Append(append(Vec::new()))),
+        (
+            "append-entries",
+            0x24,
+            M::Append(append(vec![entry(42, b""), entry(43, b"data")])),
+        ),
+        ("append-reply-matched", 0x25, reply(matched)),
+        ("append-reply-conflict", 0x25, reply(conflict)),
+    ]
+}
+
+fn control_messages() -> Vec<(String, u8, control::Message)> {
+    let role = RoleName::new("primary").unwrap();
+    let holder = Peer {
+        node: NodeId(3),
+        boot: 2,
+    };
+    let commands = [
+        (
+            "grant-role",
+            Command::GrantRole {
+                role: role.clone(),
+                holder,
+                expected: Epoch(0),
+            },
+        ),
+        (
+            "release-role",
+            Command::ReleaseRole {
+                role: role.clone(),
+                expected: Epoch(17),
+            },
+        ),
+        (
+            "write",
+            Command::Write {
+                role,
+                epoch: Epoch(17),
+                key: "k\u{e9}y".into(),
+                value: Payload::copy_from(b"value"),
+            },
+        ),
+        ("barrier", Command::Barrier),
+    ];
+    let (client, request) = (ClientId(5), RequestId(6));
+    let stale = Refused::StaleEpoch {
+        current: Epoch(18),
+        holder: Some(NodeId(1)),
+    };
+    let outcomes = [
+        ("granted", Ok(Effect::Granted { epoch: Epoch(18) })),
+        ("released", Ok(Effect::Released { epoch: Epoch(19) })),
+        ("written", Ok(Effect::Written { version: 4 })),
+        ("passed", Ok(Effect::Passed)),
+        ("stale-epoch", Err(stale)),
+        ("unknown-role", Err(Refused::UnknownRole)),
+        ("out-of-bounds", Err(Refused::OutOfBounds)),
+        ("full", Err(Refused::Full)),
+        ("superseded", Err(Refused::Superseded)),
+    ];
+    let forward = |(name, command)| {
+        let envelope = Envelope {
+            client,
+            request,
+            command,
+        };
+        let message = control::Message::Forward(Forward { envelope });
+        (format!("forward-{name}"), 0x30, message)
+    };
+    let answer = |(name, outcome)| {
+        let answer = Answer {
+            client,
+            request,
+            index: LogIndex(18),
+            outcome,
+        };
+        (
+            format!("answer-{name}"),
+            0x31,
+            control::Message::Answer(answer),
+        )
+    };
+    let forwards = commands.into_iter().map(forward);
+    forwards.chain(outcomes.into_iter().map(answer)).collect()
+}
+
+fn messages() -> Vec<(String, u8, Message)> {
+    let mut all = Vec::new();
+    for (name, code, message) in membership_messages() {
+        all.push((name.to_string(), code, Message::Membership(message)));
+    }
+    for (name, code, message) in raft_messages() {
+        all.push((name.to_string(), code, Message::Raft(message)));
+    }
+    for (name, code, message) in control_messages() {
+        all.push((name, code, Message::Control(message)));
+    }
+    all
+}
+
+#[test]
+fn messages_keep_their_bytes() {
+    for (name, code, message) in messages() {
+        let mut body = Vec::new();
+        assert_eq!(message.encode(&mut body), code, "{name}");
+        check_golden(&name, &body);
+    }
+}
+
+#[test]
+fn messages_survive_the_wire() {
+    for (name, code, message) in messages() {
+        let mut body = Vec::new();
+        message.encode(&mut body);
+        assert_eq!(Message::decode(code, &body), Ok(message), "{name}");
+        for len in 0..body.len() {
+            let cut = Message::decode(code, &body[..len]);
+            assert_eq!(cut, Err(DecodeError::Malformed), "{name} cut to {len}");
+        }
+        body.push(0);
+        let trailing = DecodeError::Trailing { len: 1 };
+        assert_eq!(Message::decode(code, &body), Err(trailing), "{name}");
+    }
+}
+
+fn hello(node: u64, address: &str) -> Hello {
+    Hello {
+        versions: VersionRange { min: 1, max: 1 },
+        cluster: ClusterId::new("prod-a").unwrap(),
+        peer: Peer {
+            node: NodeId(node),
+            boot: 0x0102_0304,
+        },
+        address: address.parse().unwrap(),
+    }
+}
+
+fn link(ours: Hello) -> Link {
+    let config = Config {
+        frame_bytes_max: 1000,
+        queue_bytes_max: 1000,
+        hello_timeout: Duration::from_secs(5),
+        keepalive_interval: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(5),
+    };
+    Link::new(config, ours, None, Time::ZERO)
+}
+
+fn transmitted(link: &mut Link) -> Vec<u8> {
+    let mut wire = Vec::new();
+    link.transmit(Time::ZERO, usize::MAX, &mut wire);
+    wire
+}
+
+fn delivered(to: &mut Link, bytes: &[u8]) -> Vec<Output> {
+    let mut out = Vec::new();
+    to.receive(Time::ZERO, bytes, &mut out);
+    out
+}
+
+fn established_pair() -> (Link, Link) {
+    let (mut a, mut b) = (
+        link(hello(1, "10.0.0.1:7000")),
+        link(hello(2, "10.0.0.2:7000")),
+    );
+    let (from_a, from_b) = (transmitted(&mut a), transmitted(&mut b));
+    delivered(&mut a, &from_b);
+    delivered(&mut b, &from_a);
+    (a, b)
+}
+
+#[test]
+fn hellos_keep_their_bytes_and_are_what_the_codec_would_write() {
+    for (name, address) in [("v4", "10.0.0.1:7000"), ("v6", "[2001:db8::1]:65535")] {
+        let ours = hello(3, address);
+        let frame = transmitted(&mut link(ours.clone()));
+        check_golden(&format!("frame-hello-{name}"), &frame);
+        assert_eq!(codec::decode(&frame[16..]), Ok(ours.clone()));
+        let heard = delivered(&mut link(hello(4, "10.0.0.4:1")), &frame);
+        assert_eq!(heard, [Output::Established(ours)]);
+    }
+}
+
+#[test]
+fn frames_keep_their_bytes() {
+    let (mut a, mut b) = established_pair();
+    let body = || Payload::copy_from(b"body");
+    let id = 0x1122_3344_5566_7788;
+    let samples = [
+        (
+            "node",
+            Priority::Critical,
+            Outgoing::Node {
+                code: 0x22,
+                body: body(),
+            },
+        ),
+        ("message", Priority::Low, Outgoing::Message { body: body() }),
+        (
+            "request",
+            Priority::Normal,
+            Outgoing::Request { id, body: body() },
+        ),
+        (
+            "reply",
+            Priority::High,
+            Outgoing::Reply { id, body: body() },
+        ),
+    ];
+    for (name, priority, outgoing) in samples {
+        a.submit(Time::ZERO, priority, outgoing).unwrap();
+        let frame = transmitted(&mut a);
+        check_golden(&format!("frame-{name}"), &frame);
+        assert_eq!(delivered(&mut b, &frame).len(), 1, "{name}");
+    }
+    check_golden("frame-ack", &transmitted(&mut b));
+    b.tick(Time::from_millis(1000), &mut Vec::new());
+    check_golden("frame-keepalive", &transmitted(&mut b));
+    b.close();
+    check_golden("frame-goodbye", &transmitted(&mut b));
+}
+
+#[test]
+fn every_golden_file_is_checked() {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/wire/v1");
+    let frames = [
+        "hello-v4",
+        "hello-v6",
+        "node",
+        "message",
+        "request",
+        "reply",
+        "ack",
+        "keepalive",
+        "goodbye",
+    ];
+    let mut checked: Vec<String> = messages().into_iter().map(|sample| sample.0).collect();
+    checked.extend(frames.iter().map(|frame| format!("frame-{frame}")));
+    checked.sort();
+    let entries = std::fs::read_dir(dir).unwrap();
+    let name = |path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let mut found: Vec<String> = entries.map(|entry| name(entry.unwrap().path())).collect();
+    found.sort();
+    assert_eq!(found, checked);
+}

@@ -1,0 +1,115 @@
+//! What the demo prints: a line per moment, and the summary that decides the exit code.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Prints the story as it happens, unless only the summary is wanted.
+pub struct Narrator {
+    /// Print nothing.
+    pub silent: bool,
+}
+
+impl Narrator {
+    /// Prints a line.
+    pub fn say(&self, line: &str) {
+        if !self.silent {
+            println!("{line}");
+        }
+    }
+}
+
+/// The figures of a story. Times are in milliseconds from the kill, unless said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Processes.
+    pub nodes: u64,
+    /// Commands acknowledged.
+    pub acknowledged: u64,
+    /// Acknowledged commands that are not in the final state.
+    pub lost: u64,
+    /// Commands that took effect more than once.
+    pub doubled: u64,
+    /// The longest time without an acknowledgement.
+    pub longest_gap_ms: u64,
+    /// The killed leader was suspected.
+    pub suspect_ms: Option<u64>,
+    /// It was declared dead.
+    pub dead_ms: Option<u64>,
+    /// Another leader was elected.
+    pub elect_ms: Option<u64>,
+    /// A command was acknowledged by the new leader.
+    pub serving_ms: Option<u64>,
+    /// From the restart of the old leader until all knew it again.
+    pub rejoin_ms: Option<u64>,
+    /// Suspicions of nodes that were running.
+    pub false_suspicions: u64,
+    /// The old leader's write under its old epoch was refused.
+    pub old_epoch_refused: bool,
+    /// At the end every node knows every node alive.
+    pub everyone_alive: bool,
+}
+
+impl Summary {
+    /// What had to hold, and whether it did.
+    pub fn checks(&self) -> [(&'static str, bool); 8] {
+        [
+            ("commands were acknowledged", self.acknowledged > 0),
+            ("no acknowledged command was lost", self.lost == 0),
+            ("no command took effect twice", self.doubled == 0),
+            ("a new leader was elected", self.elect_ms.is_some()),
+            ("commands were served again", self.serving_ms.is_some()),
+            ("the dead leader was suspected and declared dead", {
+                self.suspect_ms.is_some() && self.dead_ms.is_some()
+            }),
+            ("the old epoch was refused", self.old_epoch_refused),
+            ("everyone is alive at the end", self.everyone_alive),
+        ]
+    }
+
+    /// Whether every check held.
+    pub fn ok(&self) -> bool {
+        self.checks().iter().all(|(_, held)| *held)
+    }
+
+    /// Prints it, as text or as one JSON object.
+    ///
+    /// # Errors
+    /// Never, for this type.
+    pub fn print(&self, json: bool) -> serde_json::Result<()> {
+        if json {
+            let mut object = serde_json::to_value(self)?;
+            object["ok"] = self.ok().into();
+            println!("{object}");
+            return Ok(());
+        }
+        let ms = |value: Option<u64>| value.map_or("never".into(), |ms| format!("{ms} ms"));
+        println!("\nsummary");
+        println!(
+            "  commands acknowledged / lost   {} / {}",
+            self.acknowledged, self.lost
+        );
+        println!(
+            "  longest gap without one        {} ms",
+            self.longest_gap_ms
+        );
+        println!("  time to elect                  {}", ms(self.elect_ms));
+        println!("  serving again                  {}", ms(self.serving_ms));
+        println!(
+            "  suspected / declared dead      {} / {}",
+            ms(self.suspect_ms),
+            ms(self.dead_ms)
+        );
+        println!("  false suspicions               {}", self.false_suspicions);
+        println!("\nchecks");
+        for (what, held) in self.checks() {
+            println!("  {}  {what}", if held { "ok    " } else { "FAILED" });
+        }
+        Ok(())
+    }
+}
+
+/// Whole milliseconds.
+pub fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
