@@ -1,1 +1,36 @@
-//! quorate-runtime
+//! What every adapter of Quorate shares, written once: the handle, the driver of the state machine, connections over
+//! TLS, the disk, configuration and identity. It is generic over one small [`seam`] and names no async runtime, thread
+//! or clock, so that it runs on tokio, on smol and inside a simulation.
+//!
+//! Hosts use an adapter (`quorate-tokio`, `quorate-smol`), which re-exports all of this with its own seam.
+
+pub mod seam;
+
+mod builder;
+mod config;
+mod disk;
+mod driver;
+mod error;
+mod event;
+mod handle;
+mod identity;
+mod journal;
+mod link;
+mod message;
+mod shell;
+mod tls;
+mod trace;
+
+pub use builder::{Builder, DATA_DIRECTORY, HOME_DEFAULT, HOME_VARIABLE};
+pub use config::CONFIG_FILE;
+pub use disk::{Disk, DiskError, FileDisk, LOG_FILE, Pending};
+pub use error::{ConfigFileError, Error, PeerRefusal, StartError};
+pub use event::{ClusterEvent, Events, Happened, Missed};
+pub use handle::{Applied, ClusterNetworkManager};
+pub use identity::{
+    CA_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_FILE, Name, NameProblem,
+};
+pub use message::{Incoming, Messages, Reply};
+/// The state machine and its vocabulary: ids, commands, members, configuration.
+pub use quorate_core as core;
+pub use quorate_core::transport::Priority as MessagePriority;

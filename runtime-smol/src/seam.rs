@@ -1,0 +1,80 @@
+//! The seam on smol: tasks, time and blocking work; sockets are in `net`.
+
+mod net;
+mod socket;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use quorate_runtime::core::time::Time;
+pub use quorate_runtime::seam::{Reader, Seam, Writer};
+use smol::Timer;
+use smol::future::FutureExt;
+use smol::net::{TcpListener, TcpStream};
+
+pub use self::net::{SmolReader, SmolWriter};
+
+/// The seam on smol.
+#[derive(Clone, Copy, Debug)]
+pub struct SmolSeam {
+    started: Instant,
+}
+
+impl Default for SmolSeam {
+    fn default() -> SmolSeam {
+        SmolSeam {
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Seam for SmolSeam {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+    type Reader = SmolReader;
+    type Writer = SmolWriter;
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        net::connect(address).await
+    }
+
+    async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        net::listen(address).await
+    }
+
+    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        net::accept(listener).await
+    }
+
+    fn split(&self, stream: TcpStream) -> (SmolReader, SmolWriter) {
+        net::split(stream)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(task).detach();
+    }
+
+    async fn sleep(&self, span: Duration) {
+        Timer::after(span).await;
+    }
+
+    fn now(&self) -> Time {
+        Time::ZERO + self.started.elapsed()
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        // A task of smol hands a panic on to whoever awaits it; here it becomes an error, as on other runtimes.
+        let done = AssertUnwindSafe(smol::unblock(work)).catch_unwind().await;
+        done.map_err(|_| io::Error::other("blocking work panicked"))
+    }
+}

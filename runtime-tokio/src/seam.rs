@@ -1,0 +1,78 @@
+//! The seam on tokio: tasks, time and blocking work; sockets are in `net`.
+
+mod net;
+mod socket;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use quorate_runtime::core::time::Time;
+pub use quorate_runtime::seam::{Reader, Seam, Writer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+
+pub use self::net::{TokioReader, TokioWriter};
+
+/// The seam on tokio.
+#[derive(Clone, Copy, Debug)]
+pub struct TokioSeam {
+    started: Instant,
+}
+
+impl Default for TokioSeam {
+    fn default() -> TokioSeam {
+        TokioSeam {
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Seam for TokioSeam {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+    type Reader = TokioReader;
+    type Writer = TokioWriter;
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        net::connect(address).await
+    }
+
+    async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        net::listen(address).await
+    }
+
+    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+        net::accept(listener).await
+    }
+
+    fn split(&self, stream: TcpStream) -> (TokioReader, TokioWriter) {
+        net::split(stream)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(tokio::spawn(task));
+    }
+
+    async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+
+    fn now(&self) -> Time {
+        Time::ZERO + self.started.elapsed()
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|error| io::Error::other(error.to_string()))
+    }
+}

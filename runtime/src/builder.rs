@@ -1,0 +1,218 @@
+//! How a node is put together before it starts.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use quorate_core::id::{NodeId, RoleName, Zone};
+use quorate_core::node::Config;
+use quorate_core::node::config::{Placement, RoleSpec};
+use quorate_core::seed::Seed;
+use rustls::crypto::CryptoProvider;
+
+use crate::config::{self, CONFIG_FILE};
+use crate::disk::{Disk, FileDisk};
+use crate::error::StartError;
+use crate::handle::{ClusterNetworkManager, Setup};
+use crate::identity::Identity;
+use crate::seam::Seam;
+use crate::tls::{self, Settings};
+
+/// The environment variable that names the home directory.
+pub const HOME_VARIABLE: &str = "QUORATE_HOME";
+/// The home directory when the variable is not set.
+pub const HOME_DEFAULT: &str = "quorate";
+/// The data directory inside the home directory.
+pub const DATA_DIRECTORY: &str = "data";
+
+type Adjustment = Box<dyn FnOnce(&mut Config) + Send>;
+
+/// Chooses the parts of a node. Everything has a default: the files of the home directory.
+pub struct Builder<S: Seam> {
+    seam: S,
+    home: Option<PathBuf>,
+    listen: SocketAddr,
+    advertise: Option<SocketAddr>,
+    identity: Option<Identity>,
+    adjustments: Vec<Adjustment>,
+    data: Option<PathBuf>,
+    disk: Option<Box<dyn Disk>>,
+    seed: Option<Seed>,
+    provider: Option<Arc<CryptoProvider>>,
+}
+
+impl<S: Seam> fmt::Debug for Builder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("home", &self.home)
+            .field("listen", &self.listen)
+            .field("advertise", &self.advertise)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Seam> Builder<S> {
+    pub(crate) fn new(seam: S) -> Builder<S> {
+        Builder {
+            seam,
+            home: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 7000)),
+            advertise: None,
+            identity: None,
+            adjustments: Vec::new(),
+            data: None,
+            disk: None,
+            seed: None,
+            provider: None,
+        }
+    }
+
+    /// The directory with the identity, `quorate.toml` and the data. Default: `$QUORATE_HOME`, or `./quorate`.
+    #[must_use]
+    pub fn home(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.home = Some(directory.into());
+        self
+    }
+
+    /// Where to listen; port 0 lets the system choose. Default: `127.0.0.1:7000`.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Where the other nodes reach this one. Default: `address` of `quorate.toml`, or where it listens.
+    #[must_use]
+    pub fn advertise(mut self, address: SocketAddr) -> Self {
+        self.advertise = Some(address);
+        self
+    }
+
+    /// Who this node is. Default: the files of the home directory.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Changes the configuration, after `quorate.toml` is read. May be called several times. Cluster and node come from
+    /// the certificate and the address from [`advertise`](Self::advertise), whatever is set here.
+    #[must_use]
+    pub fn config(mut self, adjust: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.adjustments.push(Box::new(adjust));
+        self
+    }
+
+    /// The nodes that vote; equal on all nodes.
+    #[must_use]
+    pub fn voters(self, voters: impl IntoIterator<Item = NodeId>) -> Self {
+        let voters: Vec<NodeId> = voters.into_iter().collect();
+        self.config(move |config| config.voters = voters)
+    }
+
+    /// A role that the cluster keeps placed.
+    #[must_use]
+    pub fn role(self, name: RoleName, placement: Placement) -> Self {
+        self.config(move |config| config.roles.push(RoleSpec { name, placement }))
+    }
+
+    /// This node's failure domain.
+    #[must_use]
+    pub fn zone(self, zone: Zone) -> Self {
+        self.config(move |config| config.zone = Some(zone))
+    }
+
+    /// Where the write-ahead log lives. Default: `data` in the home directory.
+    #[must_use]
+    pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.data = Some(directory.into());
+        self
+    }
+
+    /// Another place for the write-ahead log than a file.
+    #[must_use]
+    pub fn disk(mut self, disk: Box<dyn Disk>) -> Self {
+        self.disk = Some(disk);
+        self
+    }
+
+    /// What the node's randomness comes from. Default: new at each start. A simulation gives its own.
+    #[must_use]
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Another implementation of cryptography than ring's. It is used for this node's connections only.
+    #[must_use]
+    pub fn crypto(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// Reads what has to be read and checks it; nothing is bound or written yet.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn build(self) -> Result<ClusterNetworkManager<S>, StartError> {
+        let Builder {
+            seam,
+            listen,
+            identity,
+            adjustments,
+            disk,
+            seed,
+            ..
+        } = self;
+        let home = self.home.unwrap_or_else(default_home);
+        let data = self.data.unwrap_or_else(|| home.join(DATA_DIRECTORY));
+        let unread = |error| {
+            StartError::Identity(crate::IdentityError::Unreadable {
+                file: PathBuf::new(),
+                error,
+            })
+        };
+        let read = seam
+            .blocking(move || read_home(home, identity, listen))
+            .await;
+        let (identity, mut config, sets_address) = read.map_err(unread)??;
+        for adjust in adjustments {
+            adjust(&mut config);
+        }
+        let name = identity.name().clone();
+        config.cluster = name.cluster.clone();
+        config.node = name.node;
+        let stated = sets_address.then_some(config.address);
+        let settings = Settings::new(&identity, self.provider.unwrap_or_else(tls::provider))?;
+        let setup = Setup {
+            config,
+            listen,
+            advertise: self.advertise.or(stated),
+            settings,
+            disk: disk.unwrap_or_else(|| Box::new(FileDisk::new(seam.clone(), data))),
+            seed: seed.unwrap_or_else(|| Seed::from_bytes(seam.entropy())),
+        };
+        Ok(ClusterNetworkManager::from_setup(seam, name, setup))
+    }
+}
+
+fn default_home() -> PathBuf {
+    std::env::var_os(HOME_VARIABLE).map_or_else(|| PathBuf::from(HOME_DEFAULT), PathBuf::from)
+}
+
+fn read_home(
+    home: PathBuf,
+    identity: Option<Identity>,
+    listen: SocketAddr,
+) -> Result<(Identity, Config, bool), StartError> {
+    let identity = match identity {
+        Some(identity) => identity,
+        None => Identity::load(&home)?,
+    };
+    let name = identity.name();
+    let preset = Config::lan(name.cluster.clone(), name.node, listen);
+    let (config, sets_address) = config::load(&home.join(CONFIG_FILE), preset, name)?;
+    Ok((identity, config, sets_address))
+}

@@ -1,0 +1,187 @@
+//! `quorate.toml`: the keys of the core's [`Config`], laid over a preset.
+//!
+//! A file states only what differs. Times are texts with a unit (`"500ms"`, `"2s"`), or the table `{ secs, nanos }`.
+//! `cluster` and `node` come from the certificate; a file that says otherwise is refused, not obeyed.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use quorate_core::node::Config;
+use toml::{Table, Value};
+
+use crate::error::ConfigFileError;
+use crate::identity::Name;
+
+/// The configuration file's name.
+pub const CONFIG_FILE: &str = "quorate.toml";
+
+/// Lays the file over `preset` if it exists. Blocks. True in the answer when the file sets `address`.
+pub(crate) fn load(
+    file: &Path,
+    preset: Config,
+    name: &Name,
+) -> Result<(Config, bool), ConfigFileError> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => overlay(file, &text, preset, name),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((preset, false)),
+        Err(error) => Err(ConfigFileError::Unreadable {
+            file: file.to_owned(),
+            error,
+        }),
+    }
+}
+
+fn overlay(
+    file: &Path,
+    text: &str,
+    preset: Config,
+    name: &Name,
+) -> Result<(Config, bool), ConfigFileError> {
+    let malformed = |what: String| ConfigFileError::Malformed {
+        file: file.to_owned(),
+        what,
+    };
+    let stated: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| malformed(error.to_string()))?;
+    let sets_address = stated.contains_key("address");
+    let mut merged = Table::try_from(&preset).map_err(|error| malformed(error.to_string()))?;
+    merge(&mut merged, stated, "").map_err(malformed)?;
+    let config: Config = merged
+        .try_into()
+        .map_err(|error: toml::de::Error| malformed(error.to_string()))?;
+    let contradiction =
+        |key, file_says: String, certificate_says: String| ConfigFileError::Contradiction {
+            file: file.to_owned(),
+            key,
+            file_says,
+            certificate_says,
+        };
+    if config.node != name.node {
+        return Err(contradiction(
+            "node",
+            config.node.to_string(),
+            name.node.to_string(),
+        ));
+    }
+    if config.cluster != name.cluster {
+        return Err(contradiction(
+            "cluster",
+            config.cluster.to_string(),
+            name.cluster.to_string(),
+        ));
+    }
+    Ok((config, sets_address))
+}
+
+/// Replaces in `base` what `stated` says, table by table; `path` leads to them, for messages.
+fn merge(base: &mut Table, stated: Table, path: &str) -> Result<(), String> {
+    for (key, value) in stated {
+        let full = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::String(text)) if is_duration(old) => {
+                *old = duration_table(&full, &text)?;
+            }
+            (Some(Value::Table(old)), Value::Table(new)) => merge(old, new, &full)?,
+            (Some(Value::Table(old)), value) if is_duration(old) => {
+                return Err(format!(
+                    "{full}: expected a time such as \"500ms\", found {value}"
+                ));
+            }
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_duration(table: &Table) -> bool {
+    table.len() == 2 && table.contains_key("secs") && table.contains_key("nanos")
+}
+
+fn duration_table(key: &str, text: &str) -> Result<Table, String> {
+    let duration = parse_duration(text).ok_or_else(|| {
+        format!("{key}: \"{text}\" is no time; write it like \"500ms\" or \"2s\"")
+    })?;
+    Table::try_from(duration).map_err(|error| format!("{key}: {error}"))
+}
+
+/// A whole number and a unit: `us`, `ms`, `s`, `m`, `h`.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    match unit.trim() {
+        "us" => Some(Duration::from_micros(number)),
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::id::{ClusterId, NodeId};
+
+    use super::*;
+
+    fn name() -> Name {
+        Name {
+            node: NodeId(1),
+            cluster: ClusterId::new("test").expect("a name"),
+        }
+    }
+
+    fn read(text: &str) -> Result<Config, String> {
+        let name = name();
+        let address = "127.0.0.1:7000".parse().expect("an address");
+        let preset = Config::lan(name.cluster.clone(), name.node, address);
+        overlay(Path::new("quorate.toml"), text, preset, &name)
+            .map(|(config, _)| config)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_states_only_what_differs() {
+        let config = read(
+            "voters = [1, 2, 3]\nzone = \"rack-7\"\n[membership]\nprobe_interval = \"250ms\"\n\
+             [[roles]]\nname = \"primary\"\nplacement = \"leader\"\n[raft]\nuncommitted_max = 99\n",
+        )
+        .expect("well formed");
+        assert_eq!(config.voters, [NodeId(1), NodeId(2), NodeId(3)]);
+        assert_eq!(config.zone.expect("set").as_str(), "rack-7");
+        assert_eq!(config.membership.probe_interval, Duration::from_millis(250));
+        assert_eq!(config.membership.probe_timeout, Duration::from_millis(500));
+        assert_eq!(config.roles[0].name.as_str(), "primary");
+        assert_eq!(config.raft.uncommitted_max, 99);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, part) in [
+            (
+                "[membership]\nprobe_interval = \"soon\"",
+                "membership.probe_interval",
+            ),
+            (
+                "[membership]\nprobe_interval = 5",
+                "membership.probe_interval",
+            ),
+            ("[raft]\nheartbeet = \"5ms\"", "heartbeet"),
+            ("voters = [", "quorate.toml"),
+            ("node = 7", "the certificate says n1"),
+            ("cluster = \"other\"", "the certificate says test"),
+        ] {
+            let error = read(text).expect_err(text);
+            assert!(error.contains(part), "{part} not in {error}");
+        }
+    }
+}

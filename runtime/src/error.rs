@@ -1,0 +1,312 @@
+//! What can go wrong at the API: at the start, at a connection, in a call.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use quorate_core::id::{ClusterId, NodeId};
+use quorate_core::node::{ConfigError, Refusal};
+use quorate_core::transport::{CloseReason, SubmitError};
+use quorate_core::wire::DecodeError;
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
+
+use crate::disk::DiskError;
+use crate::identity::{IdentityError, NameProblem};
+use crate::tls::NameRefused;
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is no usable identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigFileError),
+    /// The configuration is wrong; all problems are listed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The node would listen on every interface and not know which of its addresses to tell the others.
+    #[error(
+        "listening on {address} does not say where the other nodes reach this one: set `address` in quorate.toml, or \
+         `advertise` in the builder"
+    )]
+    NoAddress {
+        /// The listening address.
+        address: SocketAddr,
+    },
+    /// The write-ahead log cannot be used.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// `start` was called before.
+    #[error("the node was started before; make a new manager to start again")]
+    AlreadyStarted,
+    /// The node stopped while it started.
+    #[error("the node stopped while it started")]
+    Stopped,
+}
+
+/// Why `quorate.toml` cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigFileError {
+    /// It cannot be read.
+    #[error("cannot read {}: {error}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// It is not TOML, or does not have the shape of a configuration.
+    #[error("{}: {what}", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// Where and what.
+        what: String,
+    },
+    /// It contradicts the certificate.
+    #[error("{}: `{key}` says {file_says}, the certificate says {certificate_says}; remove the key from the file",
+        file.display())]
+    Contradiction {
+        /// The file.
+        file: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        file_says: String,
+        /// The certificate's.
+        certificate_says: String,
+    },
+}
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// `start` was not called yet.
+    #[error("the node is not started: call start() first")]
+    NotStarted,
+    /// The node was shut down.
+    #[error("the node is stopped")]
+    Stopped,
+    /// The node halted because its disk failed; it will never acknowledge anything again.
+    #[error("the node halted: {reason}")]
+    Halted {
+        /// What failed.
+        reason: String,
+    },
+    /// The cluster refused, or did not answer.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No node matches a request.
+    #[error("no live node matches the request{}", role.as_ref().map(|r| format!(" for role {r}")).unwrap_or_default())]
+    NoTarget {
+        /// The role that nobody holds.
+        role: Option<String>,
+    },
+    /// There is no connection to a node, and none could be made in time.
+    #[error("{target} cannot be reached{}", address.map(|a| format!(" at {a}")).unwrap_or_default())]
+    Unreachable {
+        /// The node.
+        target: NodeId,
+        /// Where it was tried.
+        address: Option<SocketAddr>,
+    },
+    /// The connection broke: it is unknown whether the message arrived.
+    #[error(
+        "the connection to {target} broke before it confirmed the message; it may have arrived"
+    )]
+    Disconnected {
+        /// The node.
+        target: NodeId,
+    },
+    /// Too many bytes to this node wait already.
+    #[error("too much is waiting to be sent to {target}; slow down")]
+    Backlog {
+        /// The node.
+        target: NodeId,
+    },
+    /// The message is too long.
+    #[error(
+        "a message of {len} bytes is too long, at most {max} are allowed (transport.frame_bytes_max)"
+    )]
+    TooLarge {
+        /// Its length.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// No reply in time.
+    #[error("{target} did not reply within {timeout:?}")]
+    Timeout {
+        /// The node.
+        target: NodeId,
+        /// The time given.
+        timeout: Duration,
+    },
+    /// The other host has too many messages waiting.
+    #[error("{target} is too busy to take the request")]
+    PeerBusy {
+        /// The node.
+        target: NodeId,
+    },
+    /// The other host dropped the request without a reply.
+    #[error("{target} did not answer the request")]
+    Unanswered {
+        /// The node.
+        target: NodeId,
+    },
+    /// The core answered another question: a defect of this library.
+    #[error("the node gave an answer to another question; please report this")]
+    WrongAnswer,
+}
+
+impl Error {
+    pub(crate) fn of_submit(error: SubmitError, target: NodeId) -> Error {
+        match error {
+            SubmitError::Full => Error::Backlog { target },
+            SubmitError::TooLarge { len, max } => Error::TooLarge { len, max },
+            SubmitError::Closed => Error::Disconnected { target },
+        }
+    }
+}
+
+/// Why a peer was refused, or refused us.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerRefusal {
+    /// It presented no certificate.
+    #[error("it presented no certificate")]
+    NoCertificate,
+    /// None of our authorities signed its certificate.
+    #[error("its certificate is not signed by an authority of ours")]
+    UnknownAuthority,
+    /// Its certificate is not valid at this time.
+    #[error("its certificate is not valid now: {0}")]
+    NotValidNow(String),
+    /// Its certificate does not name a node.
+    #[error("its certificate names no node: {0}")]
+    NoName(NameProblem),
+    /// It belongs to another cluster.
+    #[error("cluster id mismatch (ours \"{ours}\", theirs \"{theirs}\"). Reused address?")]
+    WrongCluster {
+        /// Ours.
+        ours: ClusterId,
+        /// Theirs.
+        theirs: ClusterId,
+    },
+    /// It is another node than the one that was dialled, or than its certificate says.
+    #[error("expected {expected}, found {found}. Reissue the certificate or fix the id")]
+    WrongNode {
+        /// Whom we expected.
+        expected: NodeId,
+        /// Who it is.
+        found: NodeId,
+    },
+    /// It has our own id: this node reached itself, or two processes use one certificate.
+    #[error(
+        "it is {node}, which is this node: a seed that is ourselves, or a certificate used twice"
+    )]
+    OurOwnId {
+        /// The id.
+        node: NodeId,
+    },
+    /// It refused our certificate, or our handshake.
+    #[error("it refused us: {alert}")]
+    RefusedUs {
+        /// Its alert.
+        alert: String,
+    },
+    /// It does not speak TLS 1.3 as we do.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// The TLS handshake took too long.
+    #[error("no TLS handshake within {0:?}")]
+    NoHandshake(Duration),
+    /// It did not introduce itself in time.
+    #[error("no hello in time")]
+    NoHello,
+    /// Too many connections have not shown who they are yet.
+    #[error("{0} connections are waiting to be authenticated already")]
+    TooMany(usize),
+    /// It broke the protocol.
+    #[error("{0}")]
+    Protocol(CloseReason),
+    /// It sent a message that does not decode.
+    #[error("it sent a message that does not decode: {0}")]
+    Undecodable(DecodeError),
+    /// Its messages come faster than the host takes them.
+    #[error("the host takes its messages too slowly; the inbox is full")]
+    InboxFull,
+}
+
+impl PeerRefusal {
+    pub(crate) fn of_tls(error: &rustls::Error) -> PeerRefusal {
+        match error {
+            rustls::Error::NoCertificatesPresented => PeerRefusal::NoCertificate,
+            rustls::Error::PeerIncompatible(
+                PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon,
+            )
+            | rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) => PeerRefusal::UnknownAuthority,
+            rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+                match other.0.downcast_ref::<NameRefused>() {
+                    Some(NameRefused::Unnamed(problem)) => PeerRefusal::NoName(problem.clone()),
+                    Some(NameRefused::Cluster { ours, theirs }) => PeerRefusal::WrongCluster {
+                        ours: ours.clone(),
+                        theirs: theirs.clone(),
+                    },
+                    None => PeerRefusal::Tls(error.to_string()),
+                }
+            }
+            rustls::Error::InvalidCertificate(
+                why @ (CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }),
+            ) => PeerRefusal::NotValidNow(format!("{why:?}")),
+            rustls::Error::AlertReceived(alert) => refused_us(*alert),
+            other => PeerRefusal::Tls(other.to_string()),
+        }
+    }
+
+    pub(crate) fn of_close(reason: CloseReason) -> PeerRefusal {
+        match reason {
+            CloseReason::WrongCluster { ours, theirs } => {
+                PeerRefusal::WrongCluster { ours, theirs }
+            }
+            CloseReason::WrongNode { expected, found } => {
+                PeerRefusal::WrongNode { expected, found }
+            }
+            CloseReason::HelloTimeout => PeerRefusal::NoHello,
+            reason @ (CloseReason::Goodbye
+            | CloseReason::Idle
+            | CloseReason::WrongVersion { .. }
+            | CloseReason::Fault(_)) => PeerRefusal::Protocol(reason),
+        }
+    }
+}
+
+fn refused_us(alert: AlertDescription) -> PeerRefusal {
+    PeerRefusal::RefusedUs {
+        alert: format!("{alert:?}"),
+    }
+}

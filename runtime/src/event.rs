@@ -1,0 +1,213 @@
+//! What happens in the cluster, for whoever subscribes. Subscribers never hold up the node: the slow ones miss events,
+//! and are told how many.
+
+use std::net::SocketAddr;
+
+use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
+use quorate_core::id::{Epoch, NodeId, Peer, RoleName, Term};
+use quorate_core::membership::{Fact, Member};
+use quorate_core::notice::Notice;
+use quorate_core::time::Time;
+
+use crate::error::PeerRefusal;
+
+/// Events a subscriber may fall behind before it misses some.
+const BACKLOG: usize = 1024;
+
+/// Something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClusterEvent {
+    /// A life of a node is a live member now.
+    Joined(Member),
+    /// It is suspected.
+    Suspected {
+        /// Who.
+        peer: Peer,
+        /// By whom.
+        accuser: NodeId,
+    },
+    /// It is alive after all.
+    Refuted {
+        /// Who.
+        peer: Peer,
+    },
+    /// It is declared dead.
+    Died {
+        /// Who.
+        peer: Peer,
+        /// By whom.
+        accuser: NodeId,
+    },
+    /// It left, or a newer life of it was seen.
+    Left {
+        /// Who.
+        peer: Peer,
+    },
+    /// It listens elsewhere now.
+    Moved {
+        /// Who.
+        peer: Peer,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Another node leads, or none.
+    LeaderChanged {
+        /// In which term.
+        term: Term,
+        /// Who, if known.
+        leader: Option<NodeId>,
+    },
+    /// A role changed hands.
+    RoleChanged {
+        /// The role.
+        role: RoleName,
+        /// Its new holder.
+        holder: Option<Peer>,
+        /// The epoch in force.
+        epoch: Epoch,
+    },
+    /// A connection to a node is in use.
+    Connected {
+        /// The other end.
+        peer: Peer,
+    },
+    /// The last connection to a node is gone.
+    Disconnected {
+        /// The other end.
+        peer: Peer,
+    },
+    /// Someone was not let in, or did not let us in; or broke the protocol later.
+    PeerRefused {
+        /// Its address.
+        address: SocketAddr,
+        /// Why.
+        reason: PeerRefusal,
+    },
+    /// The disk has not confirmed a write for too long.
+    DiskStalled,
+    /// The disk failed: this node is stopped for good.
+    Halted {
+        /// What failed.
+        reason: String,
+    },
+}
+
+/// An event and when it happened, on this node's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub event: ClusterEvent,
+}
+
+/// The subscriber was too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{count} events were missed; read the current state instead")]
+pub struct Missed {
+    /// How many events were dropped before the next one.
+    pub count: u64,
+}
+
+/// A subscription.
+#[derive(Debug)]
+pub struct Events {
+    receiver: Receiver<Happened>,
+}
+
+impl Events {
+    /// The next event, `None` once the node is stopped.
+    ///
+    /// # Errors
+    /// [`Missed`] when this subscriber fell too far behind; the next call goes on with the oldest event kept.
+    pub async fn next(&mut self) -> Option<Result<Happened, Missed>> {
+        match self.receiver.recv_direct().await {
+            Ok(happened) => Some(Ok(happened)),
+            Err(RecvError::Overflowed(count)) => Some(Err(Missed { count })),
+            Err(RecvError::Closed) => None,
+        }
+    }
+}
+
+/// Where events come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Announcer {
+    sender: Sender<Happened>,
+    _keep_open: InactiveReceiver<Happened>,
+}
+
+impl Announcer {
+    pub(crate) fn new() -> Announcer {
+        let (mut sender, receiver) = async_broadcast::broadcast(BACKLOG);
+        sender.set_overflow(true);
+        sender.set_await_active(false);
+        Announcer {
+            sender,
+            _keep_open: receiver.deactivate(),
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        Events {
+            receiver: self.sender.new_receiver(),
+        }
+    }
+
+    /// Never waits: overflow drops the oldest event, and without subscribers nothing is kept.
+    pub(crate) fn announce(&self, at: Time, event: ClusterEvent) {
+        let _dropped = self.sender.try_broadcast(Happened { at, event });
+    }
+
+    pub(crate) fn close(&self) {
+        self.sender.close();
+    }
+}
+
+/// What a notice of the core means to a subscriber.
+pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
+    match notice {
+        Notice::Member(fact) => Some(of_fact(fact)),
+        Notice::Leadership(standing) => Some(ClusterEvent::LeaderChanged {
+            term: standing.term,
+            leader: standing.leader,
+        }),
+        Notice::RoleChanged {
+            role,
+            holder,
+            epoch,
+        } => Some(ClusterEvent::RoleChanged {
+            role: role.clone(),
+            holder: *holder,
+            epoch: *epoch,
+        }),
+        Notice::LinkUp { peer, .. } => Some(ClusterEvent::Connected { peer: *peer }),
+        Notice::LinkDown { peer } => Some(ClusterEvent::Disconnected { peer: *peer }),
+        Notice::DiskStalled => Some(ClusterEvent::DiskStalled),
+        Notice::Started { .. }
+        | Notice::Membership(_)
+        | Notice::Raft(_)
+        | Notice::UnknownEntry { .. }
+        | Notice::OutboxDropped { .. } => None,
+    }
+}
+
+fn of_fact(fact: &Fact) -> ClusterEvent {
+    match fact {
+        Fact::Joined(member) => ClusterEvent::Joined(member.clone()),
+        Fact::Suspected { peer, accuser } => ClusterEvent::Suspected {
+            peer: *peer,
+            accuser: *accuser,
+        },
+        Fact::Refuted { peer } => ClusterEvent::Refuted { peer: *peer },
+        Fact::Died { peer, accuser } => ClusterEvent::Died {
+            peer: *peer,
+            accuser: *accuser,
+        },
+        Fact::Left { peer } => ClusterEvent::Left { peer: *peer },
+        Fact::Moved { peer, address } => ClusterEvent::Moved {
+            peer: *peer,
+            address: *address,
+        },
+    }
+}

@@ -1,0 +1,622 @@
+//! What a host holds: [`ClusterNetworkManager`].
+//!
+//! A method that concerns the cluster is one command to the core and one line here. The host's own messages go from
+//! here to a connection without passing through the core.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use quorate_core::balance::{Request, Snapshot};
+use quorate_core::control::{self, Outcome, Register, RoleState};
+use quorate_core::id::{ClientId, LogIndex, NodeId, RequestId, RoleName};
+use quorate_core::membership::{Member, State};
+use quorate_core::node::{Answer, Command, Config, Node, Status};
+use quorate_core::payload::Payload;
+use quorate_core::seed::Seed;
+use quorate_core::transport::Priority;
+
+use crate::builder::Builder;
+use crate::disk::{self, Disk};
+use crate::driver::{Driver, DriverParts, MAILBOX, Mail};
+use crate::error::{Error, StartError};
+use crate::event::{Announcer, Events};
+use crate::identity::Name;
+use crate::journal;
+use crate::link::{Connection, pump};
+use crate::message::{Answered, Inbox, Incoming, Messages, Reply};
+use crate::seam::Seam;
+use crate::shell::{Shell, ShellParts};
+use crate::tls::Settings;
+
+/// How long a connection to a target may take to come up before a message is refused.
+const REACH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One node of a cluster: the handle of its host. Clones are handles of the same node; when the last one is dropped,
+/// the node stops.
+pub struct ClusterNetworkManager<S: Seam> {
+    inner: Arc<Inner<S>>,
+}
+
+/// A command of the control log and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its place in the log.
+    pub index: LogIndex,
+    /// What it did, equal on every node.
+    pub outcome: Outcome,
+}
+
+struct Inner<S: Seam> {
+    seam: S,
+    name: Name,
+    announcer: Announcer,
+    inbox: Inbox,
+    messages: Messages,
+    setup: Mutex<Option<Setup>>,
+    running: OnceLock<Running<S>>,
+    /// The round robin's counter.
+    turn: AtomicU64,
+}
+
+/// What is needed to start, and given up by starting.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) listen: SocketAddr,
+    /// Where the others reach this node; by default where it listens.
+    pub(crate) advertise: Option<SocketAddr>,
+    pub(crate) settings: Settings,
+    pub(crate) disk: Box<dyn Disk>,
+    pub(crate) seed: Seed,
+}
+
+struct Running<S: Seam> {
+    shell: Arc<Shell<S>>,
+    listens_on: SocketAddr,
+    /// Closes when the node has stopped.
+    over: Receiver<Infallible>,
+    /// Its closing tells the driver that no handle is left.
+    _handles: Sender<Infallible>,
+}
+
+impl<S: Seam> Clone for ClusterNetworkManager<S> {
+    fn clone(&self) -> Self {
+        ClusterNetworkManager {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<S: Seam> fmt::Debug for ClusterNetworkManager<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterNetworkManager")
+            .field("name", &self.inner.name)
+            .field("listens_on", &self.local_addr())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Seam> ClusterNetworkManager<S> {
+    /// A node that will listen on `listen`, with its identity (`ca.pem`, `node.pem`, `node.key`), its configuration
+    /// (`quorate.toml`, optional) and its data in the directory that `QUORATE_HOME` names, or in `./quorate`.
+    ///
+    /// # Errors
+    /// [`StartError`]; without an identity it says which files to make and how.
+    pub async fn new(listen: SocketAddr) -> Result<Self, StartError> {
+        Self::builder().listen(listen).build().await
+    }
+
+    /// A node with its parts chosen one by one.
+    #[must_use]
+    pub fn builder() -> Builder<S> {
+        Builder::new(S::default())
+    }
+
+    pub(crate) fn from_setup(seam: S, name: Name, setup: Setup) -> Self {
+        let (inbox, messages) = crate::message::inbox();
+        let inner = Inner {
+            seam,
+            name,
+            announcer: Announcer::new(),
+            inbox,
+            messages,
+            setup: Mutex::new(Some(setup)),
+            running: OnceLock::new(),
+            turn: AtomicU64::new(0),
+        };
+        ClusterNetworkManager {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Recovers the node from its log, binds its address and starts it. Returns when it may speak and accepts
+    /// connections. A node that is alone in its `voters` is a cluster; others wait for `join_cluster` or to be joined.
+    ///
+    /// # Errors
+    /// [`StartError`]. After an error other than `AlreadyStarted`, `start` may be called again.
+    pub async fn start(&self) -> Result<(), StartError> {
+        let taken = self.lock_setup().take();
+        let Some(mut setup) = taken else {
+            return Err(StartError::AlreadyStarted);
+        };
+        let prepared = match self.prepare(&mut setup).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                *self.lock_setup() = Some(setup);
+                return Err(error);
+            }
+        };
+        let started = self.launch(setup, prepared);
+        started.recv().await.map_err(|_| match self.fate() {
+            Error::Halted { reason } => StartError::Disk(disk::DiskError::Io {
+                file: PathBuf::new(),
+                error: std::io::Error::other(reason),
+            }),
+            _ => StartError::Stopped,
+        })
+    }
+
+    /// Reaches a cluster through the addresses of some of its members, and goes on trying in the background.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when none answered within `membership.join_timeout`.
+    pub async fn join_cluster(&self, seeds: Vec<SocketAddr>) -> Result<(), Error> {
+        let Answer::Joined = self.ask(Command::Join { seeds }).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(())
+    }
+
+    /// Every node this one knows of, itself and the dead included.
+    ///
+    /// # Errors
+    /// [`Error`] when the node is not running.
+    pub async fn get_cluster_members(&self) -> Result<Vec<Member>, Error> {
+        let Answer::Members(members) = self.ask(Command::Members).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(members)
+    }
+
+    /// The members that are believed to be alive: suspects are not among them, until they refute.
+    ///
+    /// # Errors
+    /// [`Error`] when the node is not running.
+    pub async fn get_alive_members(&self) -> Result<Vec<Member>, Error> {
+        let mut members = self.get_cluster_members().await?;
+        members.retain(|member| member.state == State::Alive);
+        Ok(members)
+    }
+
+    /// Whether a majority of the voters stands behind a leader, as far as this node knows.
+    ///
+    /// # Errors
+    /// [`Error`] when the node is not running.
+    pub async fn has_quorum(&self) -> Result<bool, Error> {
+        Ok(self.status().await?.has_quorum)
+    }
+
+    /// The node's standing: term, role, leader, quorum, log.
+    ///
+    /// # Errors
+    /// [`Error`] when the node is not running.
+    pub async fn status(&self) -> Result<Status, Error> {
+        let Answer::Status(status) = self.ask(Command::Status).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(status)
+    }
+
+    /// Who holds a role, as far as this node has applied the log; `None` when it was never granted.
+    ///
+    /// # Errors
+    /// [`Error`] when the node is not running.
+    pub async fn role(&self, role: &RoleName) -> Result<Option<RoleState>, Error> {
+        let Answer::Role(state) = self.ask(Command::Role { role: role.clone() }).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(state)
+    }
+
+    /// What a register holds, as far as this node has applied the log; `None` when it was never written.
+    ///
+    /// # Errors
+    /// [`Error`] when the node is not running.
+    pub async fn read(&self, key: &str) -> Result<Option<Register>, Error> {
+        let Answer::Register(register) = self
+            .ask(Command::Read {
+                key: key.to_owned(),
+            })
+            .await?
+        else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(register)
+    }
+
+    /// Puts a command through the control log. It takes effect at most once.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `Refusal::Unknown` when there was no answer in time: it may or may not take effect. Use
+    /// [`propose_as`](Self::propose_as) to be able to repeat it.
+    pub async fn propose(&self, command: control::Command) -> Result<Applied, Error> {
+        self.apply(Command::Propose {
+            request: None,
+            command,
+        })
+        .await
+    }
+
+    /// Puts a command through the control log under the host's own number: repeated with the same client and request,
+    /// it takes effect once.
+    ///
+    /// # Errors
+    /// As [`propose`](Self::propose).
+    pub async fn propose_as(
+        &self,
+        client: ClientId,
+        request: RequestId,
+        command: control::Command,
+    ) -> Result<Applied, Error> {
+        self.apply(Command::Propose {
+            request: Some((client, request)),
+            command,
+        })
+        .await
+    }
+
+    /// Chooses the node for a query: any live one, in turn. The text is not analysed yet, and the class does not
+    /// influence the choice.
+    ///
+    /// # Errors
+    /// [`Error::NoTarget`] when no node is known to be alive.
+    pub async fn route_query(&self, sql: &str, priority: Priority) -> Result<NodeId, Error> {
+        let _ = (sql, priority);
+        self.route(&Request::default())
+    }
+
+    /// Chooses the node for a request, in turn among those that match.
+    ///
+    /// # Errors
+    /// [`Error::NoTarget`] when none does.
+    pub fn route(&self, request: &Request) -> Result<NodeId, Error> {
+        let word = self.inner.turn.fetch_add(1, Ordering::Relaxed);
+        let routes = self.routes()?;
+        let target = routes.pick(request, word).map(|target| target.node);
+        let role = || request.role.as_ref().map(|role| role.as_str().to_owned());
+        target.ok_or_else(|| Error::NoTarget { role: role() })
+    }
+
+    /// The routing table in force.
+    ///
+    /// # Errors
+    /// [`Error::NotStarted`].
+    pub fn routes(&self) -> Result<Arc<Snapshot>, Error> {
+        Ok(self.running()?.shell.routes())
+    }
+
+    /// Sends bytes to the host of `target`, connecting to `address` if there is no connection yet. Resolves when the
+    /// message is in the other host's inbox.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] when the connection broke first: the message may have arrived all the same.
+    pub async fn send_message(
+        &self,
+        target: NodeId,
+        address: SocketAddr,
+        message: impl AsRef<[u8]> + Send,
+    ) -> Result<(), Error> {
+        self.send_message_as(target, address, Priority::default(), message)
+            .await
+    }
+
+    /// [`send_message`](Self::send_message) in another class than `Normal`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_message_as(
+        &self,
+        target: NodeId,
+        address: SocketAddr,
+        priority: Priority,
+        message: impl AsRef<[u8]> + Send,
+    ) -> Result<(), Error> {
+        let payload = Payload::copy_from(message.as_ref());
+        if target == self.inner.name.node {
+            let from = target;
+            let own = Incoming {
+                from,
+                priority,
+                payload,
+                reply: None,
+            };
+            return self
+                .inner
+                .inbox
+                .offer(own)
+                .map_err(|_| Error::Backlog { target });
+        }
+        let connection = self.connect(target, Some(address)).await?;
+        let sent = connection.send_message(priority, payload);
+        let confirmed = sent.map_err(|error| Error::of_submit(error, target))?;
+        confirmed
+            .recv()
+            .await
+            .map_err(|_| Error::Disconnected { target })
+    }
+
+    /// Asks the host of `target` and awaits its reply.
+    ///
+    /// # Errors
+    /// [`Error`]: unreachable, busy, unanswered, or no reply within `timeout`.
+    pub async fn request(
+        &self,
+        target: NodeId,
+        payload: impl AsRef<[u8]> + Send,
+        priority: Priority,
+        timeout: Duration,
+    ) -> Result<Payload, Error> {
+        let payload = Payload::copy_from(payload.as_ref());
+        let asked = self
+            .inner
+            .seam
+            .within(timeout, self.call(target, payload, priority))
+            .await;
+        match asked.unwrap_or(Err(Error::Timeout { target, timeout }))? {
+            Answered::Reply(reply) => Ok(reply),
+            Answered::Busy => Err(Error::PeerBusy { target }),
+            Answered::Unanswered => Err(Error::Unanswered { target }),
+        }
+    }
+
+    /// What other hosts send to this one. All receivers share one queue.
+    #[must_use]
+    pub fn messages(&self) -> Messages {
+        self.inner.messages.clone()
+    }
+
+    /// What happens in the cluster from now on.
+    #[must_use]
+    pub fn subscribe_to_events(&self) -> Events {
+        self.inner.announcer.subscribe()
+    }
+
+    /// Tells the cluster that this node leaves for good, so that nobody suspects it. The node then still runs, without
+    /// being a member: call [`shutdown`](Self::shutdown).
+    ///
+    /// # Errors
+    /// [`Error`] when the node is not running, or leaves already.
+    pub async fn leave(&self) -> Result<(), Error> {
+        let Answer::Left = self.ask(Command::Leave).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(())
+    }
+
+    /// Stops the node: says goodbye on every connection and lets the disk finish. Calling it again, or at once from
+    /// several tasks, waits for the same end; on a node that was never started it does nothing.
+    pub async fn shutdown(&self) {
+        let Some(running) = self.inner.running.get() else {
+            return;
+        };
+        let _already_stopped = running.shell.mailbox.send(Mail::Shutdown).await;
+        let _closed = running.over.recv().await;
+    }
+
+    /// Where the node listens, once it is started.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.inner.running.get().map(|running| running.listens_on)
+    }
+
+    /// Who this node is, as its certificate says.
+    #[must_use]
+    pub fn name(&self) -> &Name {
+        &self.inner.name
+    }
+}
+
+/// What has to be there before the node is made.
+struct Prepared<L> {
+    listener: L,
+    listens_on: SocketAddr,
+    config: quorate_core::node::ValidConfig,
+    loaded: disk::Loaded,
+}
+
+impl<S: Seam> ClusterNetworkManager<S> {
+    async fn prepare(&self, setup: &mut Setup) -> Result<Prepared<S::Listener>, StartError> {
+        let (seam, address) = (&self.inner.seam, setup.listen);
+        let failed = |error| StartError::Listen { address, error };
+        let listener = seam.listen(address).await.map_err(failed)?;
+        let listens_on = seam.local_addr(&listener).map_err(failed)?;
+        let mut config = setup.config.clone();
+        config.address = setup.advertise.unwrap_or(listens_on);
+        if config.address.ip().is_unspecified() {
+            return Err(StartError::NoAddress {
+                address: listens_on,
+            });
+        }
+        let config = config.validate()?;
+        let loaded = disk::recover(setup.disk.as_mut()).await?;
+        if loaded.torn > 0 {
+            let (node, bytes) = (self.inner.name.node, loaded.torn);
+            tracing::warn!(%node, bytes, "cut off the torn end of the write-ahead log");
+        }
+        Ok(Prepared {
+            listener,
+            listens_on,
+            config,
+            loaded,
+        })
+    }
+
+    /// Sets the tasks going; the answer comes when the node may speak.
+    fn launch(&self, setup: Setup, prepared: Prepared<S::Listener>) -> Receiver<()> {
+        let Prepared {
+            listener,
+            listens_on,
+            config,
+            loaded,
+        } = prepared;
+        let (mailbox, mails) = async_channel::bounded(MAILBOX);
+        let (handles_token, handles) = async_channel::bounded(1);
+        let (journal_token, journal_over) = async_channel::bounded::<Infallible>(1);
+        let (over_token, over) = async_channel::bounded::<Infallible>(1);
+        let (started, has_started) = async_channel::bounded(1);
+        // Bounded by what the core lets wait for the disk.
+        let (journal, records) = async_channel::unbounded();
+        let seam = &self.inner.seam;
+        let (shell, tasks) = Shell::new(ShellParts {
+            seam: seam.clone(),
+            name: self.inner.name.clone(),
+            settings: setup.settings,
+            transport: config.transport.clone(),
+            mailbox: mailbox.clone(),
+            inbox: self.inner.inbox.clone(),
+            announcer: self.inner.announcer.clone(),
+        });
+        let address = config.address;
+        let node = Node::recover(config, loaded.durable, loaded.last, &setup.seed, seam.now());
+        let writing = journal::write(seam.clone(), setup.disk, records, mailbox);
+        seam.spawn(async move {
+            writing.await;
+            drop(journal_token);
+        });
+        let driver = Driver::new(DriverParts {
+            shell: shell.clone(),
+            node,
+            address,
+            mailbox: mails,
+            handles,
+            tasks,
+            journal,
+            journal_over,
+            listener: Some(listener),
+            started,
+        });
+        let running = Running {
+            shell,
+            listens_on,
+            over,
+            _handles: handles_token,
+        };
+        let _only_once = self.inner.running.set(running);
+        seam.spawn(async move {
+            driver.run().await;
+            drop(over_token);
+        });
+        has_started
+    }
+
+    fn lock_setup(&self) -> std::sync::MutexGuard<'_, Option<Setup>> {
+        self.inner
+            .setup
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> Result<&Running<S>, Error> {
+        self.inner.running.get().ok_or(Error::NotStarted)
+    }
+
+    /// Why nothing is answered any more.
+    fn fate(&self) -> Error {
+        let halted = self
+            .inner
+            .running
+            .get()
+            .and_then(|running| running.shell.halted.get());
+        match halted {
+            Some(reason) => Error::Halted {
+                reason: reason.clone(),
+            },
+            None => Error::Stopped,
+        }
+    }
+
+    async fn ask(&self, command: Command) -> Result<Answer, Error> {
+        let (answer, answered) = async_channel::bounded(1);
+        let mail = Mail::Command { command, answer };
+        let running = self.running()?;
+        running
+            .shell
+            .mailbox
+            .send(mail)
+            .await
+            .map_err(|_| self.fate())?;
+        let answer = answered.recv().await.map_err(|_| self.fate())?;
+        Ok(answer?)
+    }
+
+    async fn apply(&self, command: Command) -> Result<Applied, Error> {
+        let Answer::Applied { index, outcome } = self.ask(command).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(Applied { index, outcome })
+    }
+
+    async fn call(
+        &self,
+        target: NodeId,
+        payload: Payload,
+        priority: Priority,
+    ) -> Result<Answered, Error> {
+        if target == self.inner.name.node {
+            let (answer, answered) = async_channel::bounded(1);
+            let reply = Some(Reply::to_self(answer));
+            let own = Incoming {
+                from: target,
+                priority,
+                payload,
+                reply,
+            };
+            if let Err(refused) = self.inner.inbox.offer(own) {
+                drop(refused);
+                return Ok(Answered::Busy);
+            }
+            return answered.recv().await.map_err(|_| self.fate());
+        }
+        let connection = self.connect(target, None).await?;
+        let call = connection.send_request(priority, payload);
+        let call = call.map_err(|error| Error::of_submit(error, target))?;
+        call.answer().await.ok_or(Error::Disconnected { target })
+    }
+
+    /// A connection to `target`: the one there is, or a new one.
+    async fn connect(
+        &self,
+        target: NodeId,
+        address: Option<SocketAddr>,
+    ) -> Result<Arc<Connection>, Error> {
+        let shell = &self.running()?.shell;
+        if let Some(connection) = shell.directory.get(target) {
+            return Ok(connection);
+        }
+        if shell.mailbox.is_closed() {
+            return Err(self.fate());
+        }
+        let known = || {
+            let routes = shell.routes();
+            routes
+                .targets
+                .iter()
+                .find(|known| known.node == target)
+                .map(|known| known.address)
+        };
+        let address = address.or_else(known);
+        if let Some(address) = address {
+            shell.spawn(pump::dial(shell.clone(), address, Some(target), false));
+        }
+        let reached = shell
+            .seam
+            .within(REACH_TIMEOUT, shell.directory.wait_for(target))
+            .await;
+        reached.ok_or(Error::Unreachable { target, address })
+    }
+}

@@ -1,0 +1,404 @@
+//! The life of a connection: connect or accept, TLS handshake, hello, then bytes both ways until one side ends it.
+
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_lite::future::or;
+use quorate_core::id::{NodeId, Peer};
+use quorate_core::transport::Link;
+use quorate_core::wire::Message;
+
+use super::{Connection, News, Next, Over};
+use crate::driver::Mail;
+use crate::error::PeerRefusal;
+use crate::event::ClusterEvent;
+use crate::identity::name_of;
+use crate::seam::{Reader, Seam, Writer};
+use crate::shell::{Shell, Slot};
+use crate::tls::{Phase, Session};
+
+/// Bytes asked of the socket at once.
+const READ_BYTES: usize = 64 * 1024;
+/// How long the goodbye may take to leave.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Pause after the system refused to accept (such as: no more file descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Which side opened a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Origin {
+    /// We did.
+    Dialed {
+        /// Who must answer, if known.
+        expected: Option<NodeId>,
+        /// The core asked for it and wants to know how it ends.
+        is_solicited: bool,
+    },
+    /// They did.
+    Accepted,
+}
+
+/// Accepts connections until the node stops.
+pub(crate) async fn accept<S: Seam>(shell: Arc<Shell<S>>, listener: S::Listener) {
+    loop {
+        let accepted = async { Some(shell.seam.accept(&listener).await) };
+        let stopped = async {
+            shell.stopped().await;
+            None
+        };
+        match or(accepted, stopped).await {
+            None => return,
+            Some(Ok((stream, address))) => admit(&shell, stream, address),
+            Some(Err(error)) => {
+                tracing::warn!(node = %shell.name.node, %error, "cannot accept a connection");
+                shell.seam.sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit<S: Seam>(shell: &Arc<Shell<S>>, stream: S::Stream, address: SocketAddr) {
+    let Some(slot) = shell.slot() else {
+        refuse(shell, address, PeerRefusal::TooMany(Shell::<S>::SLOTS));
+        return;
+    };
+    let task = live(shell.clone(), stream, address, Origin::Accepted, Some(slot));
+    shell.spawn(task);
+}
+
+/// Connects, and serves the connection until it ends.
+pub(crate) async fn dial<S: Seam>(
+    shell: Arc<Shell<S>>,
+    address: SocketAddr,
+    expected: Option<NodeId>,
+    is_solicited: bool,
+) {
+    let connecting = shell
+        .seam
+        .within(shell.transport.hello_timeout, shell.seam.connect(address));
+    let connected = async {
+        connecting
+            .await
+            .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+    };
+    let stopped = async {
+        shell.stopped().await;
+        Err(io::ErrorKind::Interrupted.into())
+    };
+    match or(connected, stopped).await {
+        Ok(stream) => {
+            let origin = Origin::Dialed {
+                expected,
+                is_solicited,
+            };
+            live(shell, stream, address, origin, None).await;
+        }
+        Err(error) => {
+            tracing::debug!(node = %shell.name.node, %address, %error, "dial failed");
+            if is_solicited {
+                let _driver_gone = shell.mailbox.send(Mail::DialFailed { address }).await;
+            }
+        }
+    }
+}
+
+async fn live<S: Seam>(
+    shell: Arc<Shell<S>>,
+    stream: S::Stream,
+    address: SocketAddr,
+    origin: Origin,
+    slot: Option<Slot>,
+) {
+    let (mut reader, mut writer) = shell.seam.split(stream);
+    let handshake = introduce(&shell, &mut reader, &mut writer, origin);
+    let limit = shell.transport.hello_timeout;
+    let limited = async {
+        let late = || Err(Over::Refused(PeerRefusal::NoHandshake(limit)));
+        shell
+            .seam
+            .within(limit, handshake)
+            .await
+            .unwrap_or_else(late)
+    };
+    let stopped = async {
+        shell.stopped().await;
+        Err(Over::Local)
+    };
+    let connection = match or(limited, stopped).await {
+        Ok(connection) => connection,
+        Err(over) => return report(&shell, address, origin, None, over).await,
+    };
+    let mut pump = Pump {
+        shell: shell.clone(),
+        connection,
+        address,
+        origin,
+        slot,
+        peer: None,
+    };
+    let over = pump.run(reader, writer).await;
+    pump.connection.cut();
+    report(
+        &shell,
+        address,
+        origin,
+        pump.peer.is_some().then_some(&pump.connection),
+        over,
+    )
+    .await;
+}
+
+/// The TLS handshake, and who the certificate says it is.
+async fn introduce<S: Seam>(
+    shell: &Arc<Shell<S>>,
+    reader: &mut S::Reader,
+    writer: &mut S::Writer,
+    origin: Origin,
+) -> Result<Arc<Connection>, Over> {
+    let session = match origin {
+        Origin::Dialed { .. } => shell.settings.client(),
+        Origin::Accepted => shell.settings.server(),
+    };
+    let mut session = session.map_err(refused)?;
+    let mut buffer = vec![0; READ_BYTES];
+    let mut received = 0;
+    loop {
+        let mut out = Vec::new();
+        let phase = session.handshake(&buffer[..received], &mut out);
+        if !out.is_empty() {
+            writer.write_all(&out).await.map_err(Over::Socket)?;
+        }
+        match phase.map_err(refused)? {
+            Phase::Open => break,
+            Phase::Handshaking => {}
+            Phase::PeerClosed => return Err(Over::Peer),
+        }
+        received = reader.read(&mut buffer).await.map_err(Over::Socket)?;
+        if received == 0 {
+            return Err(Over::Peer);
+        }
+    }
+    let found = who(shell, &session, origin).map_err(Over::Refused)?;
+    let Some(hello) = shell.hello.get() else {
+        return Err(Over::Local);
+    };
+    let now = shell.seam.now();
+    let link = Link::new(shell.transport.clone(), hello.clone(), Some(found), now);
+    Ok(Connection::new(
+        shell.next_link(),
+        found,
+        session,
+        link,
+        shell.clock.clone(),
+        shell.inbox.clone(),
+    ))
+}
+
+fn refused(error: rustls::Error) -> Over {
+    Over::Refused(PeerRefusal::of_tls(&error))
+}
+
+fn who<S: Seam>(
+    shell: &Shell<S>,
+    session: &Session,
+    origin: Origin,
+) -> Result<NodeId, PeerRefusal> {
+    let Some(certificate) = session.peer_certificate() else {
+        return Err(PeerRefusal::NoCertificate);
+    };
+    let name = name_of(certificate).map_err(PeerRefusal::NoName)?;
+    if name.node == shell.name.node {
+        return Err(PeerRefusal::OurOwnId { node: name.node });
+    }
+    match origin {
+        Origin::Dialed {
+            expected: Some(expected),
+            ..
+        } if expected != name.node => Err(PeerRefusal::WrongNode {
+            expected,
+            found: name.node,
+        }),
+        Origin::Dialed { .. } | Origin::Accepted => Ok(name.node),
+    }
+}
+
+/// Tells the driver and the log how a connection ended.
+async fn report<S: Seam>(
+    shell: &Arc<Shell<S>>,
+    address: SocketAddr,
+    origin: Origin,
+    established: Option<&Arc<Connection>>,
+    over: Over,
+) {
+    let node = shell.name.node;
+    match over {
+        Over::Local => tracing::debug!(%node, %address, "connection closed"),
+        Over::Peer => tracing::debug!(%node, %address, "connection closed by the peer"),
+        Over::Socket(error) => tracing::debug!(%node, %address, %error, "connection failed"),
+        Over::Refused(reason) => refuse(shell, address, reason),
+    }
+    let mail = match (established, origin) {
+        (Some(connection), _) => Mail::LinkDown {
+            link: connection.id(),
+            node: connection.node(),
+        },
+        (
+            None,
+            Origin::Dialed {
+                is_solicited: true, ..
+            },
+        ) => Mail::DialFailed { address },
+        (
+            None,
+            Origin::Dialed {
+                is_solicited: false,
+                ..
+            }
+            | Origin::Accepted,
+        ) => return,
+    };
+    let _driver_gone = shell.mailbox.send(mail).await;
+}
+
+fn refuse<S: Seam>(shell: &Shell<S>, address: SocketAddr, reason: PeerRefusal) {
+    tracing::warn!(node = %shell.name.node, %address, %reason, "peer refused");
+    shell.announcer.announce(
+        shell.seam.now(),
+        ClusterEvent::PeerRefused { address, reason },
+    );
+}
+
+struct Pump<S: Seam> {
+    shell: Arc<Shell<S>>,
+    connection: Arc<Connection>,
+    address: SocketAddr,
+    origin: Origin,
+    /// Held until the peer has introduced itself.
+    slot: Option<Slot>,
+    peer: Option<Peer>,
+}
+
+enum Woken {
+    Read(io::Result<usize>),
+    Due,
+    Ending,
+}
+
+impl<S: Seam> Pump<S> {
+    async fn run(&mut self, reader: S::Reader, writer: S::Writer) -> Over {
+        let shell = self.shell.clone();
+        let connection = self.connection.clone();
+        let mut writing = pin!(write_until_closed(&connection, writer));
+        let reading = async { Err(self.read_until_over(reader).await) };
+        let over = match or(reading, async { Ok(writing.as_mut().await) }).await {
+            Ok(Ok(())) => return Over::Local,
+            Ok(Err(error)) => return Over::Socket(error),
+            Err(over) => over,
+        };
+        // Whatever ended it, an alert or a goodbye may tell the peer, unless the stage says that nothing goes out.
+        connection.close();
+        let _too_late = shell.seam.within(GOODBYE_TIMEOUT, writing).await;
+        over
+    }
+
+    async fn read_until_over(&mut self, mut reader: S::Reader) -> Over {
+        let mut buffer = vec![0; READ_BYTES];
+        let mut news = Vec::new();
+        // The last flight of the handshake may have brought frames along.
+        self.connection.receive(&[], &mut news);
+        loop {
+            for item in news.drain(..) {
+                if let Some(over) = self.pass_on(item).await {
+                    return over;
+                }
+            }
+            match self.wait(&mut reader, &mut buffer).await {
+                Woken::Read(Ok(0)) => return Over::Peer,
+                Woken::Read(Ok(count)) => self.connection.receive(&buffer[..count], &mut news),
+                Woken::Read(Err(error)) => return Over::Socket(error),
+                Woken::Due => self.connection.tick(&mut news),
+                Woken::Ending => return Over::Local,
+            }
+        }
+    }
+
+    async fn wait(&self, reader: &mut S::Reader, buffer: &mut [u8]) -> Woken {
+        let ending = self.connection.on_ending();
+        if !self.connection.is_open() {
+            return Woken::Ending;
+        }
+        let deadline = self.connection.deadline();
+        let read = async { Woken::Read(reader.read(buffer).await) };
+        let due = async {
+            match deadline {
+                Some(at) => self.shell.seam.sleep_until(at).await,
+                None => pending().await,
+            }
+            Woken::Due
+        };
+        let ended = async {
+            ending.await;
+            Woken::Ending
+        };
+        or(read, or(due, ended)).await
+    }
+
+    async fn pass_on(&mut self, news: News) -> Option<Over> {
+        let mail = match news {
+            News::Established(hello) => {
+                self.slot = None;
+                self.peer = Some(hello.peer);
+                let (address, dialed) = match self.origin {
+                    Origin::Dialed { .. } => (self.address, true),
+                    Origin::Accepted => (hello.address, false),
+                };
+                let connection = self.connection.clone();
+                Mail::LinkUp {
+                    connection,
+                    peer: hello.peer,
+                    address,
+                    dialed,
+                }
+            }
+            News::Node { code, body } => match Message::decode(code, &body) {
+                Ok(message) => Mail::Received {
+                    link: self.connection.id(),
+                    message,
+                },
+                Err(error) => return Some(Over::Refused(PeerRefusal::Undecodable(error))),
+            },
+            News::Busy(reply) => {
+                reply.refuse_busy();
+                return None;
+            }
+            News::Over(over) => return Some(over),
+        };
+        self.shell
+            .mailbox
+            .send(mail)
+            .await
+            .err()
+            .map(|_driver_gone| Over::Local)
+    }
+}
+
+async fn write_until_closed<W: Writer>(connection: &Connection, mut writer: W) -> io::Result<()> {
+    let mut out = Vec::new();
+    loop {
+        let writable = connection.on_writable();
+        let next = connection.transmit(&mut out);
+        if !out.is_empty() {
+            writer.write_all(&out).await?;
+            out.clear();
+        }
+        match next {
+            Next::Write => {}
+            Next::Wait => writable.await,
+            Next::Finish => return writer.shutdown().await,
+        }
+    }
+}

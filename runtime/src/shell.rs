@@ -1,0 +1,158 @@
+//! What the tasks of one node share.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use async_channel::{Receiver, Sender};
+use event_listener::Event;
+use quorate_core::balance::Snapshot;
+use quorate_core::id::LinkId;
+use quorate_core::transport::{Config, Hello};
+
+use crate::driver::Mail;
+use crate::event::Announcer;
+use crate::identity::Name;
+use crate::link::Clock;
+use crate::link::directory::Directory;
+use crate::message::Inbox;
+use crate::seam::Seam;
+use crate::tls::Settings;
+
+/// What the tasks of one node share.
+pub(crate) struct Shell<S: Seam> {
+    pub(crate) seam: S,
+    pub(crate) clock: Clock,
+    pub(crate) name: Name,
+    pub(crate) settings: Settings,
+    pub(crate) transport: Config,
+    pub(crate) mailbox: Sender<Mail>,
+    pub(crate) inbox: Inbox,
+    pub(crate) announcer: Announcer,
+    pub(crate) directory: Directory,
+    pub(crate) routes: RwLock<Arc<Snapshot>>,
+    /// How this life introduces itself; known once the node has started.
+    pub(crate) hello: OnceLock<Hello>,
+    /// Why the node halted, if it did.
+    pub(crate) halted: OnceLock<String>,
+    links: AtomicU64,
+    unauthenticated: Arc<AtomicUsize>,
+    is_stopping: AtomicBool,
+    stopping: Event,
+    /// Each task holds a clone; when all are gone, the tasks are over.
+    task_token: Mutex<Option<Sender<Infallible>>>,
+}
+
+/// The parts of a [`Shell`] that come from outside.
+pub(crate) struct ShellParts<S: Seam> {
+    pub(crate) seam: S,
+    pub(crate) name: Name,
+    pub(crate) settings: Settings,
+    pub(crate) transport: Config,
+    pub(crate) mailbox: Sender<Mail>,
+    pub(crate) inbox: Inbox,
+    pub(crate) announcer: Announcer,
+}
+
+impl<S: Seam> Shell<S> {
+    /// Connections that may be waiting to be authenticated.
+    pub(crate) const SLOTS: usize = 64;
+
+    /// A shell, and what closes when its tasks are over.
+    pub(crate) fn new(parts: ShellParts<S>) -> (Arc<Shell<S>>, Receiver<Infallible>) {
+        let (token, tasks) = async_channel::bounded(1);
+        let seam = parts.seam.clone();
+        let shell = Shell {
+            seam: parts.seam,
+            clock: Arc::new(move || seam.now()),
+            name: parts.name,
+            settings: parts.settings,
+            transport: parts.transport,
+            mailbox: parts.mailbox,
+            inbox: parts.inbox,
+            announcer: parts.announcer,
+            directory: Directory::default(),
+            routes: RwLock::default(),
+            hello: OnceLock::new(),
+            halted: OnceLock::new(),
+            links: AtomicU64::new(1),
+            unauthenticated: Arc::default(),
+            is_stopping: AtomicBool::new(false),
+            stopping: Event::new(),
+            task_token: Mutex::new(Some(token)),
+        };
+        (Arc::new(shell), tasks)
+    }
+
+    /// A link id never used before in this process's life of the node.
+    pub(crate) fn next_link(&self) -> LinkId {
+        LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Runs a task that `stop` waits for; nothing after `stop`.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let token = self
+            .task_token
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(token) = token {
+            self.seam.spawn(async move {
+                task.await;
+                drop(token);
+            });
+        }
+    }
+
+    /// Room for one more connection that has not shown who it is.
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        let taken = self.unauthenticated.fetch_add(1, Ordering::Relaxed);
+        let slot = Slot {
+            taken: self.unauthenticated.clone(),
+        };
+        (taken < Self::SLOTS).then_some(slot)
+    }
+
+    /// Tells all tasks to end; none starts any more.
+    pub(crate) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        self.stopping.notify(usize::MAX);
+        drop(
+            self.task_token
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+
+    /// Completes when the node stops.
+    pub(crate) async fn stopped(&self) {
+        let stopping = self.stopping.listen();
+        if !self.is_stopping.load(Ordering::SeqCst) {
+            stopping.await;
+        }
+    }
+
+    pub(crate) fn routes(&self) -> Arc<Snapshot> {
+        self.routes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn publish(&self, routes: Arc<Snapshot>) {
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+    }
+}
+
+/// A place among the connections that are not authenticated yet; given back when dropped.
+pub(crate) struct Slot {
+    taken: Arc<AtomicUsize>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,57 @@
+//! The core's notices as log lines.
+
+use quorate_core::id::NodeId;
+use quorate_core::membership::Fact;
+use quorate_core::notice::Notice;
+
+/// Writes one notice to the log.
+pub(crate) fn notice(node: NodeId, notice: &Notice) {
+    match notice {
+        Notice::Started { incarnation } => tracing::info!(%node, %incarnation, "started"),
+        Notice::Member(fact) => member(node, fact),
+        Notice::Membership(what) => tracing::debug!(%node, ?what, "membership"),
+        Notice::Leadership(standing) => tracing::info!(
+            %node,
+            term = %standing.term,
+            role = ?standing.role,
+            leader = ?standing.leader,
+            "leadership"
+        ),
+        Notice::Raft(what) => tracing::debug!(%node, ?what, "raft"),
+        Notice::RoleChanged {
+            role,
+            holder,
+            epoch,
+        } => {
+            tracing::info!(%node, %role, ?holder, %epoch, "role changed hands");
+        }
+        Notice::LinkUp { peer, address } => tracing::info!(%node, %peer, %address, "connected"),
+        Notice::LinkDown { peer } => tracing::info!(%node, %peer, "disconnected"),
+        Notice::UnknownEntry { error } => {
+            tracing::warn!(%node, %error, "skipped a committed entry of a newer version");
+        }
+        Notice::DiskStalled => tracing::warn!(%node, "the disk does not confirm writes"),
+        Notice::OutboxDropped { to, messages } => {
+            tracing::warn!(%node, %to, messages, "dropped messages that waited for a connection");
+        }
+    }
+}
+
+fn member(node: NodeId, fact: &Fact) {
+    match fact {
+        Fact::Joined(member) => {
+            tracing::info!(%node, member = %member.peer(), address = %member.address, "joined");
+        }
+        Fact::Suspected { peer, accuser } => {
+            tracing::warn!(%node, member = %peer, %accuser, "suspected");
+        }
+        Fact::Refuted { peer } => tracing::info!(%node, member = %peer, "alive after all"),
+        Fact::Died { peer, accuser } => {
+            tracing::warn!(%node, member = %peer, %accuser, "declared dead");
+        }
+        Fact::Left { peer } => tracing::info!(%node, member = %peer, "left"),
+        Fact::Moved { peer, address } => {
+            tracing::info!(%node, member = %peer, %address, "moved");
+        }
+    }
+}
