@@ -152,6 +152,33 @@ fn a_candidate_leads_only_after_its_own_vote_came_back() {
 }
 
 #[test]
+fn a_candidate_with_a_stalled_disk_takes_no_further_term() {
+    let mut raft = machine(1, Recovered::default());
+    do_step(&mut raft, 1000, Input::Tick);
+    tell(&mut raft, 1001, 3, pre_vote_reply(1, true));
+    for at in [2000, 3000, 4000] {
+        assert_eq!(do_step(&mut raft, at, Input::Tick), []);
+        assert!(raft.deadline().unwrap().at > Time::from_millis(at));
+    }
+    tell(&mut raft, 4001, 1, vote_reply(1, true));
+    let out = do_step(&mut raft, 5000, Input::Tick);
+    assert!(out.contains(&send(2, pre_vote(2, (0, 0)))));
+}
+
+#[test]
+fn a_pre_candidate_that_votes_gives_up_its_own_attempt() {
+    let mut raft = machine(1, Recovered::default());
+    tell(&mut raft, 1, 2, append(4, (0, 0), 0, &[]));
+    do_step(&mut raft, 1000, Input::Tick);
+    assert_eq!(raft.standing().role, Role::PreCandidate);
+    let out = tell(&mut raft, 1001, 3, vote(4, (0, 0)));
+    assert_eq!(out.last(), Some(&promise(3, vote_reply(4, true))));
+    assert_eq!(raft.standing().role, Role::Follower);
+    tell(&mut raft, 1002, 2, pre_vote_reply(5, true));
+    assert_eq!(raft.standing().term, Term(4));
+}
+
+#[test]
 fn a_lost_election_waits_anew_and_a_higher_term_is_taken() {
     let mut raft = machine(1, Recovered::default());
     do_step(&mut raft, 1000, Input::Tick);
@@ -434,12 +461,14 @@ fn batches_are_bounded_by_number_and_bytes() {
         do_step(&mut raft, 1002, input);
     }
     let sizes = |out: &[Output]| -> Vec<usize> {
-        let size = |output: &Output| match output {
-            Output::Send {
-                to: NodeId(3),
-                message: Message::Append(append),
-            } => Some(append.entries.len()),
-            _ => None,
+        let size = |output: &Output| {
+            let Output::Send { to, message } = output else {
+                return None;
+            };
+            let Message::Append(append) = message else {
+                return None;
+            };
+            (*to == n(3)).then_some(append.entries.len())
         };
         out.iter().filter_map(size).collect()
     };
@@ -447,4 +476,40 @@ fn batches_are_bounded_by_number_and_bytes() {
     assert_eq!(sizes(&out), [1, 1, 8, 8], "the window holds four messages");
     let out = tell(&mut raft, 1003, 3, append_reply(1, 2, conflict(0, 0)));
     assert_eq!(sizes(&out), [], "the answer is older than the match");
+}
+
+/// Each planted bug does what its name says, and only that.
+#[cfg(feature = "mutants")]
+#[test]
+fn planted_bugs_show() {
+    let mut raft = machine(1, Recovered::default());
+    raft.plant(Mutant::VoteBeforeDurable);
+    let out = tell(&mut raft, 1, 2, vote(1, (0, 0)));
+    assert_eq!(out.last(), Some(&send(2, vote_reply(1, true))));
+
+    let mut raft = machine(1, Recovered::default());
+    raft.plant(Mutant::VoteNotPersisted);
+    let out = tell(&mut raft, 1, 2, vote(1, (0, 0)));
+    assert!(out.contains(&hard_state(1, None)) && !out.contains(&hard_state(1, Some(2))));
+
+    let mut raft = leading();
+    raft.plant(Mutant::NoQuorumCheck);
+    do_step(&mut raft, 9000, Input::Tick);
+    assert_eq!(raft.standing().role, Role::Leader);
+    assert!(raft.deadline().unwrap().at > Time::from_millis(9000));
+
+    let past = Recovered {
+        term: Term(3),
+        vote: None,
+        log: entries(1, &[1, 2]),
+    };
+    let mut raft = machine(1, past);
+    raft.plant(Mutant::CommitOldTerm);
+    do_step(&mut raft, 1000, Input::Tick);
+    tell(&mut raft, 1000, 2, pre_vote_reply(4, true));
+    tell(&mut raft, 1000, 1, vote_reply(4, true));
+    tell(&mut raft, 1000, 2, vote_reply(4, true));
+    tell(&mut raft, 1001, 2, append_reply(4, 1, matched(2)));
+    tell(&mut raft, 1001, 3, append_reply(4, 1, matched(2)));
+    assert_eq!(raft.commit(), LogIndex(2));
 }

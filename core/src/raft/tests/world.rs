@@ -90,6 +90,7 @@ enum Event {
 
 pub(super) struct World {
     pub(super) now: Time,
+    config: Config,
     pub(super) nodes: BTreeMap<NodeId, Slot>,
     pub(super) cuts: BTreeSet<(NodeId, NodeId)>,
     pub(super) latency: (Duration, Duration),
@@ -114,11 +115,22 @@ impl World {
         World::recovered(voters, logs.collect(), seed)
     }
 
+    /// New nodes that send so many entries in one message.
+    pub(super) fn with_batches(voters: u64, learners: u64, seed: u64, entries: usize) -> World {
+        let mut world = World::new(voters, learners, seed);
+        world.config.entries_per_append_max = entries;
+        for node in world.names() {
+            world.start(node, Time::ZERO);
+        }
+        world
+    }
+
     /// Nodes with a past; each begins to wait for a leader at its own time.
     pub(super) fn recovered(voters: u64, pasts: Vec<(Recovered, Time)>, seed: u64) -> World {
         let seed = Seed::from_number(seed);
         let mut world = World {
             now: Time::ZERO,
+            config: config(),
             nodes: BTreeMap::new(),
             cuts: BTreeSet::new(),
             latency: (MS, MS),
@@ -183,11 +195,12 @@ impl World {
 
     fn start(&mut self, node: NodeId, at: Time) {
         let (voters, seed) = (self.voters.clone(), self.seed.clone());
+        let config = self.config.clone();
         let slot = self.slot(node);
         slot.boot += 1;
         slot.committed.clear();
         let random = seed.part(node.0 * 1000 + slot.boot).stream(Stream::Raft);
-        let raft = Raft::recover(config(), node, voters, fold(&slot.records), random, at);
+        let raft = Raft::recover(config, node, voters, fold(&slot.records), random, at);
         slot.raft = Some(raft);
     }
 
