@@ -3,132 +3,8 @@
 use alloc::vec::Vec;
 
 use super::super::*;
-use super::world::{MS, config, data, n};
-use crate::seed::{Seed, Stream};
+use super::words::*;
 use crate::time::Time;
-
-fn machine(me: u64, recovered: Recovered) -> Raft {
-    let voters = (1..=3).map(n).collect();
-    let random = Seed::from_number(me).stream(Stream::Raft);
-    Raft::recover(config(), n(me), voters, recovered, random, Time::ZERO)
-}
-
-fn tell(raft: &mut Raft, at: u64, from: u64, message: Message) -> Vec<Output> {
-    let mut out = Vec::new();
-    let from = n(from);
-    raft.step(
-        Time::from_millis(at),
-        Input::Received { from, message },
-        &mut out,
-    );
-    out
-}
-
-fn do_step(raft: &mut Raft, at: u64, input: Input) -> Vec<Output> {
-    let mut out = Vec::new();
-    raft.step(Time::from_millis(at), input, &mut out);
-    out
-}
-
-fn entries(from: u64, terms: &[u64]) -> Vec<Entry> {
-    let entry = |(index, term): (u64, &u64)| Entry {
-        term: Term(*term),
-        index: LogIndex(index),
-        data: data(index),
-    };
-    (from..).zip(terms).map(entry).collect()
-}
-
-fn append(term: u64, prev: (u64, u64), commit: u64, terms: &[u64]) -> Message {
-    Message::Append(Append {
-        term: Term(term),
-        round: 9,
-        prev_index: LogIndex(prev.0),
-        prev_term: Term(prev.1),
-        commit: LogIndex(commit),
-        entries: entries(prev.0 + 1, terms),
-    })
-}
-
-fn vote(term: u64, last: (u64, u64)) -> Message {
-    Message::Vote(Vote {
-        term: Term(term),
-        last_index: LogIndex(last.0),
-        last_term: Term(last.1),
-    })
-}
-
-fn pre_vote(term: u64, last: (u64, u64)) -> Message {
-    Message::PreVote(PreVote {
-        term: Term(term),
-        last_index: LogIndex(last.0),
-        last_term: Term(last.1),
-    })
-}
-
-fn vote_reply(term: u64, granted: bool) -> Message {
-    let term = Term(term);
-    Message::VoteReply(VoteReply { term, granted })
-}
-
-fn pre_vote_reply(term: u64, granted: bool) -> Message {
-    let term = Term(term);
-    Message::PreVoteReply(PreVoteReply { term, granted })
-}
-
-fn append_reply(term: u64, round: u64, outcome: AppendOutcome) -> Message {
-    Message::AppendReply(AppendReply {
-        term: Term(term),
-        round,
-        outcome,
-    })
-}
-
-fn matched(index: u64) -> AppendOutcome {
-    let index = LogIndex(index);
-    AppendOutcome::Matched { index }
-}
-
-fn conflict(index: u64, term: u64) -> AppendOutcome {
-    AppendOutcome::Conflict {
-        index: LogIndex(index),
-        term: Term(term),
-    }
-}
-
-fn send(to: u64, message: Message) -> Output {
-    let to = n(to);
-    Output::Send { to, message }
-}
-
-fn promise(to: u64, message: Message) -> Output {
-    let to = n(to);
-    Output::Promise { to, message }
-}
-
-fn hard_state(term: u64, vote: Option<u64>) -> Output {
-    Output::Persist(Record::HardState {
-        term: Term(term),
-        vote: vote.map(n),
-    })
-}
-
-fn faulty(from: u64, fault: PeerFault) -> Vec<Output> {
-    let from = n(from);
-    Vec::from([Output::Note(Notice::PeerFault { from, fault })])
-}
-
-/// Node 1 as leader of term 1 with a durable no-op at index 1, at 1000 ms.
-fn leading() -> Raft {
-    let mut raft = machine(1, Recovered::default());
-    do_step(&mut raft, 1000, Input::Tick);
-    tell(&mut raft, 1000, 2, pre_vote_reply(1, true));
-    tell(&mut raft, 1000, 1, vote_reply(1, true));
-    tell(&mut raft, 1000, 2, vote_reply(1, true));
-    assert_eq!(raft.standing().role, Role::Leader);
-    tell(&mut raft, 1000, 1, append_reply(1, 0, matched(1)));
-    raft
-}
 
 #[test]
 fn a_candidate_leads_only_after_its_own_vote_came_back() {
@@ -149,6 +25,33 @@ fn a_candidate_leads_only_after_its_own_vote_came_back() {
     assert_eq!(raft.standing().role, Role::Candidate);
     tell(&mut raft, 1003, 1, vote_reply(1, true));
     assert_eq!(raft.standing().role, Role::Leader);
+}
+
+#[test]
+fn a_candidate_with_a_stalled_disk_takes_no_further_term() {
+    let mut raft = machine(1, Recovered::default());
+    do_step(&mut raft, 1000, Input::Tick);
+    tell(&mut raft, 1001, 3, pre_vote_reply(1, true));
+    for at in [2000, 3000, 4000] {
+        assert_eq!(do_step(&mut raft, at, Input::Tick), []);
+        assert!(raft.deadline().unwrap().at > Time::from_millis(at));
+    }
+    tell(&mut raft, 4001, 1, vote_reply(1, true));
+    let out = do_step(&mut raft, 5000, Input::Tick);
+    assert!(out.contains(&send(2, pre_vote(2, (0, 0)))));
+}
+
+#[test]
+fn a_pre_candidate_that_votes_gives_up_its_own_attempt() {
+    let mut raft = machine(1, Recovered::default());
+    tell(&mut raft, 1, 2, append(4, (0, 0), 0, &[]));
+    do_step(&mut raft, 1000, Input::Tick);
+    assert_eq!(raft.standing().role, Role::PreCandidate);
+    let out = tell(&mut raft, 1001, 3, vote(4, (0, 0)));
+    assert_eq!(out.last(), Some(&promise(3, vote_reply(4, true))));
+    assert_eq!(raft.standing().role, Role::Follower);
+    tell(&mut raft, 1002, 2, pre_vote_reply(5, true));
+    assert_eq!(raft.standing().term, Term(4));
 }
 
 #[test]
@@ -434,12 +337,14 @@ fn batches_are_bounded_by_number_and_bytes() {
         do_step(&mut raft, 1002, input);
     }
     let sizes = |out: &[Output]| -> Vec<usize> {
-        let size = |output: &Output| match output {
-            Output::Send {
-                to: NodeId(3),
-                message: Message::Append(append),
-            } => Some(append.entries.len()),
-            _ => None,
+        let size = |output: &Output| {
+            let Output::Send { to, message } = output else {
+                return None;
+            };
+            let Message::Append(append) = message else {
+                return None;
+            };
+            (*to == n(3)).then_some(append.entries.len())
         };
         out.iter().filter_map(size).collect()
     };
@@ -447,4 +352,40 @@ fn batches_are_bounded_by_number_and_bytes() {
     assert_eq!(sizes(&out), [1, 1, 8, 8], "the window holds four messages");
     let out = tell(&mut raft, 1003, 3, append_reply(1, 2, conflict(0, 0)));
     assert_eq!(sizes(&out), [], "the answer is older than the match");
+}
+
+/// Each planted bug does what its name says, and only that.
+#[cfg(feature = "mutants")]
+#[test]
+fn planted_bugs_show() {
+    let mut raft = machine(1, Recovered::default());
+    raft.plant(Mutant::VoteBeforeDurable);
+    let out = tell(&mut raft, 1, 2, vote(1, (0, 0)));
+    assert_eq!(out.last(), Some(&send(2, vote_reply(1, true))));
+
+    let mut raft = machine(1, Recovered::default());
+    raft.plant(Mutant::VoteNotPersisted);
+    let out = tell(&mut raft, 1, 2, vote(1, (0, 0)));
+    assert!(out.contains(&hard_state(1, None)) && !out.contains(&hard_state(1, Some(2))));
+
+    let mut raft = leading();
+    raft.plant(Mutant::NoQuorumCheck);
+    do_step(&mut raft, 9000, Input::Tick);
+    assert_eq!(raft.standing().role, Role::Leader);
+    assert!(raft.deadline().unwrap().at > Time::from_millis(9000));
+
+    let past = Recovered {
+        term: Term(3),
+        vote: None,
+        log: entries(1, &[1, 2]),
+    };
+    let mut raft = machine(1, past);
+    raft.plant(Mutant::CommitOldTerm);
+    do_step(&mut raft, 1000, Input::Tick);
+    tell(&mut raft, 1000, 2, pre_vote_reply(4, true));
+    tell(&mut raft, 1000, 1, vote_reply(4, true));
+    tell(&mut raft, 1000, 2, vote_reply(4, true));
+    tell(&mut raft, 1001, 2, append_reply(4, 1, matched(2)));
+    tell(&mut raft, 1001, 3, append_reply(4, 1, matched(2)));
+    assert_eq!(raft.commit(), LogIndex(2));
 }

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::super::*;
-use super::world::{Disk, MS, World, data, n};
+use super::words::{MS, data, n};
+use super::world::{Disk, World};
 use crate::time::Time;
 
 fn conflicts(world: &World, node: NodeId) -> u64 {

@@ -6,52 +6,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::super::*;
+use super::words::{MS, config, data, fold, n};
 use crate::seed::{Seed, Stream};
 use crate::time::Time;
-
-pub(super) const MS: Duration = Duration::from_millis(1);
-
-pub(super) fn config() -> Config {
-    Config {
-        heartbeat_interval: 50 * MS,
-        election_timeout_min: 150 * MS,
-        election_timeout_max: 300 * MS,
-        entries_per_append_max: 8,
-        bytes_per_append_max: 1024,
-        appends_in_flight_max: 4,
-        uncommitted_max: 64,
-    }
-}
-
-pub(super) fn n(id: u64) -> NodeId {
-    NodeId(id)
-}
-
-pub(super) fn data(number: u64) -> Payload {
-    Payload::copy_from(&number.to_le_bytes())
-}
-
-/// The fold of the records that survived.
-pub(super) fn fold(records: &[Record]) -> Recovered {
-    let mut state = Recovered::default();
-    for record in records {
-        match record {
-            Record::HardState { term, vote } => (state.term, state.vote) = (*term, *vote),
-            Record::Append { entries } => {
-                let keep = usize::try_from(entries[0].index.0 - 1).unwrap();
-                assert!(keep <= state.log.len(), "a record leaves a gap");
-                state.log.truncate(keep);
-                state.log.extend_from_slice(entries);
-            }
-        }
-    }
-    let highest = state.log.iter().map(|e| e.term).max().unwrap_or_default();
-    assert!(
-        highest <= state.term,
-        "an entry is durable before its term is"
-    );
-    state
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Disk {
@@ -90,6 +47,7 @@ enum Event {
 
 pub(super) struct World {
     pub(super) now: Time,
+    config: Config,
     pub(super) nodes: BTreeMap<NodeId, Slot>,
     pub(super) cuts: BTreeSet<(NodeId, NodeId)>,
     pub(super) latency: (Duration, Duration),
@@ -114,11 +72,22 @@ impl World {
         World::recovered(voters, logs.collect(), seed)
     }
 
+    /// New nodes that send so many entries in one message.
+    pub(super) fn with_batches(voters: u64, learners: u64, seed: u64, entries: usize) -> World {
+        let mut world = World::new(voters, learners, seed);
+        world.config.entries_per_append_max = entries;
+        for node in world.names() {
+            world.start(node, Time::ZERO);
+        }
+        world
+    }
+
     /// Nodes with a past; each begins to wait for a leader at its own time.
     pub(super) fn recovered(voters: u64, pasts: Vec<(Recovered, Time)>, seed: u64) -> World {
         let seed = Seed::from_number(seed);
         let mut world = World {
             now: Time::ZERO,
+            config: config(),
             nodes: BTreeMap::new(),
             cuts: BTreeSet::new(),
             latency: (MS, MS),
@@ -183,11 +152,12 @@ impl World {
 
     fn start(&mut self, node: NodeId, at: Time) {
         let (voters, seed) = (self.voters.clone(), self.seed.clone());
+        let config = self.config.clone();
         let slot = self.slot(node);
         slot.boot += 1;
         slot.committed.clear();
         let random = seed.part(node.0 * 1000 + slot.boot).stream(Stream::Raft);
-        let raft = Raft::recover(config(), node, voters, fold(&slot.records), random, at);
+        let raft = Raft::recover(config, node, voters, fold(&slot.records), random, at);
         slot.raft = Some(raft);
     }
 
@@ -403,28 +373,6 @@ impl World {
         for entry in &self.ledger {
             let held = self.raft(node).entry(entry.index);
             assert_eq!(held, Some(entry), "leader {node} lacks a committed entry");
-        }
-    }
-
-    /// Two logs that agree on a term at an index agree up to it.
-    pub(super) fn check_log_matching(&self) {
-        let logs: Vec<&Raft> = self
-            .nodes
-            .values()
-            .filter_map(|s| s.raft.as_ref())
-            .collect();
-        for (nth, a) in logs.iter().enumerate() {
-            for b in &logs[nth + 1..] {
-                let mut must_equal = false;
-                for index in (1..=a.last_index().min(b.last_index()).0)
-                    .rev()
-                    .map(LogIndex)
-                {
-                    let (x, y) = (a.entry(index).unwrap(), b.entry(index).unwrap());
-                    must_equal |= x.term == y.term;
-                    assert!(!must_equal || x == y, "logs differ below an equal entry");
-                }
-            }
         }
     }
 
