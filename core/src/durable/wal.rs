@@ -54,7 +54,8 @@ impl fmt::Display for Corrupt {
         write!(
             f,
             "write-ahead log damaged at byte {} (record {}): no torn write explains it. \
-             Restore the file or start this node with an empty directory",
+             Replace this node by one with a new id and an empty directory: under the old id it \
+             might break promises it no longer knows",
             self.offset, self.expected
         )
     }
@@ -142,8 +143,7 @@ impl Frame<'_> {
         let (crc, rest) = rest.split_first_chunk::<4>()?;
         let (lsn, _) = rest.split_first_chunk::<8>()?;
         let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
-        // No record is empty, so a run of zeros is none.
-        if len == 0 || len > RECORD_BYTES_MAX {
+        if len > RECORD_BYTES_MAX {
             return None;
         }
         let checked = rest.get(..8 + len)?;
@@ -155,13 +155,14 @@ impl Frame<'_> {
         })
     }
 
+    /// A run of zeros is not: the checksum of zeros is another number.
     fn is_intact(&self) -> bool {
         CHECKSUM.checksum(self.checked) == self.crc
     }
 }
 
-/// Whether an intact record that was written after `expected` begins anywhere in `bytes`, which
-/// begin with the damage.
+/// Whether the expected record or a later one lies intact anywhere in `bytes`, which begin with the
+/// damage.
 ///
 /// Only an offset whose number is believable is worth a checksum. A payload could be made to look
 /// like many believable records; so the work is bounded, and where it does not suffice for an
@@ -176,7 +177,7 @@ fn has_intact_after(bytes: &[u8], expected: Lsn) -> bool {
         let Some(frame) = Frame::read(&bytes[offset..]) else {
             continue;
         };
-        if frame.lsn <= expected || frame.lsn.0 > last {
+        if frame.lsn < expected || frame.lsn.0 > last {
             continue;
         }
         if work < frame.checked.len() || frame.is_intact() {
@@ -289,6 +290,17 @@ mod tests {
             expected: Lsn(1),
         };
         assert_eq!(scan(&bytes), Err(headless), "the beginning is missing");
+    }
+
+    #[test]
+    fn the_expected_record_at_another_place_is_corruption() {
+        let (mut bytes, ends) = log(3);
+        bytes.insert(ends[1], 0);
+        let displaced = Corrupt {
+            offset: ends[1],
+            expected: Lsn(3),
+        };
+        assert_eq!(scan(&bytes), Err(displaced));
     }
 
     #[test]

@@ -741,6 +741,11 @@ mod tests {
             Ok(4),
             "refused ones have no number"
         );
+        for number in 5..=6 {
+            let submitted = a.submit(NOW, Priority::Low, message(1000));
+            assert_eq!(submitted, Ok(number), "what left makes room");
+        }
+        assert_eq!(a.submit(NOW, Priority::Low, message(1000)), full);
         let (mut a, _) = introduced(with_queue(1, 0), fresh(2));
         assert_eq!(
             a.submit(NOW, Priority::High, message(9)),
@@ -765,6 +770,7 @@ mod tests {
         let (mut out, mut wire) = (Vec::new(), Vec::new());
         link.tick(Time::from_millis(millis), &mut out);
         link.transmit(Time::from_millis(millis), ALL, &mut wire);
+        assert!(!link.wants_transmit(), "everything was said");
         (out, wire)
     }
 
@@ -821,6 +827,10 @@ mod tests {
         b.submit(NOW, Priority::High, message(1)).unwrap();
         told(&mut a, &wire_of(&mut b));
         a.submit(NOW, Priority::Low, node(6)).unwrap();
+        let (code, body) = (8, Payload::from(vec![0; 99]));
+        let long = body.clone();
+        a.submit(NOW, Priority::Low, Outgoing::Node { code, body: long })
+            .unwrap();
         a.close();
         a.close();
         assert_eq!(
@@ -828,12 +838,14 @@ mod tests {
             Err(SubmitError::Closed)
         );
         let mut wire = Vec::new();
-        while a.transmit(NOW, 1, &mut wire) {}
+        // The goodbye would fit where the long frame does not, and still must not overtake it.
+        while a.transmit(NOW, 60, &mut wire) {}
         assert!(!a.wants_transmit());
         let (priority, number) = (Priority::High, 1);
         let expected = [
             Output::Acked { priority, number },
             node_told(6),
+            Output::Node { code, body },
             Output::Closed(CloseReason::Goodbye),
         ];
         b.submit(NOW, Priority::Low, message(8)).unwrap();
@@ -916,7 +928,10 @@ mod tests {
         let ack_1 = &raw([1, 6, 0, 0], 0, 1)[..HEADER_LEN];
         let impossible = [closed(LinkFault::ImpossibleAck)];
         assert_eq!(told(&mut a.clone(), ack_1), impossible, "still queued");
-        wire_of(&mut a);
+        a.submit(NOW, Priority::Critical, message(1)).unwrap();
+        assert!(a.transmit(NOW, 0, &mut Vec::new()));
+        let ack_2 = &raw([1, 6, 0, 0], 0, 2)[..HEADER_LEN];
+        assert_eq!(told(&mut a.clone(), ack_2), impossible, "one is queued");
         assert_eq!(told(&mut a, ack_1).len(), 1);
         assert_eq!(told(&mut a, ack_1), broken, "acknowledged twice");
     }
