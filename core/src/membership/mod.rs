@@ -437,8 +437,9 @@ impl Membership {
         if self.standing == Standing::Running {
             self.on_patience_timer(now, out);
             self.on_relay_timer(now, out);
-            self.on_suspicion_timer(now, out);
+            // A failed probe may confirm a suspicion whose shortened time is over already.
             self.on_period_timer(now, out);
+            self.on_suspicion_timer(now, out);
             self.on_rejoin_timer(now, out);
         }
         match self.standing {
