@@ -131,10 +131,8 @@ impl Cluster {
             .map(|n| n.node().view().status())
             .collect();
         let first = known.first()?.leader?;
-        known
-            .iter()
-            .all(|s| s.leader == Some(first))
-            .then_some(first.0)
+        let agreed = known.iter().all(|s| s.leader == Some(first));
+        (agreed && self.nodes.contains_key(&first.0)).then_some(first.0)
     }
 
     fn run_one_milli(&mut self) {
