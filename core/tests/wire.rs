@@ -1,7 +1,7 @@
 //! The bytes of version 1, frozen: one file of hex digits per message type and per kind of frame.
 //!
-//! A mismatch means that nodes of two builds would not understand each other. If that is intended, it needs a new
-//! protocol version; only a new sample is written with `QUORATE_BLESS=1`.
+//! A mismatch means that nodes of two builds would not understand each other. If that is intended,
+//! it needs a new protocol version; only a new sample is written with `QUORATE_BLESS=1`.
 
 #![allow(clippy::unwrap_used, reason = "all of it is test code")]
 
@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use quorate_core::control::{self, Answer, Command, Effect, Envelope, Forward, Refused};
+use quorate_core::control::{self, Answer, Command, Effect, Envelope, Forward, Outcome, Refused};
 use quorate_core::id::{
     ClientId, ClusterId, Epoch, Incarnation, LogIndex, NodeId, Peer, RequestId, RoleName, Term,
     Zone,
@@ -122,121 +122,99 @@ fn updates_of_all_states() -> Vec<Update> {
     states.into_iter().map(of).collect()
 }
 
-fn raft_messages() -> Vec<(&'static str, u8, raft::Message)> {
+fn election_messages() -> Vec<(&'static str, u8, raft::Message)> {
     use raft::Message as M;
     let (term, last_index, last_term) = (Term(7), LogIndex(300), Term(6));
+    let question = PreVote {
+        term,
+        last_index,
+        last_term,
+    };
+    let request = Vote {
+        term,
+        last_index,
+        last_term,
+    };
+    let (yes, no) = (true, false);
+    let maybe = PreVoteReply { term, granted: yes };
+    let refusal = VoteReply { term, granted: no };
+    vec![
+        ("pre-vote", 0x20, M::PreVote(question)),
+        ("pre-vote-reply", 0x21, M::PreVoteReply(maybe)),
+        ("vote", 0x22, M::Vote(request)),
+        ("vote-reply", 0x23, M::VoteReply(refusal)),
+    ]
+}
+
+fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
+    let (term, round) = (Term(7), 9);
     let entry = |index, data: &[u8]| Entry {
         term,
         index: LogIndex(index),
         data: Payload::copy_from(data),
     };
-    let append = |entries| Append {
-        term,
-        round: 9,
-        prev_index: LogIndex(41),
-        prev_term: last_term,
-        commit: LogIndex(40),
-        entries,
+    let append = |entries| {
+        let (prev_index, prev_term, commit) = (LogIndex(41), Term(6), LogIndex(40));
+        raft::Message::Append(Append {
+            term,
+            round,
+            prev_index,
+            prev_term,
+            commit,
+            entries,
+        })
     };
     let reply = |outcome| {
-        M::AppendReply(AppendReply {
+        raft::Message::AppendReply(AppendReply {
             term,
-            round: 9,
+            round,
             outcome,
         })
     };
-    let matched = AppendOutcome::Matched {
-        index: LogIndex(43),
-    };
-    let conflict = AppendOutcome::Conflict {
-        index: LogIndex(12),
-        term: Term(3),
-    };
+    let entries = vec![entry(42, b""), entry(43, b"data")];
+    let (index, lower, term) = (LogIndex(43), LogIndex(12), Term(3));
+    let matched = AppendOutcome::Matched { index };
+    let conflict = AppendOutcome::Conflict { index: lower, term };
     vec![
-        (
-            "pre-vote",
-            0x20,
-            M::PreVote(PreVote {
-                term,
-                last_index,
-                last_term,
-            }),
-        ),
-        (
-            "pre-vote-reply",
-            0x21,
-            M::PreVoteReply(PreVoteReply {
-                term,
-                granted: true,
-            }),
-        ),
-        (
-            "vote",
-            0x22,
-            M::Vote(Vote {
-                term,
-                last_index,
-                last_term,
-            }),
-        ),
-        (
-            "vote-reply",
-            0x23,
-            M::VoteReply(VoteReply {
-                term,
-                granted: false,
-            }),
-        ),
-        ("append-heartbeat", 0x24, M::Append(append(Vec::new()))),
-        (
-            "append-entries",
-            0x24,
-            M::Append(append(vec![entry(42, b""), entry(43, b"data")])),
-        ),
+        ("append-heartbeat", 0x24, append(Vec::new())),
+        ("append-entries", 0x24, append(entries)),
         ("append-reply-matched", 0x25, reply(matched)),
         ("append-reply-conflict", 0x25, reply(conflict)),
     ]
 }
 
-fn control_messages() -> Vec<(String, u8, control::Message)> {
+fn commands() -> Vec<(&'static str, Command)> {
     let role = RoleName::new("primary").unwrap();
-    let holder = Peer {
-        node: NodeId(3),
-        boot: 2,
+    let (node, boot) = (NodeId(3), 2);
+    let grant = Command::GrantRole {
+        role: role.clone(),
+        holder: Peer { node, boot },
+        expected: Epoch(0),
     };
-    let commands = [
-        (
-            "grant-role",
-            Command::GrantRole {
-                role: role.clone(),
-                holder,
-                expected: Epoch(0),
-            },
-        ),
-        (
-            "release-role",
-            Command::ReleaseRole {
-                role: role.clone(),
-                expected: Epoch(17),
-            },
-        ),
-        (
-            "write",
-            Command::Write {
-                role,
-                epoch: Epoch(17),
-                key: "k\u{e9}y".into(),
-                value: Payload::copy_from(b"value"),
-            },
-        ),
+    let release = Command::ReleaseRole {
+        role: role.clone(),
+        expected: Epoch(17),
+    };
+    let write = Command::Write {
+        role,
+        epoch: Epoch(17),
+        key: "k\u{e9}y".into(),
+        value: Payload::copy_from(b"value"),
+    };
+    vec![
+        ("grant-role", grant),
+        ("release-role", release),
+        ("write", write),
         ("barrier", Command::Barrier),
-    ];
-    let (client, request) = (ClientId(5), RequestId(6));
+    ]
+}
+
+fn outcomes() -> Vec<(&'static str, Outcome)> {
     let stale = Refused::StaleEpoch {
         current: Epoch(18),
         holder: Some(NodeId(1)),
     };
-    let outcomes = [
+    vec![
         ("granted", Ok(Effect::Granted { epoch: Epoch(18) })),
         ("released", Ok(Effect::Released { epoch: Epoch(19) })),
         ("written", Ok(Effect::Written { version: 4 })),
@@ -246,7 +224,11 @@ fn control_messages() -> Vec<(String, u8, control::Message)> {
         ("out-of-bounds", Err(Refused::OutOfBounds)),
         ("full", Err(Refused::Full)),
         ("superseded", Err(Refused::Superseded)),
-    ];
+    ]
+}
+
+fn control_messages() -> Vec<(String, u8, control::Message)> {
+    let (client, request, index) = (ClientId(5), RequestId(6), LogIndex(18));
     let forward = |(name, command)| {
         let envelope = Envelope {
             client,
@@ -257,20 +239,16 @@ fn control_messages() -> Vec<(String, u8, control::Message)> {
         (format!("forward-{name}"), 0x30, message)
     };
     let answer = |(name, outcome)| {
-        let answer = Answer {
+        let message = control::Message::Answer(Answer {
             client,
             request,
-            index: LogIndex(18),
+            index,
             outcome,
-        };
-        (
-            format!("answer-{name}"),
-            0x31,
-            control::Message::Answer(answer),
-        )
+        });
+        (format!("answer-{name}"), 0x31, message)
     };
-    let forwards = commands.into_iter().map(forward);
-    forwards.chain(outcomes.into_iter().map(answer)).collect()
+    let forwards = commands().into_iter().map(forward);
+    forwards.chain(outcomes().into_iter().map(answer)).collect()
 }
 
 fn messages() -> Vec<(String, u8, Message)> {
@@ -278,7 +256,10 @@ fn messages() -> Vec<(String, u8, Message)> {
     for (name, code, message) in membership_messages() {
         all.push((name.to_string(), code, Message::Membership(message)));
     }
-    for (name, code, message) in raft_messages() {
+    let raft = election_messages()
+        .into_iter()
+        .chain(replication_messages());
+    for (name, code, message) in raft {
         all.push((name.to_string(), code, Message::Raft(message)));
     }
     for (name, code, message) in control_messages() {

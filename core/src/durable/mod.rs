@@ -1,4 +1,5 @@
-//! Everything a node makes durable, as one ordered stream of records, and the fold that recovers it.
+//! Everything a node makes durable, as one ordered stream of records, and the fold that recovers
+//! it.
 
 pub mod gate;
 pub mod wal;
@@ -33,7 +34,8 @@ pub struct Durable {
 impl Durable {
     /// Adds one record: the only recovery code there is.
     ///
-    /// Total: entries that would leave a gap in the log are not taken, since nothing may stand behind a hole.
+    /// Total: entries that would leave a gap in the log are not taken, since nothing may stand
+    /// behind a hole.
     pub fn apply(&mut self, record: Record) {
         match record {
             Record::Boot { boot } => self.boot = boot,
@@ -48,8 +50,8 @@ impl Durable {
     }
 }
 
-/// Cuts the log where the entries begin and puts them there (Raft thesis §3.5: a conflicting entry removes itself and
-/// all that follow it).
+/// Cuts the log where the entries begin and puts them there (Raft thesis §3.5: a conflicting entry
+/// removes itself and all that follow it).
 fn overwrite(log: &mut Vec<Entry>, entries: Vec<Entry>) {
     let first = entries.first().map_or(0, |entry| entry.index.0);
     let next = log.len() as u64 + 1;

@@ -10,9 +10,14 @@
 //! ```
 //!
 //! * I1: [`scan`] is total and returns a prefix of what was written, in order, without a gap.
-//! * I2: a torn tail (a write that a crash cut short, or preallocated zeros) is cut off; nothing in it was ever reported
-//!   durable. Damage with an intact record after it is not a torn tail: the log held more, and that must not be
-//!   forgotten silently, since a forgotten vote elects two leaders in one term.
+//! * I2: a torn tail (a write that a crash cut short, or preallocated zeros) is cut off; nothing in
+//!   it was ever reported durable. Damage with an intact record after it is not a torn tail: the
+//!   log held more, and that must not be forgotten silently, since a forgotten vote elects two
+//!   leaders in one term.
+//!
+//! A batch of records written at once, whose later sectors survived a power loss without its
+//! earlier ones, looks like damage too and is refused: the safe side of a doubt that the bytes
+//! alone cannot settle.
 //!
 //! Deliberately absent: repair. One damaged record may be a promise to others, so a person decides.
 
@@ -30,7 +35,8 @@ use crate::wire::codec;
 pub struct Scan {
     /// The records, in order, with their numbers.
     pub records: Vec<(Lsn, Record)>,
-    /// The length of the valid part; the rest is a torn tail and must be cut off before anything is appended.
+    /// The length of the valid part; the rest is a torn tail and must be cut off before anything is
+    /// appended.
     pub valid_len: usize,
 }
 
@@ -47,8 +53,9 @@ impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "write-ahead log damaged at byte {} (record {}): intact records follow, so this is no torn write. \
-             Restore the file or start this node with an empty directory",
+            "write-ahead log damaged at byte {} (record {}): no torn write explains it. \
+             Replace this node by one with a new id and an empty directory: under the old id it \
+             might break promises it no longer knows",
             self.offset, self.expected
         )
     }
@@ -67,7 +74,8 @@ static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI)
 /// Appends the bytes of one record.
 ///
 /// # Panics
-/// When the record exceeds [`RECORD_BYTES_MAX`]: it could not be read again, so it must never be reported durable.
+/// When the record exceeds [`RECORD_BYTES_MAX`]: it could not be read again, so it must never be
+/// reported durable.
 pub fn encode(lsn: Lsn, record: &Record, bytes: &mut Vec<u8>) {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; 8]);
@@ -87,7 +95,8 @@ pub fn encode(lsn: Lsn, record: &Record, bytes: &mut Vec<u8>) {
 /// Reads a whole log.
 ///
 /// # Errors
-/// [`Corrupt`] when damage is followed by intact records, or a record is intact but not the next one.
+/// [`Corrupt`] when damage is followed by intact records, or a record is intact but not the next
+/// one.
 pub fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
     let mut records = Vec::new();
     let mut offset = 0;
@@ -104,7 +113,8 @@ pub fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
                 })
             };
         };
-        // The checksum holds, so this is what was written: a torn write cannot explain a wrong number or body.
+        // The checksum holds, so this is what was written: a torn write cannot explain a wrong
+        // number or body.
         if frame.lsn != expected {
             return Err(corrupt);
         }
@@ -133,8 +143,7 @@ impl Frame<'_> {
         let (crc, rest) = rest.split_first_chunk::<4>()?;
         let (lsn, _) = rest.split_first_chunk::<8>()?;
         let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
-        // No record is empty, so a run of zeros is none.
-        if len == 0 || len > RECORD_BYTES_MAX {
+        if len > RECORD_BYTES_MAX {
             return None;
         }
         let checked = rest.get(..8 + len)?;
@@ -146,15 +155,18 @@ impl Frame<'_> {
         })
     }
 
+    /// A run of zeros is not: the checksum of zeros is another number.
     fn is_intact(&self) -> bool {
         CHECKSUM.checksum(self.checked) == self.crc
     }
 }
 
-/// Whether an intact record that was written after `expected` begins anywhere in `bytes`, which begin with the damage.
+/// Whether the expected record or a later one lies intact anywhere in `bytes`, which begin with the
+/// damage.
 ///
-/// Only an offset whose number is believable is worth a checksum. A payload could be made to look like many believable
-/// records; so the work is bounded, and where it does not suffice for an answer the log is not trusted.
+/// Only an offset whose number is believable is worth a checksum. A payload could be made to look
+/// like many believable records; so the work is bounded, and where it does not suffice for an
+/// answer the log is not trusted.
 fn has_intact_after(bytes: &[u8], expected: Lsn) -> bool {
     let last = expected.0.saturating_add((bytes.len() / HEADER_LEN) as u64);
     let mut work = bytes
@@ -165,7 +177,7 @@ fn has_intact_after(bytes: &[u8], expected: Lsn) -> bool {
         let Some(frame) = Frame::read(&bytes[offset..]) else {
             continue;
         };
-        if frame.lsn <= expected || frame.lsn.0 > last {
+        if frame.lsn < expected || frame.lsn.0 > last {
             continue;
         }
         if work < frame.checked.len() || frame.is_intact() {
@@ -278,6 +290,17 @@ mod tests {
             expected: Lsn(1),
         };
         assert_eq!(scan(&bytes), Err(headless), "the beginning is missing");
+    }
+
+    #[test]
+    fn the_expected_record_at_another_place_is_corruption() {
+        let (mut bytes, ends) = log(3);
+        bytes.insert(ends[1], 0);
+        let displaced = Corrupt {
+            offset: ends[1],
+            expected: Lsn(3),
+        };
+        assert_eq!(scan(&bytes), Err(displaced));
     }
 
     #[test]

@@ -24,6 +24,17 @@ pub enum State {
     Left,
 }
 
+impl State {
+    /// True for members that take part: the alive, and the suspect who may still refute.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        match self {
+            State::Alive | State::Suspect => true,
+            State::Dead | State::Left => false,
+        }
+    }
+}
+
 /// One belief about one member: the unit of dissemination.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Update {
@@ -58,6 +69,21 @@ pub enum Message {
     Welcome(Welcome),
     /// Updates on their own, between probes.
     Gossip(Gossip),
+}
+
+impl Message {
+    /// The updates it carries.
+    pub(super) fn updates(&self) -> &[Update] {
+        match self {
+            Message::Ping(ping) => &ping.updates,
+            Message::Ack(ack) => &ack.updates,
+            Message::PingReq(request) => &request.updates,
+            Message::Nack(_) => &[],
+            Message::Join(join) => &join.updates,
+            Message::Welcome(welcome) => &welcome.updates,
+            Message::Gossip(gossip) => &gossip.updates,
+        }
+    }
 }
 
 /// A probe.

@@ -1,6 +1,29 @@
-//! Membership and failure detection: SWIM with refutation, dissemination by piggyback, join and leave.
+//! Membership and failure detection: SWIM (Das, Gupta, Motivala 2002) with refutation, dissemination by piggyback, join
+//! and leave, the buddy, nack and dogpile extensions of Lifeguard, and guaranteed healing of partitions.
+//!
+//! What it says is a hint: nothing destructive may follow from it alone.
+//!
+//! Invariants: I1 nothing is sent before [`Input::Started`]. I2 facts about one node alternate (see [`Fact`]). I3 the cost
+//! of a step does not grow with the size of the cluster, except for a full exchange. I4 every collection a peer can
+//! grow is bounded. I5 any partition re-merges, however long it lasted. Each file states its own share of these.
+//!
+//! Deliberately absent: Lifeguard's local health multiplier (see `suspicion`), user broadcasts and metadata (they are
+//! the business of a gossip plane of its own), and signed updates (connections are authenticated, members trusted).
 
+mod broadcast;
+mod exchange;
+mod lifecycle;
+mod merge;
 mod message;
+mod probe;
+mod rejoin;
+mod relay;
+mod suspicion;
+mod sweep;
+mod table;
+
+#[cfg(test)]
+mod tests;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -11,9 +34,21 @@ pub use message::{
 };
 use serde::{Deserialize, Serialize};
 
+use broadcast::Queue;
+use exchange::Early;
+use lifecycle::Standing;
+use probe::Prober;
+use rejoin::Rejoin;
+use relay::Relays;
+use suspicion::Suspicions;
+use table::Table;
+
 use crate::id::{Incarnation, NodeId, Peer, Zone};
 use crate::seed::Random;
-use crate::time::{Deadline, Time};
+use crate::time::{Deadline, Time, Timer, Wake};
+
+/// The most members one node knows, dead and left ones included. Bounds what peers can make it remember.
+pub const MEMBERS_MAX: usize = 16_384;
 
 /// The knobs of the failure detector. Presets live in `node::config`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,6 +89,18 @@ pub struct Me {
     pub address: SocketAddr,
     /// Its failure domain.
     pub zone: Option<Zone>,
+}
+
+impl Me {
+    fn member(&self, incarnation: Incarnation, state: State) -> Member {
+        Member {
+            node: self.node,
+            incarnation,
+            state,
+            address: self.address,
+            zone: self.zone.clone(),
+        }
+    }
 }
 
 /// A member as this node believes it to be.
@@ -245,42 +292,99 @@ pub struct Membership {
     incarnation: Incarnation,
     random: Random,
     stats: Stats,
+    standing: Standing,
+    was_started: bool,
+    table: Table,
+    queue: Queue,
+    gossip_timer: Timer,
+    prober: Prober,
+    relays: Relays,
+    suspicions: Suspicions,
+    rejoin: Rejoin,
+    join_timer: Timer,
+    leave_timer: Timer,
+    /// Seeds given before the start.
+    seeds_at_start: Vec<SocketAddr>,
+    early: Early,
+    /// Whose answer makes us known to a cluster: what it tells is no news to anyone else.
+    newcomer_of: Option<NodeId>,
+    stranger_allowed_at: Time,
 }
 
 impl Membership {
     /// A machine that knows only itself and waits for [`Input::Started`].
     #[must_use]
     pub fn new(config: Config, me: Me, incarnation: Incarnation, random: Random) -> Membership {
+        let table = Table::new(me.member(incarnation, State::Alive), config.tombstones_max);
         Membership {
             config,
             me,
             incarnation,
             random,
             stats: Stats::default(),
+            standing: Standing::Waiting,
+            was_started: false,
+            table,
+            queue: Queue::default(),
+            gossip_timer: Timer::stopped(),
+            prober: Prober::new(incarnation),
+            relays: Relays::default(),
+            suspicions: Suspicions::default(),
+            rejoin: Rejoin::new(),
+            join_timer: Timer::stopped(),
+            leave_timer: Timer::stopped(),
+            seeds_at_start: Vec::new(),
+            early: Early::default(),
+            newcomer_of: None,
+            stranger_allowed_at: Time::ZERO,
         }
     }
 
-    /// The one verb.
+    /// The one verb. What is due is done on every input, but after it: an answer that arrives together with its timeout
+    /// counts.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
-        let _ = (now, input, out);
+        self.forgive_lateness(now);
+        match input {
+            Input::Tick => {}
+            Input::Started => self.on_started(out),
+            Input::Received { from, message } => self.on_received(now, from, message, out),
+            Input::LinkUp {
+                peer,
+                address,
+                dialed,
+            } => self.on_link_up(now, peer, address, dialed, out),
+            Input::LinkDown { node } => self.on_link_down(now, node),
+            // The rejoin timer tries again; a failed dial says nothing about a member.
+            Input::DialFailed { address: _ } => {}
+            Input::Join { seeds } => self.on_join_command(now, &seeds, out),
+            Input::Leave => self.on_leave_command(now, out),
+        }
+        self.on_timers(now, out);
     }
 
     /// When to be stepped next.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        None
+        let mut first = self.lifecycle_deadline();
+        first = Deadline::earliest(first, self.gossip_timer.deadline(Wake::Gossip));
+        if self.standing == Standing::Running {
+            first = Deadline::earliest(first, self.prober.deadline());
+            first = Deadline::earliest(first, self.relays.deadline());
+            first = Deadline::earliest(first, self.suspicions.deadline());
+            first = Deadline::earliest(first, self.rejoin.deadline());
+        }
+        first
     }
 
     /// Every known member, this node included, by id.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        core::iter::empty()
+        self.table.members()
     }
 
     /// What is believed of one node.
     #[must_use]
     pub fn member(&self, node: NodeId) -> Option<&Member> {
-        let _ = node;
-        None
+        self.table.member(node)
     }
 
     /// This node's current incarnation.
@@ -293,5 +397,74 @@ impl Membership {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    fn on_received(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Output>) {
+        if !self.was_started || from == self.me.node {
+            return;
+        }
+        if message.updates().len() > UPDATES_MAX {
+            self.report(from, PeerFault::TooManyUpdates, out);
+            return;
+        }
+        if !message.updates().is_empty() {
+            self.stats.gossip_received += 1;
+        }
+        match self.standing {
+            Standing::Waiting => {}
+            Standing::Running => self.on_message(now, from, message, out),
+            Standing::Leaving | Standing::Gone => {
+                self.on_received_after_leave(from, &message, out);
+            }
+        }
+    }
+
+    fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Output>) {
+        match message {
+            Message::Ping(ping) => self.on_ping(now, from, ping, out),
+            Message::Ack(ack) => self.on_ack(now, from, ack, out),
+            Message::PingReq(request) => self.on_ping_req(now, from, request, out),
+            Message::Nack(nack) => self.on_nack(now, from, nack, out),
+            Message::Join(join) => self.on_join(now, from, join, out),
+            Message::Welcome(welcome) => self.on_welcome(now, from, welcome, out),
+            Message::Gossip(gossip) => self.on_gossip(now, from, gossip, out),
+        }
+    }
+
+    /// Fires what is due, then arms what is needed.
+    fn on_timers(&mut self, now: Time, out: &mut Vec<Output>) {
+        self.on_join_timer(now, out);
+        if self.standing == Standing::Running {
+            self.on_patience_timer(now, out);
+            self.on_relay_timer(now, out);
+            // A failed probe may confirm a suspicion whose shortened time is over already.
+            self.on_period_timer(now, out);
+            self.on_suspicion_timer(now, out);
+            self.on_rejoin_timer(now, out);
+        }
+        match self.standing {
+            Standing::Waiting | Standing::Gone => {}
+            Standing::Running => {
+                self.on_gossip_timer(now, out);
+                self.settle_gossip(now);
+                self.settle_probe(now);
+                self.settle_rejoin(now);
+            }
+            Standing::Leaving => {
+                self.on_gossip_timer(now, out);
+                self.settle_gossip(now);
+                self.settle_leave(now, out);
+            }
+        }
+    }
+
+    /// A node that was stopped for a whole probe period cannot tell a silent member from its own full inbox: it takes
+    /// back the running probe and gives every suspect its time again.
+    fn forgive_lateness(&mut self, now: Time) {
+        let due = self.deadline().map_or(now, |deadline| deadline.at);
+        if now.since(due) >= self.config.probe_interval {
+            self.prober.restart(now);
+            self.suspicions.postpone(now, false);
+        }
     }
 }

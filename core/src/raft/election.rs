@@ -60,9 +60,14 @@ impl Raft {
     }
 
     pub(super) fn on_election_timeout(&mut self, now: Time, out: &mut Vec<Output>) {
-        let cause = match self.part {
+        let cause = match &self.part {
             Part::Follower if self.leader.is_some() && self.heard.is_none() => Cause::LeaderDown,
             Part::Follower => Cause::Silence(now.since(self.quiet_since)),
+            Part::Candidate(ballot) if !ballot.has_yes_of(self.me) => {
+                // The disk has not even taken its own vote: a further term would only wait behind it.
+                self.arm_election(now);
+                return;
+            }
             Part::PreCandidate(_) | Part::Candidate(_) => Cause::ElectionLost,
             Part::Learner | Part::Leader(_) => return,
         };

@@ -1,1 +1,8 @@
+//! Stories of several machines, tables for one, and a random world.
 
+mod matching;
+mod random;
+mod solo;
+mod stories;
+mod words;
+mod world;

@@ -1,4 +1,5 @@
-//! Frames: a fixed header of 16 bytes and a body, cut out of a stream of bytes that arrives in any pieces.
+//! Frames: a fixed header of 16 bytes and a body, cut out of a stream of bytes that arrives in any
+//! pieces.
 //!
 //! ```text
 //! version u8   of the protocol, as negotiated; 1 in the hello, whose layout never changes
@@ -6,12 +7,14 @@
 //! class   u8   0 critical to 3 low; 0 where a kind has no class
 //! code    u8   the type of a node message; 0 elsewhere
 //! length  u32  of the body, little-endian
-//! number  u64  of a message in its class, of a request, or up to which messages are acknowledged; 0 elsewhere
+//! number  u64  of a message in its class, or up to which they are acknowledged, or the id of a
+//!              request; 0 elsewhere
 //! ```
 //!
 //! * I1: a header is judged as soon as it is whole; a body that is not admitted is never buffered.
 //! * I2: at most one incomplete frame is buffered. Whole frames are read where they lie.
-//! * I3: a field without a meaning is 0, so that a later version can give it one and an old one notices.
+//! * I3: a field without a meaning is 0, so that a later version can give it one and an old one
+//!   notices.
 
 use alloc::vec::Vec;
 

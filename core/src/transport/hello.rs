@@ -1,13 +1,18 @@
 //! The first frame in each direction: who is there, and which versions it speaks.
 //!
-//! Its layout is the one thing no version may change, since it is read before a version is agreed on:
+//! Its layout is the one thing no version may change, since it is read before a version is agreed
+//! on:
 //!
 //! ```text
-//! versions u8 u8 · cluster u64 length and UTF-8 · node u64 · boot u64 · address u32 family (0: v4, 1: v6), 4 or 16
-//! bytes, u16 port
+//! versions  u8 u8
+//! cluster   u64 length, UTF-8
+//! node      u64
+//! boot      u64
+//! address   u32 family (0: v4, 1: v6), 4 or 16 bytes, u16 port
 //! ```
 //!
-//! Numbers are little-endian; the bytes equal those of the `wire` codec, which stands on a higher floor.
+//! Numbers are little-endian; the bytes equal those of the `wire` codec, which stands on a higher
+//! floor.
 
 use alloc::vec::Vec;
 use core::fmt;

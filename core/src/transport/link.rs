@@ -1,14 +1,17 @@
 //! One connection's framing, priorities, acknowledgements and keep-alive, as a pure machine.
 //!
-//! * I1: our hello is the first frame out; nothing else leaves before the peer's hello is received and checked. So a
-//!   frame to a stranger is never sent, and every later frame carries a version both ends speak.
-//! * I2: a frame of a class leaves only when no higher class has one; within a class the order is that of submission.
+//! * I1: our hello is the first frame out; nothing else leaves before the peer's hello is received
+//!   and checked. So a frame to a stranger is never sent, and every later frame carries a version
+//!   both ends speak.
+//! * I2: a frame of a class leaves only when no higher class has one; within a class the order is
+//!   that of submission.
 //! * I3: memory is bounded: one incoming frame, `queue_bytes_max` per class outgoing.
-//! * I4: whatever the peer sends, the answer is outputs and at most one [`Output::Closed`], the last. After it the
-//!   machine is inert.
+//! * I4: whatever the peer sends, the answer is outputs and at most one [`Output::Closed`], the
+//!   last. After it the machine is inert.
 //! * I5: a goodbye follows everything that was accepted before [`Link::close`].
 //!
-//! Deliberately absent: resending (the socket is reliable while it lives) and encryption (the owner seals the bytes).
+//! Deliberately absent: resending (the socket is reliable while it lives) and encryption (the owner
+//! seals the bytes).
 
 use alloc::vec::Vec;
 use core::mem;
@@ -23,8 +26,8 @@ use crate::id::NodeId;
 use crate::payload::Payload;
 use crate::time::{Deadline, Time, Timer, Wake};
 
-/// The machine of one connection. The side that owns it moves its bytes: what [`Link::transmit`] appends goes to the
-/// socket, what the socket yields goes to [`Link::receive`].
+/// The machine of one connection. The side that owns it moves its bytes: what [`Link::transmit`]
+/// appends goes to the socket, what the socket yields goes to [`Link::receive`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
     config: Config,
@@ -67,8 +70,8 @@ enum Parting {
 }
 
 impl Link {
-    /// A fresh connection; its hello is the first thing to transmit. `expected` is the node a certificate or a dial
-    /// says the other end is.
+    /// A fresh connection; its hello is the first thing to transmit. `expected` is the node a
+    /// certificate or a dial says the other end is.
     #[must_use]
     pub fn new(config: Config, ours: Hello, expected: Option<NodeId>, now: Time) -> Link {
         let mut hello_timer = Timer::stopped();
@@ -91,7 +94,8 @@ impl Link {
         }
     }
 
-    /// Queues a frame. For `Message`, the number that a later [`Output::Acked`] covers; 0 for the rest.
+    /// Queues a frame. For `Message`, the number that a later [`Output::Acked`] covers; 0 for the
+    /// rest.
     ///
     /// # Errors
     /// [`SubmitError`]: nothing was queued.
@@ -122,8 +126,8 @@ impl Link {
         Ok(number)
     }
 
-    /// Appends at most about `budget` bytes of whole frames to `wire`, most urgent first; true if more is waiting.
-    /// At least one frame is appended when any waits, however small the budget.
+    /// Appends at most about `budget` bytes of whole frames to `wire`, most urgent first; true if
+    /// more is waiting. At least one frame is appended when any waits, however small the budget.
     pub fn transmit(&mut self, now: Time, budget: usize, wire: &mut Vec<u8>) -> bool {
         let start = wire.len();
         match self.phase {
@@ -185,8 +189,9 @@ impl Link {
         }
     }
 
-    /// Queues a goodbye behind everything that was accepted; once it is transmitted the socket may be closed. Before
-    /// the connection is established there is nobody to say goodbye to: what was queued waits for the peer's hello.
+    /// Queues a goodbye behind everything that was accepted; once it is transmitted the socket may
+    /// be closed. Before the connection is established there is nobody to say goodbye to: what was
+    /// queued waits for the peer's hello.
     pub fn close(&mut self) {
         if self.parting == Parting::Staying {
             self.parting = Parting::Wanted;
@@ -335,7 +340,8 @@ impl Link {
         }
     }
 
-    /// A goodbye, or a keep-alive if nothing else shows that we live; both only behind everything else.
+    /// A goodbye, or a keep-alive if nothing else shows that we live; both only behind everything
+    /// else.
     fn send_signs(&mut self, version: u8, start: usize, budget: usize, wire: &mut Vec<u8>) {
         if self.has_waiting() || !fits(HEADER_LEN, start, budget, wire) {
             return;
@@ -496,12 +502,6 @@ mod tests {
         Output::Closed(CloseReason::Fault(fault))
     }
 
-    fn frame(header: Header, body: &[u8]) -> Vec<u8> {
-        let mut bytes = header.encode().to_vec();
-        bytes.extend_from_slice(body);
-        bytes
-    }
-
     fn bare(kind: Kind) -> Header {
         Header::bare(1, kind)
     }
@@ -631,8 +631,8 @@ mod tests {
         stream
     }
 
-    /// Feeds the stream in pieces to a link that sends a message as soon as it may, so that the acknowledgement in the
-    /// stream is possible.
+    /// Feeds the stream in pieces to a link that sends a message as soon as it may, so that the
+    /// acknowledgement in the stream is possible.
     fn listen(stream: &[u8], mut piece: impl FnMut() -> usize) -> (Vec<Output>, Link) {
         let (mut link, mut out) = (fresh(2), Vec::new());
         link.submit(NOW, Priority::High, message(1)).unwrap();
@@ -741,6 +741,11 @@ mod tests {
             Ok(4),
             "refused ones have no number"
         );
+        for number in 5..=6 {
+            let submitted = a.submit(NOW, Priority::Low, message(1000));
+            assert_eq!(submitted, Ok(number), "what left makes room");
+        }
+        assert_eq!(a.submit(NOW, Priority::Low, message(1000)), full);
         let (mut a, _) = introduced(with_queue(1, 0), fresh(2));
         assert_eq!(
             a.submit(NOW, Priority::High, message(9)),
@@ -765,6 +770,7 @@ mod tests {
         let (mut out, mut wire) = (Vec::new(), Vec::new());
         link.tick(Time::from_millis(millis), &mut out);
         link.transmit(Time::from_millis(millis), ALL, &mut wire);
+        assert!(!link.wants_transmit(), "everything was said");
         (out, wire)
     }
 
@@ -821,6 +827,10 @@ mod tests {
         b.submit(NOW, Priority::High, message(1)).unwrap();
         told(&mut a, &wire_of(&mut b));
         a.submit(NOW, Priority::Low, node(6)).unwrap();
+        let (code, body) = (8, Payload::from(vec![0; 99]));
+        let long = body.clone();
+        a.submit(NOW, Priority::Low, Outgoing::Node { code, body: long })
+            .unwrap();
         a.close();
         a.close();
         assert_eq!(
@@ -828,12 +838,14 @@ mod tests {
             Err(SubmitError::Closed)
         );
         let mut wire = Vec::new();
-        while a.transmit(NOW, 1, &mut wire) {}
+        // The goodbye would fit where the long frame does not, and still must not overtake it.
+        while a.transmit(NOW, 60, &mut wire) {}
         assert!(!a.wants_transmit());
         let (priority, number) = (Priority::High, 1);
         let expected = [
             Output::Acked { priority, number },
             node_told(6),
+            Output::Node { code, body },
             Output::Closed(CloseReason::Goodbye),
         ];
         b.submit(NOW, Priority::Low, message(8)).unwrap();
@@ -861,127 +873,67 @@ mod tests {
         assert_eq!(b, before);
     }
 
+    /// A frame as a stranger might make it, with one byte of body.
+    fn raw(head: [u8; 4], len: u32, number: u64) -> Vec<u8> {
+        let (len, number) = (len.to_le_bytes(), number.to_le_bytes());
+        [&head[..], &len, &number, &[0]].concat()
+    }
+
     #[test]
-    fn every_broken_rule_has_its_fault() {
-        let message = |number| Header {
-            len: 1,
-            number,
-            ..bare(Kind::Message)
-        };
-        let ack = |number| Header {
-            number,
-            ..bare(Kind::Ack)
-        };
-        let node = Header {
-            code: 1,
-            ..bare(Kind::Node)
-        };
-        let (low, oversized) = (Priority::Low, LinkFault::Oversized);
-        let (unknown, broken) = (LinkFault::UnknownFrame, LinkFault::BrokenSequence);
+    fn every_header_that_breaks_a_rule_has_its_fault() {
+        use LinkFault::{BrokenSequence, ImpossibleAck, OutOfOrder, Oversized, UnknownFrame};
         let cases = [
-            (Header { version: 2, ..node }, unknown, "version"),
-            (
-                Header { number: 1, ..node },
-                unknown,
-                "a number without meaning",
-            ),
-            (
-                Header {
-                    code: 1,
-                    ..message(1)
-                },
-                unknown,
-                "a code without meaning",
-            ),
-            (
-                Header {
-                    class: low,
-                    ..bare(Kind::Keepalive)
-                },
-                unknown,
-                "a class without meaning",
-            ),
-            (
-                Header { len: 1001, ..node },
-                oversized,
-                "a body beyond the limit",
-            ),
-            (
-                Header {
-                    len: u32::MAX,
-                    ..node
-                },
-                oversized,
-                "a body beyond reason",
-            ),
-            (
-                Header { len: 1, ..ack(1) },
-                oversized,
-                "an acknowledgement with a body",
-            ),
-            (
-                Header {
-                    len: 1,
-                    ..bare(Kind::Goodbye)
-                },
-                oversized,
-                "a goodbye with a body",
-            ),
-            (bare(Kind::Hello), LinkFault::OutOfOrder, "a second hello"),
-            (message(0), broken, "no number"),
-            (message(2), broken, "a gap"),
-            (ack(0), broken, "an acknowledgement of nothing"),
-            (
-                ack(1),
-                LinkFault::ImpossibleAck,
-                "an acknowledgement of nothing sent",
-            ),
+            ([2, 2, 0, 1], 1, 0, UnknownFrame, "another version"),
+            ([1, 0, 0, 0], 1, 0, UnknownFrame, "no such kind"),
+            ([1, 9, 0, 0], 1, 0, UnknownFrame, "no such kind"),
+            ([1, 2, 4, 1], 1, 0, UnknownFrame, "no such class"),
+            ([1, 2, 0, 1], 1, 1, UnknownFrame, "a number without meaning"),
+            ([1, 3, 0, 1], 1, 1, UnknownFrame, "a code without meaning"),
+            ([1, 7, 1, 0], 0, 0, UnknownFrame, "a class without meaning"),
+            ([1, 2, 0, 1], 1001, 0, Oversized, "a body beyond the limit"),
+            ([1, 3, 0, 0], u32::MAX, 1, Oversized, "a body beyond reason"),
+            ([1, 6, 0, 0], 1, 1, Oversized, "an acknowledgement's body"),
+            ([1, 8, 0, 0], 1, 0, Oversized, "a goodbye's body"),
+            ([1, 1, 0, 0], 1, 0, OutOfOrder, "a second hello"),
+            ([1, 3, 0, 0], 1, 0, BrokenSequence, "no number"),
+            ([1, 3, 0, 0], 1, 2, BrokenSequence, "a gap"),
+            ([1, 6, 0, 0], 0, 0, BrokenSequence, "nothing acknowledged"),
+            ([1, 6, 0, 0], 0, 1, ImpossibleAck, "what was never sent"),
         ];
-        for (header, fault, what) in cases {
+        for (head, len, number, fault, what) in cases {
             let (_, mut b) = pair();
-            assert_eq!(
-                told(&mut b, &frame(header, &[0])),
-                [closed(fault)],
-                "{what}"
-            );
+            let outputs = told(&mut b, &raw(head, len, number));
+            assert_eq!(outputs, [closed(fault)], "{what}");
         }
-        for (at, what) in [(1, "kind"), (2, "class")] {
-            let (_, mut b) = pair();
-            let mut bytes = frame(node, &[]);
-            bytes[at] = 9;
-            assert_eq!(told(&mut b, &bytes), [closed(unknown)], "{what}");
+        let cases = [
+            ([1, 2, 0, 1], 1, OutOfOrder, "a frame before the hello"),
+            ([1, 8, 0, 0], 0, OutOfOrder, "a goodbye before the hello"),
+            ([1, 1, 0, 0], 129, Oversized, "a hello beyond its limit"),
+            ([1, 1, 1, 0], 50, UnknownFrame, "a hello with a class"),
+        ];
+        for (head, len, fault, what) in cases {
+            let outputs = told(&mut fresh(1), &raw(head, len, 0));
+            assert_eq!(outputs, [closed(fault)], "{what}");
         }
+    }
+
+    #[test]
+    fn numbers_neither_repeat_nor_run_ahead() {
         let (mut a, mut b) = pair();
-        let twice = [frame(message(1), &[0]), frame(message(1), &[0])].concat();
-        assert_eq!(told(&mut b, &twice)[1..], [closed(broken)], "a repetition");
-        a.submit(NOW, Priority::Critical, super::tests::message(1))
-            .unwrap();
-        assert_eq!(
-            told(&mut a.clone(), &ack(1).encode()),
-            [closed(LinkFault::ImpossibleAck)]
-        );
-        wire_of(&mut a);
-        let twice = [ack(1).encode(), ack(1).encode()].concat();
-        assert_eq!(
-            told(&mut a, &twice)[1..],
-            [closed(broken)],
-            "acknowledged twice"
-        );
-        let first = frame(node, &[]);
-        assert_eq!(
-            told(&mut fresh(1), &first),
-            [closed(LinkFault::OutOfOrder)],
-            "no hello"
-        );
-        let long = Header {
-            len: 129,
-            ..bare(Kind::Hello)
-        };
-        assert_eq!(
-            told(&mut fresh(1), &long.encode()),
-            [closed(oversized)],
-            "a long hello"
-        );
+        let message_1 = raw([1, 3, 0, 0], 1, 1);
+        assert_eq!(told(&mut b, &message_1).len(), 1);
+        let broken = [closed(LinkFault::BrokenSequence)];
+        assert_eq!(told(&mut b, &message_1), broken, "a repetition");
+        a.submit(NOW, Priority::Critical, message(1)).unwrap();
+        let ack_1 = &raw([1, 6, 0, 0], 0, 1)[..HEADER_LEN];
+        let impossible = [closed(LinkFault::ImpossibleAck)];
+        assert_eq!(told(&mut a.clone(), ack_1), impossible, "still queued");
+        a.submit(NOW, Priority::Critical, message(1)).unwrap();
+        assert!(a.transmit(NOW, 0, &mut Vec::new()));
+        let ack_2 = &raw([1, 6, 0, 0], 0, 2)[..HEADER_LEN];
+        assert_eq!(told(&mut a.clone(), ack_2), impossible, "one is queued");
+        assert_eq!(told(&mut a, ack_1).len(), 1);
+        assert_eq!(told(&mut a, ack_1), broken, "acknowledged twice");
     }
 
     #[test]
@@ -1045,7 +997,8 @@ mod tests {
         assert!((1..20_000).contains(&closings));
     }
 
-    /// Two ends under random traffic, random budgets and random pieces, against a naive twin: one list per class.
+    /// Two ends under random traffic, random budgets and random pieces, against a naive twin: one
+    /// list per class.
     #[test]
     fn each_class_arrives_in_order_and_is_acknowledged() {
         let mut random = Seed::from_number(6).stream(Stream::Network);

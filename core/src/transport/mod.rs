@@ -1,6 +1,7 @@
 //! The connection machine: socket bytes in, frames out, and back.
 //!
-//! `frame` knows the bytes of frames, `hello` the introduction, `queue` one class of messages, and `link` composes them.
+//! `frame` knows the bytes of frames, `hello` the introduction, `queue` one class of messages, and
+//! `link` composes them.
 
 mod frame;
 mod hello;
@@ -18,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ClusterId, NodeId};
 use crate::payload::Payload;
 
-/// The class of a message. A higher class never waits for a lower one beyond the segment being written.
+/// The class of a message. A higher class never waits for a lower one beyond the segment being
+/// written.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -50,8 +52,8 @@ impl Priority {
 pub struct Config {
     /// The largest body of one frame, in bytes; checked before anything is allocated.
     pub frame_bytes_max: usize,
-    /// Bytes of frames one class may hold unsent, headers included; beyond that `submit` refuses, except that an empty
-    /// class takes any frame.
+    /// Bytes of frames one class may hold unsent, headers included; beyond that `submit` refuses,
+    /// except that an empty class takes any frame.
     pub queue_bytes_max: usize,
     /// The hello must be complete within this time.
     pub hello_timeout: Duration,
@@ -95,7 +97,8 @@ pub enum Outgoing {
 /// Why a submission was refused; nothing was queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SubmitError {
-    /// The class would hold more than `queue_bytes_max`, or 65536 of its messages wait for an acknowledgement: slow down.
+    /// The class would hold more than `queue_bytes_max`, or 65536 of its messages wait for an
+    /// acknowledgement: slow down.
     Full,
     /// The body exceeds `frame_bytes_max`.
     TooLarge {
@@ -172,8 +175,8 @@ pub enum CloseReason {
         /// Theirs.
         theirs: ClusterId,
     },
-    /// The other end is not who was dialled, or not who its certificate says; or both are equal, and it bears our own
-    /// id.
+    /// The other end is not who was dialled, or not who its certificate says; or both are equal,
+    /// and it bears our own id.
     WrongNode {
         /// Whom we expected.
         expected: NodeId,
@@ -220,7 +223,8 @@ impl fmt::Display for CloseReason {
             ),
             CloseReason::WrongNode { expected, found } if expected == found => write!(
                 f,
-                "the other end has our own id {found}. Own address dialled, or one id given to two nodes?"
+                "the other end has our own id {found}. \
+                 Own address dialled, or one id given to two nodes?"
             ),
             CloseReason::WrongNode { expected, found } => {
                 write!(

@@ -1,8 +1,10 @@
-//! One class of a connection: what waits to be sent, and the numbers of its messages in both directions.
+//! One class of a connection: what waits to be sent, and the numbers of its messages in both
+//! directions.
 //!
-//! A message's number counts from 1 in its class, without gaps, so that one number acknowledges all before it and
-//! duplicates need no set of ids. Deliberately absent: keeping sent messages for a resend. A connection is reliable
-//! while it lives; what is unacknowledged when it dies is the owner's to repeat.
+//! A message's number counts from 1 in its class, without gaps, so that one number acknowledges all
+//! before it and duplicates need no set of ids. Deliberately absent: keeping sent messages for a
+//! resend. A connection is reliable while it lives; what is unacknowledged when it dies is the
+//! owner's to repeat.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

@@ -1,14 +1,16 @@
 //! The one place where bincode is called: fixed-int little-endian, always with a limit.
 //!
-//! With fixed-width integers the bytes equal those of other codecs of the same family, so the crate can be exchanged
-//! without a change on the wire. Invariants:
+//! With fixed-width integers the bytes equal those of other codecs of the same family, so the crate
+//! can be exchanged without a change on the wire. Invariants:
 //!
 //! * I1: [`decode`] is total: hostile bytes give a [`DecodeError`], never a panic.
-//! * I2: what a claimed length may allocate is bounded by the length of the bytes, not by the claim.
+//! * I2: what a claimed length of text or bytes may allocate is bounded by the length of the bytes,
+//!   not by the claim; a claimed number of elements reserves at most serde's 1 MiB, and gives it
+//!   back when the bytes run out.
 //! * I3: a value is decoded only from exactly its own bytes; left-over bytes are an error.
 //!
-//! Deliberately absent: recursive types and collections of zero-size elements, which no limit bounds. Nothing of either
-//! kind stands on the wire.
+//! Deliberately absent: recursive types and collections of zero-size elements, which no limit
+//! bounds. Nothing of either kind stands on the wire.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -56,8 +58,8 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Appends the bytes of `value`. Total: the types of this project encode without fail; if one ever did not, `bytes`
-/// would be left as it was.
+/// Appends the bytes of `value`. Total: the types of this project encode without fail; if one ever
+/// did not, `bytes` would be left as it was.
 pub fn encode<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
     let before = bytes.len();
     let written = bincode::serde::encode_into_writer(value, Append(bytes), CONFIG);
@@ -73,7 +75,7 @@ pub fn encode<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
 /// Reads exactly one value.
 ///
 /// # Errors
-/// [`DecodeError`]; a claimed length allocates no more than the next rung above the length of `bytes`.
+/// [`DecodeError`].
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     // bincode takes its limit as a constant, so the length of the bytes chooses from a ladder.
     let (value, read) = match bytes.len() {

@@ -1,10 +1,12 @@
 //! Everything nodes say to each other, in one union, and its bytes.
 //!
-//! The union itself never passes through the codec: a frame's header names the type of its message by a [`code`], and
-//! each code stands for one plain struct. So an unknown type is refused before a byte of it is read, and a new message
-//! is a new number, not a changed union. `tests/wire/` holds the frozen bytes of each.
+//! The union itself never passes through the codec: a frame's header names the type of its message
+//! by a [`code`], and each code stands for one plain struct. So an unknown type is refused before a
+//! byte of it is read, and a new message is a new number, not a changed union. `tests/wire/` holds
+//! the frozen bytes of each.
 //!
-//! Deliberately absent: bounds on the contents of a message. The machine that receives it knows them and judges them.
+//! Deliberately absent: bounds on the contents of a message. The machine that receives it knows
+//! them and judges them.
 
 pub mod codec;
 
@@ -61,8 +63,8 @@ pub mod code {
 }
 
 impl Message {
-    /// The class it travels in. All of Raft is critical, entries too: the order of its messages is worth more than
-    /// the few kilobytes an append may hold.
+    /// The class it travels in. All of Raft is critical, entries too: the order of its messages is
+    /// worth more than the few kilobytes an append may hold.
     #[must_use]
     pub fn priority(&self) -> Priority {
         match self {

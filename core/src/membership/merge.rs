@@ -1,0 +1,282 @@
+//! What a belief of another member changes here (SWIM §4.2): the one place that judges updates and announces facts.
+//!
+//! Invariants: I1 the belief about a node only rises in the lattice (incarnation first, then alive < suspect < dead <
+//! left), so replayed and reordered updates are harmless and all tables converge. I2 the facts about one node
+//! alternate: `Joined`, then `Left` or `Died`, then `Joined` again; `Suspected` and `Refuted` alternate between them.
+//! I3 nobody but this node raises its own incarnation, and it does so above every accusation.
+//!
+//! An address and a zone are a life's own choice, made at its start: they are taken from a higher incarnation only, so
+//! that no two tables can disagree about them for good.
+
+use alloc::vec::Vec;
+
+use super::message::{State, Update};
+use super::{Fact, Member, Membership, Notice, Output, PeerFault};
+use crate::id::{Incarnation, NodeId};
+use crate::time::Time;
+
+/// True when the belief `new` overrides `old`.
+fn supersedes(new: (Incarnation, State), old: (Incarnation, State)) -> bool {
+    new > old
+}
+
+/// Full exchanges repeat old verdicts of a side that could not hear the other: a death in one is an accusation here,
+/// which the accused can still refute. Another life of it may well be over.
+fn weakened(mut update: Update, known: Option<&Member>) -> Update {
+    let same_life = known.is_some_and(|member| {
+        member.state.is_live() && member.incarnation.boot() == update.incarnation.boot()
+    });
+    if same_life && update.state == State::Dead {
+        update.state = State::Suspect;
+    }
+    update
+}
+
+impl Membership {
+    /// Takes piggybacked and gossiped updates. True when the sender holds a belief about us that it must correct.
+    pub(super) fn merge(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        updates: Vec<Update>,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let mut about_me = false;
+        let mut full = false;
+        for update in updates {
+            if update.node == self.me.node {
+                about_me |= self.on_belief_about_me(&update, out);
+            } else {
+                full |= !self.learn(now, from, update, out);
+            }
+        }
+        if full {
+            self.report(from, PeerFault::TooManyMembers, out);
+        }
+        about_me
+    }
+
+    /// Takes a page of a full exchange.
+    pub(super) fn merge_exchange(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        updates: Vec<Update>,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let softened = updates
+            .into_iter()
+            .map(|update| {
+                let known = self.table.member(update.node);
+                weakened(update, known)
+            })
+            .collect();
+        self.merge(now, from, softened, out)
+    }
+
+    /// Judges one update about another node; false when there is no room for it.
+    pub(super) fn learn(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        update: Update,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        // The last incarnation could never be refuted, so nobody may be accused of it.
+        let refutable = update.incarnation < Incarnation(u64::MAX);
+        if !refutable && update.state != State::Alive {
+            return true;
+        }
+        let told = (update.incarnation, update.state);
+        let Some(known) = self.table.member(update.node) else {
+            let room = self.table.has_room(update.node);
+            if room {
+                self.adopt(now, from, None, update, out);
+            }
+            return room;
+        };
+        let held = (known.incarnation, known.state);
+        if supersedes(told, held) {
+            let known = known.clone();
+            self.adopt(now, from, Some(known), update, out);
+        } else if told == held && update.state == State::Suspect {
+            self.confirm(update.node, update.accuser);
+        }
+        true
+    }
+
+    /// Believes `update`, which supersedes `known`, and says what it changed.
+    fn adopt(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        known: Option<Member>,
+        update: Update,
+        out: &mut Vec<Output>,
+    ) {
+        // A node is never its own accuser, whatever a table made of it on the way.
+        let accuser = update.accuser.filter(|accuser| *accuser != update.node);
+        let accuser = accuser.unwrap_or(from);
+        let (address, zone) = match &known {
+            Some(old) if old.incarnation == update.incarnation => (old.address, old.zone.clone()),
+            Some(_) | None => (update.address, update.zone),
+        };
+        let member = Member {
+            node: update.node,
+            incarnation: update.incarnation,
+            state: update.state,
+            address,
+            zone,
+        };
+        let accused = matches!(member.state, State::Suspect | State::Dead);
+        self.suspicions.stop(member.node);
+        self.table.set(member.clone(), accused.then_some(accuser));
+        if self.newcomer_of != Some(from) {
+            self.queue.push(member.node);
+        }
+        if let Some(old) = known.filter(|old| old.state.is_live()) {
+            self.announce_change(&old, &member, accuser, out);
+        } else if member.state.is_live() {
+            self.announce_joined(&member, out);
+        }
+        if member.state == State::Suspect {
+            let (node, peer) = (member.node, member.peer());
+            let length = self.suspicion_length();
+            self.suspicions.start(now, node, length, accuser);
+            self.stats.suspicions += 1;
+            self.announce(Fact::Suspected { peer, accuser }, out);
+        }
+    }
+
+    /// The facts between a live `old` and whatever became of it, except a suspicion of `new`.
+    fn announce_change(
+        &mut self,
+        old: &Member,
+        new: &Member,
+        accuser: NodeId,
+        out: &mut Vec<Output>,
+    ) {
+        let peer = old.peer();
+        let same_life = peer == new.peer();
+        match (same_life, new.state) {
+            (true, State::Alive | State::Suspect) => {
+                if old.state == State::Suspect {
+                    self.announce(Fact::Refuted { peer }, out);
+                }
+                if old.address != new.address {
+                    let address = new.address;
+                    self.announce(Fact::Moved { peer, address }, out);
+                }
+            }
+            (true, State::Dead) => self.announce(Fact::Died { peer, accuser }, out),
+            (true, State::Left) | (false, State::Dead | State::Left) => {
+                self.announce(Fact::Left { peer }, out);
+            }
+            (false, State::Alive | State::Suspect) => {
+                self.announce(Fact::Left { peer }, out);
+                self.announce_joined(new, out);
+            }
+        }
+    }
+
+    fn announce_joined(&mut self, member: &Member, out: &mut Vec<Output>) {
+        let mut joined = member.clone();
+        joined.state = State::Alive;
+        self.announce(Fact::Joined(joined), out);
+    }
+
+    fn announce(&mut self, fact: Fact, out: &mut Vec<Output>) {
+        self.stats.changes += 1;
+        out.push(Output::Fact(fact));
+    }
+
+    /// Another witness of a suspicion that is known already is worth telling, too.
+    fn confirm(&mut self, node: NodeId, accuser: Option<NodeId>) {
+        let Some(accuser) = accuser else {
+            return;
+        };
+        if self.suspicions.confirm(node, accuser) {
+            self.table.set_accuser(node, accuser);
+            self.queue.push(node);
+        }
+    }
+
+    /// What others believe of this node. True when the one who told it should hear the truth.
+    fn on_belief_about_me(&mut self, update: &Update, out: &mut Vec<Output>) -> bool {
+        let outdated = update.incarnation < self.incarnation;
+        let refutable = update.incarnation < Incarnation(u64::MAX);
+        match update.state {
+            State::Alive => {
+                // A life of ours that we do not remember: without rising above it we would not be heard.
+                if update.incarnation > self.incarnation && refutable {
+                    self.refute(update, out);
+                }
+                false
+            }
+            State::Suspect | State::Dead | State::Left => {
+                if !outdated && refutable {
+                    self.refute(update, out);
+                }
+                refutable
+            }
+        }
+    }
+
+    fn refute(&mut self, accusation: &Update, out: &mut Vec<Output>) {
+        self.become_alive_above(accusation.incarnation);
+        out.push(Output::Note(Notice::Refuting {
+            accuser: accusation.accuser,
+            incarnation: self.incarnation,
+        }));
+    }
+
+    /// Rises above an incarnation of its own and tells everyone.
+    pub(super) fn become_alive_above(&mut self, accusation: Incarnation) {
+        self.incarnation = self.incarnation.above(accusation);
+        self.set_own_state(State::Alive);
+        self.queue.push(self.me.node);
+    }
+
+    /// Writes this node's own entry.
+    pub(super) fn set_own_state(&mut self, state: State) {
+        self.table
+            .set(self.me.member(self.incarnation, state), None);
+    }
+
+    /// A peer broke a rule.
+    pub(super) fn report(&mut self, from: NodeId, fault: PeerFault, out: &mut Vec<Output>) {
+        out.push(Output::Note(Notice::PeerFault { from, fault }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 4] = [State::Alive, State::Suspect, State::Dead, State::Left];
+
+    /// One row per state told, one column per state held: is the belief replaced at an equal incarnation?
+    #[test]
+    fn the_lattice_of_state_by_state_by_incarnation() {
+        const AT_EQUAL: [[bool; 4]; 4] = [
+            [false, false, false, false],
+            [true, false, false, false],
+            [true, true, false, false],
+            [true, true, true, false],
+        ];
+        for (row, told) in STATES.into_iter().enumerate() {
+            for (column, held) in STATES.into_iter().enumerate() {
+                let at = |new, old| supersedes((Incarnation(new), told), (Incarnation(old), held));
+                assert!(
+                    at(2, 1),
+                    "{told:?} of a higher incarnation replaces {held:?}"
+                );
+                assert!(
+                    !at(1, 2),
+                    "{told:?} of a lower incarnation never replaces {held:?}"
+                );
+                assert_eq!(at(1, 1), AT_EQUAL[row][column], "{told:?} over {held:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Probing (SWIM §3.1): each period one live member is pinged; without an answer in time, relays are asked to ping it;
+//! without an answer by the end of the period, it is accused.
+//!
+//! Invariants: I1 at most one probe of our own is outstanding. I2 one timer for the period, one for the direct phase.
+//! I3 a broken connection advances a probe but is no verdict, and the extra probes stay below one per period.
+//!
+//! Deliberately absent: a second channel for datagrams. All messages share one connection per pair of nodes, which is
+//! reliable while it lasts, so memberlist's "stream ping" has no counterpart.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::message::{Ack, Message, Nack, Ping, PingReq, State, Update};
+use super::{Membership, Output, PeerFault};
+use crate::id::{Incarnation, NodeId};
+use crate::time::{Deadline, Time, Timer, Wake};
+
+/// Members whose connection broke, waiting to be probed out of turn.
+const URGENT_MAX: usize = 16;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Probe {
+    number: u64,
+    target: NodeId,
+    /// The life and refutation that a failure accuses.
+    incarnation: Incarnation,
+    relays: Vec<NodeId>,
+}
+
+/// The probes of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Prober {
+    outstanding: Option<Probe>,
+    /// The last number given to a ping, for ourselves or as a relay.
+    last_number: u64,
+    first_number: u64,
+    period: Timer,
+    patience: Timer,
+    urgent: BTreeSet<NodeId>,
+    /// The last probe was out of turn, so the next is not: flapping links must not starve the sweep.
+    was_urgent: bool,
+    early_allowed_at: Time,
+}
+
+impl Prober {
+    /// No probe yet. Numbers begin at the life's own incarnation, so that answers meant for an earlier life are told
+    /// from answers to nothing.
+    pub(super) fn new(incarnation: Incarnation) -> Prober {
+        Prober {
+            outstanding: None,
+            last_number: incarnation.0,
+            first_number: incarnation.0,
+            period: Timer::stopped(),
+            patience: Timer::stopped(),
+            urgent: BTreeSet::new(),
+            was_urgent: false,
+            early_allowed_at: Time::ZERO,
+        }
+    }
+
+    /// A number no other ping of this life has.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.last_number = self.last_number.saturating_add(1);
+        self.last_number
+    }
+
+    /// True when this life or an earlier one may have sent a ping of that number.
+    fn was_issued(&self, number: u64) -> bool {
+        number > self.first_number.min(Incarnation::of_boot(1).0) && number <= self.last_number
+    }
+
+    /// Stops probing.
+    pub(super) fn stop(&mut self) {
+        self.outstanding = None;
+        self.period.stop();
+        self.patience.stop();
+        self.urgent.clear();
+    }
+
+    /// Gives the outstanding probe up without a verdict and probes again at once.
+    pub(super) fn restart(&mut self, now: Time) {
+        if let Some(probe) = self.outstanding.take() {
+            self.urgent.insert(probe.target);
+            self.was_urgent = false;
+        }
+        self.patience.stop();
+        if self.period.is_set() {
+            self.period.set(now);
+        }
+    }
+
+    /// When probing has to act next.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let patience = self.patience.deadline(Wake::ProbeTimeout);
+        Deadline::earliest(self.period.deadline(Wake::Probe), patience)
+    }
+}
+
+impl Membership {
+    /// "Are you there?" The answer carries what the prober must hear about itself.
+    pub(super) fn on_ping(&mut self, now: Time, from: NodeId, ping: Ping, out: &mut Vec<Output>) {
+        let about_me = self.merge(now, from, ping.updates, out);
+        let first = self.personal(from, about_me);
+        let updates = self.piggyback(first);
+        self.send_ack(from, ping.probe, updates, out);
+        if self.table.member(from).is_none() {
+            self.send_join_to_stranger(now, from, out);
+        }
+    }
+
+    /// The answer to a probe of ours, or to one we sent as a relay.
+    pub(super) fn on_ack(&mut self, now: Time, from: NodeId, ack: Ack, out: &mut Vec<Output>) {
+        let Ack {
+            probe: number,
+            alive,
+            incarnation,
+            updates,
+        } = ack;
+        let about_me = self.merge(now, from, updates, out);
+        self.send_answer(now, from, about_me, false, out);
+        let current = self.prober.outstanding.as_ref();
+        if let Some(probe) = current.filter(|probe| probe.number == number) {
+            let from_asked = from == probe.target || probe.relays.contains(&from);
+            if !from_asked || alive != probe.target {
+                self.report(from, PeerFault::UnexpectedAck, out);
+                return;
+            }
+            self.prober.outstanding = None;
+            self.prober.patience.stop();
+            self.stats.acks += 1;
+            self.hear(now, alive, incarnation, out);
+        } else if let Some(expected) = self.relays.target(number) {
+            if from != expected || alive != expected {
+                self.report(from, PeerFault::UnexpectedAck, out);
+                return;
+            }
+            self.hear(now, alive, incarnation, out);
+            self.send_relayed_ack(number, incarnation, out);
+        } else if !self.prober.was_issued(number) {
+            self.report(from, PeerFault::UnexpectedAck, out);
+        }
+    }
+
+    /// The relay lives and did not hear the target either: nothing that the end of the period does not conclude.
+    pub(super) fn on_nack(&mut self, now: Time, from: NodeId, nack: Nack, out: &mut Vec<Output>) {
+        self.send_answer(now, from, false, false, out);
+        if !self.prober.was_issued(nack.probe) {
+            self.report(from, PeerFault::UnexpectedAck, out);
+        }
+    }
+
+    /// The last connection to a node broke: probe it next, at once when no probe is outstanding.
+    pub(super) fn probe_soon(&mut self, now: Time, node: NodeId) {
+        let live = self
+            .table
+            .member(node)
+            .is_some_and(|member| member.state.is_live());
+        if !live || node == self.me.node || self.prober.urgent.len() >= URGENT_MAX {
+            return;
+        }
+        self.prober.urgent.insert(node);
+        if self.prober.outstanding.is_none() && now >= self.prober.early_allowed_at {
+            self.prober.early_allowed_at = now + self.config.probe_interval;
+            self.prober.was_urgent = false;
+            self.prober.period.set(now);
+        }
+    }
+
+    /// The end of the direct phase: ask relays.
+    pub(super) fn on_patience_timer(&mut self, now: Time, out: &mut Vec<Output>) {
+        if !self.prober.patience.fire(now) {
+            return;
+        }
+        let Some(probe) = self.prober.outstanding.as_ref() else {
+            return;
+        };
+        let (number, target) = (probe.number, probe.target);
+        // A late tick must not cost the relays their time.
+        let rest = self
+            .config
+            .probe_interval
+            .saturating_sub(self.config.probe_timeout);
+        self.prober.period.set(now + rest);
+        let count = self.config.indirect_relays;
+        let relays = self
+            .table
+            .live()
+            .sample(count, Some(target), &mut self.random);
+        for relay in &relays {
+            let first = self.accusation(*relay);
+            let updates = self.piggyback(first);
+            let request = PingReq {
+                probe: number,
+                target,
+                updates,
+            };
+            self.send(*relay, Message::PingReq(request), out);
+        }
+        if let Some(probe) = self.prober.outstanding.as_mut() {
+            probe.relays = relays;
+        }
+    }
+
+    /// The end of a period: judge the last probe, begin the next.
+    pub(super) fn on_period_timer(&mut self, now: Time, out: &mut Vec<Output>) {
+        if !self.prober.period.fire(now) {
+            return;
+        }
+        self.prober.patience.stop();
+        if let Some(failed) = self.prober.outstanding.take() {
+            self.stats.failed_pings += 1;
+            self.accuse(now, failed.target, failed.incarnation, out);
+        }
+        if let Some(target) = self.next_target() {
+            self.send_ping(now, target, out);
+        }
+    }
+
+    /// Arms the period exactly while there is someone to probe. The first one is drawn, so that nodes which start
+    /// together do not probe together.
+    pub(super) fn settle_probe(&mut self, now: Time) {
+        if self.table.live().len() > 0 && !self.prober.period.is_set() {
+            let low = self.config.probe_interval / 10;
+            let wait = self.random.span(low, self.config.probe_interval);
+            self.prober.period.set(now + wait);
+        }
+    }
+
+    fn next_target(&mut self) -> Option<NodeId> {
+        while let Some(node) = self.prober.urgent.first().copied() {
+            if self.prober.was_urgent {
+                break;
+            }
+            self.prober.urgent.remove(&node);
+            if self
+                .table
+                .member(node)
+                .is_some_and(|member| member.state.is_live())
+            {
+                self.prober.was_urgent = true;
+                return Some(node);
+            }
+        }
+        self.prober.was_urgent = false;
+        self.table.live_mut().draw(&mut self.random)
+    }
+
+    fn send_ping(&mut self, now: Time, target: NodeId, out: &mut Vec<Output>) {
+        let Some(member) = self.table.member(target) else {
+            return;
+        };
+        let incarnation = member.incarnation;
+        let number = self.prober.next_number();
+        self.prober.outstanding = Some(Probe {
+            number,
+            target,
+            incarnation,
+            relays: Vec::new(),
+        });
+        self.prober.patience.set(now + self.config.probe_timeout);
+        self.prober.period.set(now + self.config.probe_interval);
+        self.stats.pings += 1;
+        let first = self.accusation(target);
+        let updates = self.piggyback(first);
+        let ping = Ping {
+            probe: number,
+            updates,
+        };
+        self.send(target, Message::Ping(ping), out);
+    }
+
+    /// "I am."
+    pub(super) fn send_ack(
+        &mut self,
+        to: NodeId,
+        probe: u64,
+        updates: Vec<Update>,
+        out: &mut Vec<Output>,
+    ) {
+        let ack = Ack {
+            probe,
+            alive: self.me.node,
+            incarnation: self.incarnation,
+            updates,
+        };
+        self.send(to, Message::Ack(ack), out);
+    }
+
+    /// A suspect hears of its suspicion with every message that expects an answer (Lifeguard §IV-C, "buddy system").
+    pub(super) fn accusation(&self, to: NodeId) -> Vec<Update> {
+        self.personal(to, false)
+    }
+
+    /// An answer names the incarnation that gave it: one above an accusation refutes it without further messages.
+    fn hear(&mut self, now: Time, alive: NodeId, told: Incarnation, out: &mut Vec<Output>) {
+        let Some(believed) = self.table.update(alive) else {
+            return;
+        };
+        // A newer boot may live elsewhere: that is for its own update to say.
+        if believed.incarnation.boot() == told.boot() {
+            let update = Update {
+                incarnation: told,
+                state: State::Alive,
+                accuser: None,
+                ..believed
+            };
+            self.learn(now, alive, update, out);
+        }
+    }
+}
