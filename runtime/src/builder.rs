@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use quorate_core::failover::{Placement, RoleSpec};
 use quorate_core::id::{NodeId, RoleName, Zone};
 use quorate_core::node::Config;
-use quorate_core::node::config::{Placement, RoleSpec};
 use quorate_core::seed::Seed;
 use rustls::crypto::CryptoProvider;
 
@@ -54,11 +54,11 @@ impl<S: Seam> fmt::Debug for Builder<S> {
 }
 
 impl<S: Seam> Builder<S> {
-    pub(crate) fn new(seam: S) -> Builder<S> {
+    pub(crate) fn new(seam: S, listen: SocketAddr) -> Builder<S> {
         Builder {
             seam,
             home: None,
-            listen: SocketAddr::from(([127, 0, 0, 1], 7000)),
+            listen,
             advertise: None,
             identity: None,
             adjustments: Vec::new(),
@@ -73,13 +73,6 @@ impl<S: Seam> Builder<S> {
     #[must_use]
     pub fn home(mut self, directory: impl Into<PathBuf>) -> Self {
         self.home = Some(directory.into());
-        self
-    }
-
-    /// Where to listen; port 0 lets the system choose. Default: `127.0.0.1:7000`.
-    #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
         self
     }
 
@@ -100,7 +93,7 @@ impl<S: Seam> Builder<S> {
     /// Changes the configuration, after `quorate.toml` is read. May be called several times. Cluster and node come from
     /// the certificate and the address from [`advertise`](Self::advertise), whatever is set here.
     #[must_use]
-    pub fn config(mut self, adjust: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+    pub fn configure(mut self, adjust: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.adjustments.push(Box::new(adjust));
         self
     }
@@ -109,19 +102,19 @@ impl<S: Seam> Builder<S> {
     #[must_use]
     pub fn voters(self, voters: impl IntoIterator<Item = NodeId>) -> Self {
         let voters: Vec<NodeId> = voters.into_iter().collect();
-        self.config(move |config| config.voters = voters)
+        self.configure(move |config| config.voters = voters)
     }
 
     /// A role that the cluster keeps placed.
     #[must_use]
     pub fn role(self, name: RoleName, placement: Placement) -> Self {
-        self.config(move |config| config.roles.push(RoleSpec { name, placement }))
+        self.configure(move |config| config.roles.push(RoleSpec { name, placement }))
     }
 
     /// This node's failure domain.
     #[must_use]
     pub fn zone(self, zone: Zone) -> Self {
-        self.config(move |config| config.zone = Some(zone))
+        self.configure(move |config| config.zone = Some(zone))
     }
 
     /// Where the write-ahead log lives. Default: `data` in the home directory.

@@ -79,12 +79,13 @@ pub(crate) struct Loaded {
 /// Loads a log: scans it, cuts off a torn tail, folds the records.
 pub(crate) async fn recover(disk: &mut dyn Disk) -> Result<Loaded, DiskError> {
     let file = disk.name();
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::ResourceBusy => DiskError::InUse { file: file.clone() },
-        _ => DiskError::Io {
-            file: file.clone(),
-            error,
-        },
+    let failed = |error: io::Error| {
+        let file = file.clone();
+        if error.kind() == io::ErrorKind::ResourceBusy {
+            DiskError::InUse { file }
+        } else {
+            DiskError::Io { file, error }
+        }
     };
     let bytes = disk.load().await.map_err(failed)?;
     let scan = wal::scan(&bytes).map_err(|corrupt| DiskError::Corrupt {

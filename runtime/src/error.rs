@@ -9,7 +9,7 @@ use quorate_core::id::{ClusterId, NodeId};
 use quorate_core::node::{ConfigError, Refusal};
 use quorate_core::transport::{CloseReason, SubmitError};
 use quorate_core::wire::DecodeError;
-use rustls::{AlertDescription, CertificateError, PeerIncompatible};
+use rustls::CertificateError;
 
 use crate::disk::DiskError;
 use crate::identity::{IdentityError, NameProblem};
@@ -55,9 +55,23 @@ pub enum StartError {
     /// `start` was called before.
     #[error("the node was started before; make a new manager to start again")]
     AlreadyStarted,
-    /// The node stopped while it started.
-    #[error("the node stopped while it started")]
+    /// The disk failed while the node started.
+    #[error("the node halted while it started: {reason}")]
+    Halted {
+        /// What failed.
+        reason: String,
+    },
+    /// The node was stopped while it started.
+    #[error("the node was stopped while it started")]
     Stopped,
+}
+
+impl StartError {
+    /// True when another process listens on the address already.
+    #[must_use]
+    pub fn is_port_in_use(&self) -> bool {
+        matches!(self, StartError::Listen { error, .. } if error.kind() == io::ErrorKind::AddrInUse)
+    }
 }
 
 /// Why `quorate.toml` cannot be used.
@@ -259,32 +273,43 @@ pub enum PeerRefusal {
 
 impl PeerRefusal {
     pub(crate) fn of_tls(error: &rustls::Error) -> PeerRefusal {
-        match error {
-            rustls::Error::NoCertificatesPresented => PeerRefusal::NoCertificate,
-            rustls::Error::PeerIncompatible(
-                PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon,
-            )
-            | rustls::Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature,
-            ) => PeerRefusal::UnknownAuthority,
-            rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
-                match other.0.downcast_ref::<NameRefused>() {
-                    Some(NameRefused::Unnamed(problem)) => PeerRefusal::NoName(problem.clone()),
-                    Some(NameRefused::Cluster { ours, theirs }) => PeerRefusal::WrongCluster {
-                        ours: ours.clone(),
-                        theirs: theirs.clone(),
-                    },
-                    None => PeerRefusal::Tls(error.to_string()),
-                }
-            }
-            rustls::Error::InvalidCertificate(
-                why @ (CertificateError::Expired
+        let other = || PeerRefusal::Tls(error.to_string());
+        if let rustls::Error::InvalidCertificate(problem) = error {
+            return PeerRefusal::of_certificate(problem).unwrap_or_else(other);
+        }
+        if let rustls::Error::AlertReceived(alert) = error {
+            let alert = format!("{alert:?}");
+            return PeerRefusal::RefusedUs { alert };
+        }
+        if *error == rustls::Error::NoCertificatesPresented {
+            return PeerRefusal::NoCertificate;
+        }
+        other()
+    }
+
+    fn of_certificate(problem: &CertificateError) -> Option<PeerRefusal> {
+        if let CertificateError::Other(refused) = problem {
+            let refused = refused.0.downcast_ref::<NameRefused>()?;
+            return Some(match refused.clone() {
+                NameRefused::Unnamed(problem) => PeerRefusal::NoName(problem),
+                NameRefused::Cluster { ours, theirs } => PeerRefusal::WrongCluster { ours, theirs },
+            });
+        }
+        let is_foreign = matches!(
+            problem,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature
+        );
+        let is_out_of_time = matches!(
+            problem,
+            CertificateError::Expired
                 | CertificateError::ExpiredContext { .. }
                 | CertificateError::NotValidYet
-                | CertificateError::NotValidYetContext { .. }),
-            ) => PeerRefusal::NotValidNow(format!("{why:?}")),
-            rustls::Error::AlertReceived(alert) => refused_us(*alert),
-            other => PeerRefusal::Tls(other.to_string()),
+                | CertificateError::NotValidYetContext { .. }
+        );
+        if is_foreign {
+            Some(PeerRefusal::UnknownAuthority)
+        } else {
+            is_out_of_time.then(|| PeerRefusal::NotValidNow(format!("{problem:?}")))
         }
     }
 
@@ -302,11 +327,5 @@ impl PeerRefusal {
             | CloseReason::WrongVersion { .. }
             | CloseReason::Fault(_)) => PeerRefusal::Protocol(reason),
         }
-    }
-}
-
-fn refused_us(alert: AlertDescription) -> PeerRefusal {
-    PeerRefusal::RefusedUs {
-        alert: format!("{alert:?}"),
     }
 }

@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use quorate_core::balance::{Request, Snapshot};
 use quorate_core::control::{self, Outcome, Register, RoleState};
-use quorate_core::id::{ClientId, LogIndex, NodeId, RequestId, RoleName};
+use quorate_core::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
 use quorate_core::membership::{Member, State};
 use quorate_core::node::{Answer, Command, Config, Node, Status};
 use quorate_core::payload::Payload;
@@ -50,6 +49,17 @@ pub struct Applied {
     pub index: LogIndex,
     /// What it did, equal on every node.
     pub outcome: Outcome,
+}
+
+/// The node chosen for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The node and its life.
+    pub peer: Peer,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// For a request to a role: the epoch of its holder.
+    pub epoch: Option<Epoch>,
 }
 
 struct Inner<S: Seam> {
@@ -108,13 +118,13 @@ impl<S: Seam> ClusterNetworkManager<S> {
     /// # Errors
     /// [`StartError`]; without an identity it says which files to make and how.
     pub async fn new(listen: SocketAddr) -> Result<Self, StartError> {
-        Self::builder().listen(listen).build().await
+        Self::builder(listen).build().await
     }
 
-    /// A node with its parts chosen one by one.
+    /// A node that will listen on `listen`, with its other parts chosen one by one. Port 0 lets the system choose.
     #[must_use]
-    pub fn builder() -> Builder<S> {
-        Builder::new(S::default())
+    pub fn builder(listen: SocketAddr) -> Builder<S> {
+        Builder::new(S::default(), listen)
     }
 
     pub(crate) fn from_setup(seam: S, name: Name, setup: Setup) -> Self {
@@ -152,12 +162,9 @@ impl<S: Seam> ClusterNetworkManager<S> {
             }
         };
         let started = self.launch(setup, prepared);
-        started.recv().await.map_err(|_| match self.fate() {
-            Error::Halted { reason } => StartError::Disk(disk::DiskError::Io {
-                file: PathBuf::new(),
-                error: std::io::Error::other(reason),
-            }),
-            _ => StartError::Stopped,
+        started.recv().await.map_err(|_| match self.halted() {
+            Some(reason) => StartError::Halted { reason },
+            None => StartError::Stopped,
         })
     }
 
@@ -285,11 +292,27 @@ impl<S: Seam> ClusterNetworkManager<S> {
     /// # Errors
     /// [`Error::NoTarget`] when none does.
     pub fn route(&self, request: &Request) -> Result<NodeId, Error> {
+        self.pick(request).map(|chosen| chosen.peer.node)
+    }
+
+    /// Chooses the node for a request, with all that a guarded use needs: its life, its address, and for a role the
+    /// epoch it must still hold the role under.
+    ///
+    /// # Errors
+    /// [`Error::NoTarget`] when no node matches.
+    pub fn pick(&self, request: &Request) -> Result<Chosen, Error> {
         let word = self.inner.turn.fetch_add(1, Ordering::Relaxed);
         let routes = self.routes()?;
-        let target = routes.pick(request, word).map(|target| target.node);
-        let role = || request.role.as_ref().map(|role| role.as_str().to_owned());
-        target.ok_or_else(|| Error::NoTarget { role: role() })
+        let Some(pick) = routes.pick(request, word) else {
+            let role = request.role.as_ref().map(|role| role.as_str().to_owned());
+            return Err(Error::NoTarget { role });
+        };
+        let (peer, address) = (pick.target.peer, pick.target.address);
+        Ok(Chosen {
+            peer,
+            address,
+            epoch: pick.epoch,
+        })
     }
 
     /// The routing table in force.
@@ -414,6 +437,21 @@ impl<S: Seam> ClusterNetworkManager<S> {
         self.inner.running.get().map(|running| running.listens_on)
     }
 
+    /// Which life of which node this is. The life is 0 until the node has started.
+    #[must_use]
+    pub fn me(&self) -> Peer {
+        let hello = self
+            .inner
+            .running
+            .get()
+            .and_then(|running| running.shell.hello.get());
+        let unborn = Peer {
+            node: self.inner.name.node,
+            boot: 0,
+        };
+        hello.map_or(unborn, |hello| hello.peer)
+    }
+
     /// Who this node is, as its certificate says.
     #[must_use]
     pub fn name(&self) -> &Name {
@@ -527,17 +565,14 @@ impl<S: Seam> ClusterNetworkManager<S> {
 
     /// Why nothing is answered any more.
     fn fate(&self) -> Error {
-        let halted = self
-            .inner
-            .running
-            .get()
-            .and_then(|running| running.shell.halted.get());
-        match halted {
-            Some(reason) => Error::Halted {
-                reason: reason.clone(),
-            },
+        match self.halted() {
+            Some(reason) => Error::Halted { reason },
             None => Error::Stopped,
         }
+    }
+
+    fn halted(&self) -> Option<String> {
+        self.inner.running.get()?.shell.halted.get().cloned()
     }
 
     async fn ask(&self, command: Command) -> Result<Answer, Error> {
@@ -604,9 +639,9 @@ impl<S: Seam> ClusterNetworkManager<S> {
         let known = || {
             let routes = shell.routes();
             routes
-                .targets
+                .targets()
                 .iter()
-                .find(|known| known.node == target)
+                .find(|known| known.peer.node == target)
                 .map(|known| known.address)
         };
         let address = address.or_else(known);

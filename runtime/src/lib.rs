@@ -26,11 +26,18 @@ pub use config::CONFIG_FILE;
 pub use disk::{Disk, DiskError, FileDisk, LOG_FILE, Pending};
 pub use error::{ConfigFileError, Error, PeerRefusal, StartError};
 pub use event::{ClusterEvent, Events, Happened, Missed};
-pub use handle::{Applied, ClusterNetworkManager};
+pub use handle::{Applied, Chosen, ClusterNetworkManager};
 pub use identity::{
     CA_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_FILE, Name, NameProblem,
 };
 pub use message::{Incoming, Messages, Reply};
-/// The state machine and its vocabulary: ids, commands, members, configuration.
+/// The state machine and its vocabulary.
 pub use quorate_core as core;
+pub use quorate_core::balance::{Request, Snapshot};
+pub use quorate_core::failover::{Placement, RoleSpec};
+pub use quorate_core::id::{self, NodeId, Peer};
+pub use quorate_core::membership::{Member, State};
+pub use quorate_core::node::{Config, ConfigError, Refusal, Status};
+pub use quorate_core::payload::Payload;
 pub use quorate_core::transport::Priority as MessagePriority;
+pub use quorate_core::{control, seed};

@@ -10,6 +10,7 @@ pub(crate) mod pump;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
@@ -87,7 +88,7 @@ pub(crate) enum Over {
     /// The peer said goodbye, or closed the socket.
     Peer,
     /// The socket failed.
-    Socket(std::io::Error),
+    Socket(io::Error),
     /// The peer did something it must not, or was not let in.
     Refused(PeerRefusal),
 }
@@ -398,7 +399,8 @@ impl State {
 
 fn over(reason: CloseReason) -> Over {
     match reason {
-        CloseReason::Goodbye | CloseReason::Idle => Over::Peer,
+        CloseReason::Goodbye => Over::Peer,
+        CloseReason::Idle => Over::Socket(io::ErrorKind::TimedOut.into()),
         reason @ (CloseReason::HelloTimeout
         | CloseReason::WrongCluster { .. }
         | CloseReason::WrongNode { .. }

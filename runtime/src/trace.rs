@@ -27,8 +27,8 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
         }
         Notice::LinkUp { peer, address } => tracing::info!(%node, %peer, %address, "connected"),
         Notice::LinkDown { peer } => tracing::info!(%node, %peer, "disconnected"),
-        Notice::UnknownEntry { error } => {
-            tracing::warn!(%node, %error, "skipped a committed entry of a newer version");
+        Notice::UnknownEntry { index, error } => {
+            tracing::warn!(%node, %index, %error, "skipped a committed entry of a newer version");
         }
         Notice::DiskStalled => tracing::warn!(%node, "the disk does not confirm writes"),
         Notice::OutboxDropped { to, messages } => {
