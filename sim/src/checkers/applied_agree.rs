@@ -6,6 +6,7 @@
 use quorate_core::id::NodeId;
 use quorate_core::raft::Entry;
 
+use crate::trace::digest;
 
 /// What was applied at each index, from 1.
 #[derive(Clone, Debug, Default)]
