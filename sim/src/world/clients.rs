@@ -8,9 +8,14 @@ use super::World;
 use crate::engine::des::Due;
 use crate::workload::{Ending, TIMEOUT_NS};
 
+/// No client begins or repeats anything so long before the end of a run.
+const CLOSING_NS: u64 = 3_000_000_000;
+
 impl World {
     pub(super) fn on_client(&mut self, client: usize, turn: u64) {
-        if !self.workload.is_turn(client, turn) {
+        // The last writes must have time to reach every node before the last check.
+        let is_closing = self.now + CLOSING_NS > self.plan.end_ms * 1_000_000;
+        if is_closing || !self.workload.is_turn(client, turn) {
             return;
         }
         let started = |host: &super::Host| host.process.as_ref().is_some_and(|p| p.started);
