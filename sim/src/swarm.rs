@@ -2,8 +2,8 @@
 //!
 //! Swarm testing (Groce et al. 2012): each seed leaves some kinds of faults out, because a run in
 //! which everything happens hides what only a few faults together can show. Half of the seeds draw
-//! such a swarm with crashes at the worst moments, a third a fixed mix, the rest scripted scenarios
-//! with random timing.
+//! such a swarm with crashes at the worst moments, a third a fixed mix or a storm of elections, the
+//! rest scripted scenarios with random timing.
 
 use quorate_core::seed::{Random, Seed, Stream};
 
@@ -46,9 +46,10 @@ const KINDS: [Kind; 12] = [
 #[must_use]
 pub fn expand(seed: u64) -> Plan {
     let mut random = Seed::from_number(seed).stream(Stream::Plan);
-    match random.below(6) {
-        0..=2 => swarm(seed, &mut random),
-        3 | 4 => fixed_mix(seed, &mut random),
+    match random.below(12) {
+        0..=5 => swarm(seed, &mut random),
+        6 | 7 => fixed_mix(seed, &mut random),
+        8 | 9 => storm(seed, &mut random),
         _ => {
             let all = scenarios::ALL;
             let mut plan = (all[random.index(all.len())].build)(seed);
@@ -86,6 +87,34 @@ fn fixed_mix(seed: u64, random: &mut Random) -> Plan {
     let mut plan = Plan::quiet(&format!("mix-{seed}"), seed, [3, 5][random.index(2)]);
     let kinds = [Kind::Partition, Kind::HealAll, Kind::Crash, Kind::Pause, Kind::CutAll];
     add_faults(&mut plan, &kinds, 1_500, random);
+    plan
+}
+
+/// Elections that meet: leaders fall one after the other over a slow network, and voters fall in
+/// the middle of their vote and are back before the election is decided.
+fn storm(seed: u64, random: &mut Random) -> Plan {
+    let nodes = [3, 5, 5][random.index(3)];
+    let mut plan = Plan::quiet(&format!("storm-{seed}"), seed, nodes);
+    plan.network.latency_us_min = random.within(200..=10_000);
+    plan.network.latency_us_max = random.within(20_000..=60_000);
+    plan.disk.sync_us_max = random.within(2_000..=60_000);
+    let mut at = 3_000;
+    plan.heal_ms = 18_000;
+    plan.end_ms = 45_000;
+    while at < plan.heal_ms {
+        for node in 1..=nodes {
+            let moment = match random.below(3) {
+                0 => continue,
+                1 => Moment::Vote(1),
+                _ => Moment::Synced(small(random)),
+            };
+            let (who, restart_after_ms) = (Who::Node(node), Some(random.within(1..=60)));
+            plan.strike(at, Fault::Crash { who, moment, torn: false, restart_after_ms });
+        }
+        let who = Who::Part(Part::Leader);
+        plan.strike(at, Fault::Pause { who, for_ms: random.within(300..=1_200) });
+        at += random.within(800..=2_500);
+    }
     plan
 }
 
