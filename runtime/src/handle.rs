@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use futures_lite::future::or;
 use quorate_core::balance::{Request, Snapshot};
 use quorate_core::control::{self, Outcome, Register, RoleState};
 use quorate_core::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
@@ -645,13 +646,25 @@ impl<S: Seam> ClusterNetworkManager<S> {
                 .map(|known| known.address)
         };
         let address = address.or_else(known);
+        let (dialing, over) = async_channel::bounded::<()>(1);
         if let Some(address) = address {
-            shell.spawn(pump::dial(shell.clone(), address, Some(target), false));
+            let dial = pump::dial(shell.clone(), address, Some(target), false);
+            shell.spawn(async move {
+                dial.await;
+                drop(dialing);
+            });
         }
+        let reached = async { Some(shell.directory.wait_for(target).await) };
+        // The dial is over before there is a connection: nobody answers there.
+        let refused = async {
+            let _nobody_sends = over.recv().await;
+            shell.directory.get(target)
+        };
         let reached = shell
             .seam
-            .within(REACH_TIMEOUT, shell.directory.wait_for(target))
-            .await;
+            .within(REACH_TIMEOUT, or(reached, refused))
+            .await
+            .flatten();
         reached.ok_or(Error::Unreachable { target, address })
     }
 }
