@@ -1,4 +1,5 @@
-//! One node: a process of its own that serves writes while it holds the role, reports what it sees and takes orders.
+//! One node: a process of its own that serves writes while it holds the role, reports what it sees
+//! and takes orders.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -186,7 +187,8 @@ async fn answer(manager: &ClusterNetworkManager, incoming: Incoming) {
     }
 }
 
-/// Writes under the epoch this node holds the role under. Should the role move in the meantime, the log refuses it.
+/// Writes under the epoch this node holds the role under. Should the role move in the meantime, the
+/// log refuses it.
 async fn write_as_holder(manager: &ClusterNetworkManager, write: Write) -> Written {
     let role = manager.role(&primary()).await.ok().flatten();
     let Some(state) = role else {

@@ -1,9 +1,10 @@
-//! The client: a node of its own without a vote, that sends a steady stream of commands to whoever holds the role and
-//! counts what is acknowledged.
+//! The client: a node of its own without a vote, that sends a steady stream of commands to whoever
+//! holds the role and counts what is acknowledged.
 //!
-//! Each worker writes its own register, one command at a time, and repeats a command under the same request number until
-//! it is acknowledged. So at the end the version of its register must equal the number of its commands: fewer means an
-//! acknowledged command was lost, more means one took effect twice.
+//! Each worker writes its own register, one command at a time, and repeats a command under the same
+//! request number until it is acknowledged. So at the end the version of its register must equal
+//! the number of its commands: fewer means an acknowledged command was lost, more means one took
+//! effect twice.
 
 use std::io;
 use std::net::SocketAddr;
@@ -171,7 +172,8 @@ impl Client {
             .await
             .into_iter()
             .collect::<io::Result<Vec<u64>>>()?;
-        // The barrier stands behind every acknowledged command in the log: once it is applied here, so are they.
+        // The barrier stands behind every acknowledged command in the log: once it is applied here,
+        // so are they.
         self.manager
             .propose(control::Command::Barrier)
             .await

@@ -230,7 +230,8 @@ impl Process {
     }
 }
 
-/// An address nobody listens on right now. Somebody else may take it before we do: then another is tried.
+/// An address nobody listens on right now. Somebody else may take it before we do: then another is
+/// tried.
 pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

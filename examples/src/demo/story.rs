@@ -1,4 +1,5 @@
-//! The story: a cluster gathers, commands flow, the leader is killed, another serves, the old one returns and is fenced.
+//! The story: a cluster gathers, commands flow, the leader is killed, another serves, the old one
+//! returns and is fenced.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -180,7 +181,8 @@ impl<'a> Story<'a> {
         Ok((leader, epoch))
     }
 
-    /// Until a new leader is elected, commands are acknowledged again, and the dead one is known to be dead.
+    /// Until a new leader is elected, commands are acknowledged again, and the dead one is known to
+    /// be dead.
     async fn fail_over(
         &mut self,
         client: &Client,

@@ -1,5 +1,5 @@
-//! What the demo's processes say to each other: the parent and its children in lines of JSON over pipes, the client and
-//! the holder of the role in requests over the cluster's own connections.
+//! What the demo's processes say to each other: the parent and its children in lines of JSON over
+//! pipes, the client and the holder of the role in requests over the cluster's own connections.
 
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,8 @@ pub(crate) enum Report {
     },
 }
 
-/// What the parent orders, one per line on a child's standard input. The end of the input ends the child.
+/// What the parent orders, one per line on a child's standard input. The end of the input ends the
+/// child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub(crate) enum Order {

@@ -1,5 +1,6 @@
-//! Stories of several machines over a small network with a fixed latency. The network also checks, for every observer,
-//! that the facts about each node alternate, and that no machine works more than a handful of times per message.
+//! Stories of several machines over a small network with a fixed latency. The network also checks,
+//! for every observer, that the facts about each node alternate, and that no machine works more
+//! than a handful of times per message.
 
 mod rules;
 mod stories;
@@ -86,7 +87,8 @@ fn facts(out: &[Output]) -> Vec<Fact> {
     out.iter().filter_map(fact).collect()
 }
 
-/// What an observer was last told of a node: the boot it believes live, and whether that is suspected.
+/// What an observer was last told of a node: the boot it believes live, and whether that is
+/// suspected.
 type Told = BTreeMap<(NodeId, NodeId), (u64, bool)>;
 
 #[derive(Default)]
@@ -306,7 +308,8 @@ fn subject(fact: &Fact) -> Peer {
     }
 }
 
-/// Facts alternate: nothing but `Joined` about a node that is not live, nothing about another life than the live one.
+/// Facts alternate: nothing but `Joined` about a node that is not live, nothing about another life
+/// than the live one.
 fn check(told: &mut Told, observer: NodeId, fact: &Fact) {
     let peer = subject(fact);
     let key = (observer, peer.node);

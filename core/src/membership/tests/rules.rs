@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A started machine 1 that knows the given nodes, all in their first life, and has nothing to tell.
+/// A started machine 1 that knows the given nodes, all in their first life, and has nothing to
+/// tell.
 fn knowing(others: &[u64]) -> Membership {
     let mut machine = machine(1, 1);
     step(&mut machine, Time(0), Input::Started);

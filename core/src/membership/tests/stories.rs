@@ -450,7 +450,8 @@ fn a_paused_node_accuses_nobody_when_it_wakes() {
     assert_eq!(net.facts.iter().find(accused), None);
 }
 
-/// Random cuts, mutings, crashes, restarts and leaves; then all heals, and everyone agrees on who is there.
+/// Random cuts, mutings, crashes, restarts and leaves; then all heals, and everyone agrees on who
+/// is there.
 #[test]
 fn any_weather_ends_in_one_cluster() {
     for seed in 0..30 {

@@ -218,7 +218,8 @@ fn a_learner_replicates_without_a_vote() {
     world.run(60 * MS);
     assert!(world.has_committed(learner, 1));
     assert!(world.raft(learner).has_quorum(world.now));
-    // It counts for nothing: with one voter left the leader resigns, and the learner never campaigns.
+    // It counts for nothing: with one voter left the leader resigns, and the learner never
+    // campaigns.
     for voter in others(&world, leader).into_iter().filter(|x| *x != learner) {
         world.crash(voter, 0);
     }
@@ -425,8 +426,8 @@ fn proposals_beyond_the_bound_are_refused() {
     assert_eq!(world.nodes[&leader].rejected, 6);
 }
 
-/// Every row: the network is damaged, commits must resume, and the term must not run away. The old leader and the cuts
-/// are numbered as in the row; a seed in which another node leads is skipped.
+/// Every row: the network is damaged, commits must resume, and the term must not run away. The old
+/// leader and the cuts are numbered as in the row; a seed in which another node leads is skipped.
 fn survives(name: &str, voters: u64, leader: u64, damage: impl Fn(&mut World), within: Duration) {
     let mut tried = 0;
     for seed in 0..60 {
@@ -454,7 +455,8 @@ fn survives(name: &str, voters: u64, leader: u64, damage: impl Fn(&mut World), w
     assert!(tried >= 4, "{name}: {tried} seeds tell something");
 }
 
-/// Partial partitions: bridges (A, B, C), a leader that is deaf (E) or dumb (F), a deaf follower (G).
+/// Partial partitions: bridges (A, B, C), a leader that is deaf (E) or dumb (F), a deaf follower
+/// (G).
 #[test]
 fn partial_partitions_neither_stop_commits_nor_raise_terms() {
     let two_timeouts = 600 * MS;
