@@ -74,7 +74,7 @@ fn an_isolated_leader_steps_down_in_time_and_keeps_its_term() {
     assert!(took <= 302 * MS, "{took:?}");
     assert!(!world.raft(leader).has_quorum(world.now));
     assert_eq!(world.raft(leader).standing().term, term);
-    let is_quorum_lost = |notice: &Notice| matches!(notice, Notice::RoleChanged { cause, .. } if *cause == Cause::QuorumLost);
+    let is_quorum_lost = |notice: &Notice| has_cause(notice, Cause::QuorumLost);
     assert!(world.nodes[&leader].notices.iter().any(is_quorum_lost));
     world.expect_commit(1, 600 * MS);
 }
@@ -272,7 +272,7 @@ fn a_leader_reported_down_is_replaced_sooner() {
         }
         let took = world.run_until(1000 * MS, |w| w.leader().is_some());
         soon += u32::from(took <= 56 * MS);
-        let is_hinted = |notice: &Notice| matches!(notice, Notice::RoleChanged { cause, .. } if *cause == Cause::LeaderDown);
+        let is_hinted = |notice: &Notice| has_cause(notice, Cause::LeaderDown);
         let has_hint = |node: &NodeId| world.nodes[node].notices.iter().any(is_hinted);
         assert!(others(&world, leader).iter().any(has_hint), "seed {seed}");
     }
@@ -480,4 +480,11 @@ fn partial_partitions_neither_stop_commits_nor_raise_terms() {
         |w| [1, 3, 4, 5].iter().for_each(|x| w.cut(*x, 2)),
         two_timeouts,
     );
+}
+
+fn has_cause(notice: &Notice, expected: Cause) -> bool {
+    match notice {
+        Notice::RoleChanged { cause, .. } => *cause == expected,
+        Notice::PeerFault { .. } => false,
+    }
 }
