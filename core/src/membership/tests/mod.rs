@@ -100,6 +100,8 @@ struct Net {
     blocked: BTreeSet<(NodeId, NodeId)>,
     /// Messages from the first to the second vanish although the connection stays.
     muted: BTreeSet<(NodeId, NodeId)>,
+    /// While set, messages are lost, doubled and overtake each other.
+    rough: Option<Random>,
     facts: Vec<(Time, NodeId, Fact)>,
     answers: Vec<(Time, NodeId, Output)>,
     notes: Vec<(NodeId, Notice)>,
@@ -236,7 +238,18 @@ impl Net {
         let fresh = !self.links.contains(&pair(from, to));
         if self.connect(from, to) && !self.muted.contains(&(from, to)) {
             let input = Input::Received { from, message };
-            self.post(to, if fresh { 2 } else { 1 }, input);
+            let Some(random) = self.rough.as_mut() else {
+                self.post(to, if fresh { 2 } else { 1 }, input);
+                return;
+            };
+            let copies = [0, 2, 1, 1, 1, 1, 1, 1][random.index(8)];
+            for _ in 0..copies {
+                let latencies = self
+                    .rough
+                    .as_mut()
+                    .map_or(2, |random| random.within(2..=150));
+                self.post(to, u32::try_from(latencies).unwrap(), input.clone());
+            }
         }
     }
 
