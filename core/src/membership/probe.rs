@@ -11,7 +11,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::message::{Ack, Message, Nack, Ping, PingReq, State, Update};
+use super::message::{Ack, Gossip, Message, Nack, Ping, PingReq, State, Update};
 use super::{Membership, Output, PeerFault};
 use crate::id::{Incarnation, NodeId};
 use crate::time::{Deadline, Time, Timer, Wake};
@@ -130,13 +130,13 @@ impl Membership {
             self.prober.outstanding = None;
             self.prober.patience.stop();
             self.stats.acks += 1;
-            self.hear(now, alive, incarnation, out);
+            self.hear(now, from, alive, incarnation, out);
         } else if let Some(expected) = self.relays.target(number) {
             if from != expected || alive != expected {
                 self.report(from, PeerFault::UnexpectedAck, out);
                 return;
             }
-            self.hear(now, alive, incarnation, out);
+            self.hear(now, from, alive, incarnation, out);
             self.send_relayed_ack(number, incarnation, out);
         } else if !self.prober.was_issued(number) {
             self.report(from, PeerFault::UnexpectedAck, out);
@@ -210,6 +210,8 @@ impl Membership {
             return;
         }
         self.prober.patience.stop();
+        // By now the first exchange of a newcomer is over, or was lost.
+        self.newcomer_of = None;
         if let Some(failed) = self.prober.outstanding.take() {
             self.stats.failed_pings += 1;
             self.accuse(now, failed.target, failed.incarnation, out);
@@ -295,21 +297,36 @@ impl Membership {
         self.personal(to, false)
     }
 
-    /// An answer names the incarnation that gave it: one above an accusation refutes it without
-    /// further messages.
-    fn hear(&mut self, now: Time, alive: NodeId, told: Incarnation, out: &mut Vec<Output>) {
+    /// An answer names the incarnation that gave it. So a probe also finds what dissemination
+    /// missed: one above an accusation refutes it, a new life is asked who it is, and one that is
+    /// behind is told how it is known.
+    fn hear(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        alive: NodeId,
+        told: Incarnation,
+        out: &mut Vec<Output>,
+    ) {
         let Some(believed) = self.table.update(alive) else {
             return;
         };
-        // A newer boot may live elsewhere: that is for its own update to say.
+        let direct = from == alive;
         if believed.incarnation.boot() == told.boot() {
             let update = Update {
                 incarnation: told,
                 state: State::Alive,
                 accuser: None,
-                ..believed
+                ..believed.clone()
             };
             self.learn(now, alive, update, out);
+        } else if direct && told > believed.incarnation {
+            // Another life may live elsewhere: that is for its own update to say.
+            self.send_join_to_stranger(now, alive, out);
+        }
+        if direct && told < believed.incarnation && believed.state == State::Alive {
+            let updates = Vec::from([believed]);
+            self.send(alive, Message::Gossip(Gossip { updates }), out);
         }
     }
 }
