@@ -1,9 +1,11 @@
 //! The host's own messages and requests: from here to a connection, past the core.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_lite::future::or;
 use quorate_core::id::NodeId;
 use quorate_core::payload::Payload;
 use quorate_core::transport::Priority;
@@ -140,14 +142,32 @@ impl<S: Seam> ClusterNetworkManager<S> {
                 .find(|known| known.peer.node == target)
                 .map(|known| known.address)
         };
-        let address = address.or_else(known);
-        if let Some(address) = address {
-            shell.spawn(pump::dial(shell.clone(), address, Some(target), false));
-        }
-        let reached = shell
-            .seam
-            .within(REACH_TIMEOUT, shell.directory.wait_for(target))
-            .await;
-        reached.ok_or(Error::Unreachable { target, address })
+        let Some(address) = address.or_else(known) else {
+            let reached = shell
+                .seam
+                .within(REACH_TIMEOUT, shell.directory.wait_for(target))
+                .await;
+            return reached.ok_or(Error::Unreachable {
+                target,
+                address: None,
+            });
+        };
+        let (token, dial_over) = async_channel::bounded::<Infallible>(1);
+        let dial = pump::dial(shell.clone(), address, Some(target), false);
+        shell.spawn(async move {
+            dial.await;
+            drop(token);
+        });
+        let reached = async { Some(shell.directory.wait_for(target).await) };
+        let failed = async {
+            let _closed = dial_over.recv().await;
+            // It may have failed as a duplicate of one that is up.
+            shell.directory.get(target)
+        };
+        let reached = shell.seam.within(REACH_TIMEOUT, or(reached, failed)).await;
+        reached.flatten().ok_or(Error::Unreachable {
+            target,
+            address: Some(address),
+        })
     }
 }
