@@ -3,39 +3,32 @@
 //! A method that concerns the cluster is one command to the core and one line here. The host's own messages go from
 //! here to a connection without passing through the core.
 
+mod launch;
+mod traffic;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use futures_lite::future::or;
 use quorate_core::balance::{Request, Snapshot};
 use quorate_core::control::{self, Outcome, Register, RoleState};
 use quorate_core::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
 use quorate_core::membership::{Member, State};
-use quorate_core::node::{Answer, Command, Config, Node, Status};
-use quorate_core::payload::Payload;
-use quorate_core::seed::Seed;
+use quorate_core::node::{Answer, Command, Status};
 use quorate_core::transport::Priority;
 
+pub(crate) use self::launch::Setup;
 use crate::builder::Builder;
-use crate::disk::{self, Disk};
-use crate::driver::{Driver, DriverParts, MAILBOX, Mail};
+use crate::driver::Mail;
 use crate::error::{Error, StartError};
 use crate::event::{Announcer, Events};
 use crate::identity::Name;
-use crate::journal;
-use crate::link::{Connection, pump};
-use crate::message::{Answered, Inbox, Incoming, Messages, Reply};
+use crate::message::{Inbox, Messages};
 use crate::seam::Seam;
-use crate::shell::{Shell, ShellParts};
-use crate::tls::Settings;
-
-/// How long a connection to a target may take to come up before a message is refused.
-const REACH_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::shell::Shell;
 
 /// One node of a cluster: the handle of its host. Clones are handles of the same node; when the last one is dropped,
 /// the node stops.
@@ -73,17 +66,6 @@ struct Inner<S: Seam> {
     running: OnceLock<Running<S>>,
     /// The round robin's counter.
     turn: AtomicU64,
-}
-
-/// What is needed to start, and given up by starting.
-pub(crate) struct Setup {
-    pub(crate) config: Config,
-    pub(crate) listen: SocketAddr,
-    /// Where the others reach this node; by default where it listens.
-    pub(crate) advertise: Option<SocketAddr>,
-    pub(crate) settings: Settings,
-    pub(crate) disk: Box<dyn Disk>,
-    pub(crate) seed: Seed,
 }
 
 struct Running<S: Seam> {
@@ -324,80 +306,6 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(self.running()?.shell.routes())
     }
 
-    /// Sends bytes to the host of `target`, connecting to `address` if there is no connection yet. Resolves when the
-    /// message is in the other host's inbox.
-    ///
-    /// # Errors
-    /// [`Error::Disconnected`] when the connection broke first: the message may have arrived all the same.
-    pub async fn send_message(
-        &self,
-        target: NodeId,
-        address: SocketAddr,
-        message: impl AsRef<[u8]> + Send,
-    ) -> Result<(), Error> {
-        self.send_message_as(target, address, Priority::default(), message)
-            .await
-    }
-
-    /// [`send_message`](Self::send_message) in another class than `Normal`.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn send_message_as(
-        &self,
-        target: NodeId,
-        address: SocketAddr,
-        priority: Priority,
-        message: impl AsRef<[u8]> + Send,
-    ) -> Result<(), Error> {
-        let payload = Payload::copy_from(message.as_ref());
-        if target == self.inner.name.node {
-            let from = target;
-            let own = Incoming {
-                from,
-                priority,
-                payload,
-                reply: None,
-            };
-            return self
-                .inner
-                .inbox
-                .offer(own)
-                .map_err(|_| Error::Backlog { target });
-        }
-        let connection = self.connect(target, Some(address)).await?;
-        let sent = connection.send_message(priority, payload);
-        let confirmed = sent.map_err(|error| Error::of_submit(error, target))?;
-        confirmed
-            .recv()
-            .await
-            .map_err(|_| Error::Disconnected { target })
-    }
-
-    /// Asks the host of `target` and awaits its reply.
-    ///
-    /// # Errors
-    /// [`Error`]: unreachable, busy, unanswered, or no reply within `timeout`.
-    pub async fn request(
-        &self,
-        target: NodeId,
-        payload: impl AsRef<[u8]> + Send,
-        priority: Priority,
-        timeout: Duration,
-    ) -> Result<Payload, Error> {
-        let payload = Payload::copy_from(payload.as_ref());
-        let asked = self
-            .inner
-            .seam
-            .within(timeout, self.call(target, payload, priority))
-            .await;
-        match asked.unwrap_or(Err(Error::Timeout { target, timeout }))? {
-            Answered::Reply(reply) => Ok(reply),
-            Answered::Busy => Err(Error::PeerBusy { target }),
-            Answered::Unanswered => Err(Error::Unanswered { target }),
-        }
-    }
-
     /// What other hosts send to this one. All receivers share one queue.
     #[must_use]
     pub fn messages(&self) -> Messages {
@@ -460,99 +368,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
     }
 }
 
-/// What has to be there before the node is made.
-struct Prepared<L> {
-    listener: L,
-    listens_on: SocketAddr,
-    config: quorate_core::node::ValidConfig,
-    loaded: disk::Loaded,
-}
-
 impl<S: Seam> ClusterNetworkManager<S> {
-    async fn prepare(&self, setup: &mut Setup) -> Result<Prepared<S::Listener>, StartError> {
-        let (seam, address) = (&self.inner.seam, setup.listen);
-        let failed = |error| StartError::Listen { address, error };
-        let listener = seam.listen(address).await.map_err(failed)?;
-        let listens_on = seam.local_addr(&listener).map_err(failed)?;
-        let mut config = setup.config.clone();
-        config.address = setup.advertise.unwrap_or(listens_on);
-        if config.address.ip().is_unspecified() {
-            return Err(StartError::NoAddress {
-                address: listens_on,
-            });
-        }
-        let config = config.validate()?;
-        let loaded = disk::recover(setup.disk.as_mut()).await?;
-        if loaded.torn > 0 {
-            let (node, bytes) = (self.inner.name.node, loaded.torn);
-            tracing::warn!(%node, bytes, "cut off the torn end of the write-ahead log");
-        }
-        Ok(Prepared {
-            listener,
-            listens_on,
-            config,
-            loaded,
-        })
-    }
-
-    /// Sets the tasks going; the answer comes when the node may speak.
-    fn launch(&self, setup: Setup, prepared: Prepared<S::Listener>) -> Receiver<()> {
-        let Prepared {
-            listener,
-            listens_on,
-            config,
-            loaded,
-        } = prepared;
-        let (mailbox, mails) = async_channel::bounded(MAILBOX);
-        let (handles_token, handles) = async_channel::bounded(1);
-        let (journal_token, journal_over) = async_channel::bounded::<Infallible>(1);
-        let (over_token, over) = async_channel::bounded::<Infallible>(1);
-        let (started, has_started) = async_channel::bounded(1);
-        // Bounded by what the core lets wait for the disk.
-        let (journal, records) = async_channel::unbounded();
-        let seam = &self.inner.seam;
-        let (shell, tasks) = Shell::new(ShellParts {
-            seam: seam.clone(),
-            name: self.inner.name.clone(),
-            settings: setup.settings,
-            transport: config.transport.clone(),
-            mailbox: mailbox.clone(),
-            inbox: self.inner.inbox.clone(),
-            announcer: self.inner.announcer.clone(),
-        });
-        let address = config.address;
-        let node = Node::recover(config, loaded.durable, loaded.last, &setup.seed, seam.now());
-        let writing = journal::write(seam.clone(), setup.disk, records, mailbox);
-        seam.spawn(async move {
-            writing.await;
-            drop(journal_token);
-        });
-        let driver = Driver::new(DriverParts {
-            shell: shell.clone(),
-            node,
-            address,
-            mailbox: mails,
-            handles,
-            tasks,
-            journal,
-            journal_over,
-            listener: Some(listener),
-            started,
-        });
-        let running = Running {
-            shell,
-            listens_on,
-            over,
-            _handles: handles_token,
-        };
-        let _only_once = self.inner.running.set(running);
-        seam.spawn(async move {
-            driver.run().await;
-            drop(over_token);
-        });
-        has_started
-    }
-
     fn lock_setup(&self) -> std::sync::MutexGuard<'_, Option<Setup>> {
         self.inner
             .setup
@@ -595,76 +411,5 @@ impl<S: Seam> ClusterNetworkManager<S> {
             return Err(Error::WrongAnswer);
         };
         Ok(Applied { index, outcome })
-    }
-
-    async fn call(
-        &self,
-        target: NodeId,
-        payload: Payload,
-        priority: Priority,
-    ) -> Result<Answered, Error> {
-        if target == self.inner.name.node {
-            let (answer, answered) = async_channel::bounded(1);
-            let reply = Some(Reply::to_self(answer));
-            let own = Incoming {
-                from: target,
-                priority,
-                payload,
-                reply,
-            };
-            if let Err(refused) = self.inner.inbox.offer(own) {
-                drop(refused);
-                return Ok(Answered::Busy);
-            }
-            return answered.recv().await.map_err(|_| self.fate());
-        }
-        let connection = self.connect(target, None).await?;
-        let call = connection.send_request(priority, payload);
-        let call = call.map_err(|error| Error::of_submit(error, target))?;
-        call.answer().await.ok_or(Error::Disconnected { target })
-    }
-
-    /// A connection to `target`: the one there is, or a new one.
-    async fn connect(
-        &self,
-        target: NodeId,
-        address: Option<SocketAddr>,
-    ) -> Result<Arc<Connection>, Error> {
-        let shell = &self.running()?.shell;
-        if let Some(connection) = shell.directory.get(target) {
-            return Ok(connection);
-        }
-        if shell.mailbox.is_closed() {
-            return Err(self.fate());
-        }
-        let known = || {
-            let routes = shell.routes();
-            routes
-                .targets()
-                .iter()
-                .find(|known| known.peer.node == target)
-                .map(|known| known.address)
-        };
-        let address = address.or_else(known);
-        let (dialing, over) = async_channel::bounded::<()>(1);
-        if let Some(address) = address {
-            let dial = pump::dial(shell.clone(), address, Some(target), false);
-            shell.spawn(async move {
-                dial.await;
-                drop(dialing);
-            });
-        }
-        let reached = async { Some(shell.directory.wait_for(target).await) };
-        // The dial is over before there is a connection: nobody answers there.
-        let refused = async {
-            let _nobody_sends = over.recv().await;
-            shell.directory.get(target)
-        };
-        let reached = shell
-            .seam
-            .within(REACH_TIMEOUT, or(reached, refused))
-            .await
-            .flatten();
-        reached.ok_or(Error::Unreachable { target, address })
     }
 }

@@ -248,6 +248,9 @@ impl Connection {
     fn receive(self: &Arc<Self>, bytes: &[u8], news: &mut Vec<News>) {
         let now = (self.clock)();
         let mut state = self.lock();
+        if state.stage == Stage::Cut {
+            return news.push(News::Over(Over::Local));
+        }
         let State {
             tls,
             link,

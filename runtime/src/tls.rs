@@ -53,6 +53,8 @@ pub(crate) struct Session {
     /// Plain text that came with the last flight of the handshake.
     early: Vec<u8>,
     is_peer_closed: bool,
+    /// Set once: a session that failed, or said its last word, is never asked again.
+    end: Option<Error>,
 }
 
 enum Side {
@@ -126,6 +128,7 @@ impl Session {
             incoming: Vec::new(),
             early: Vec::new(),
             is_peer_closed: false,
+            end: None,
         }
     }
 
@@ -191,29 +194,70 @@ impl Session {
         out: &mut Vec<u8>,
         deliver: &mut dyn FnMut(&[u8]),
     ) -> Result<Phase, Error> {
+        if let Some(error) = &self.end {
+            return Err(error.clone());
+        }
         let mut taken = 0;
-        let mut failure = None;
         let phase = loop {
-            let unread = &mut self.incoming[taken..];
-            let (discard, turn) = match &mut self.side {
-                Side::Client(c) => advance(c.process_tls_records(unread), &wish, out, deliver),
-                Side::Server(s) => advance(s.process_tls_records(unread), &wish, out, deliver),
-            };
+            let (discard, turn) = self
+                .side
+                .turn(&mut self.incoming[taken..], &wish, out, deliver);
             taken += discard;
             match turn {
                 Turn::Again => {}
                 Turn::PeerClosed => self.is_peer_closed = true,
                 Turn::Stop(phase) => break phase,
-                // The alert that tells the peer why is still to be fetched, once.
-                Turn::Failed(error) if failure.is_none() => failure = Some(error),
-                Turn::Failed(_) => break Phase::PeerClosed,
+                Turn::Failed(error) => {
+                    self.fail(&error, &mut taken, out);
+                    return Err(error);
+                }
             }
         };
         self.incoming.drain(..taken);
-        match failure {
-            Some(error) => Err(error),
-            None if self.is_peer_closed => Ok(Phase::PeerClosed),
-            None => Ok(phase),
+        if matches!(wish, Wish::Close) {
+            self.end = Some(Error::General("the session is closed".into()));
+        }
+        Ok(if self.is_peer_closed {
+            Phase::PeerClosed
+        } else {
+            phase
+        })
+    }
+
+    /// Fetches the alert that tells the peer why. Only as long as there is one: rustls must not see the offending bytes
+    /// again.
+    fn fail(&mut self, error: &Error, taken: &mut usize, out: &mut Vec<u8>) {
+        self.end = Some(error.clone());
+        while self.side.has_output() {
+            let unread = &mut self.incoming[*taken..];
+            let (discard, turn) = self.side.turn(unread, &Wish::Nothing, out, &mut |_late| {});
+            *taken += discard;
+            if !matches!(turn, Turn::Again) {
+                break;
+            }
+        }
+        self.incoming = Vec::new();
+    }
+}
+
+impl Side {
+    fn turn(
+        &mut self,
+        unread: &mut [u8],
+        wish: &Wish<'_>,
+        out: &mut Vec<u8>,
+        deliver: &mut dyn FnMut(&[u8]),
+    ) -> (usize, Turn) {
+        match self {
+            Side::Client(c) => advance(c.process_tls_records(unread), wish, out, deliver),
+            Side::Server(s) => advance(s.process_tls_records(unread), wish, out, deliver),
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        match self {
+            Side::Client(connection) => connection.wants_write(),
+            Side::Server(connection) => connection.wants_write(),
         }
     }
 }
