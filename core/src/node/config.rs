@@ -319,7 +319,7 @@ impl Config {
             "raft.bytes_per_append_max",
             r.bytes_per_append_max,
             1024,
-            16 << 20,
+            4 << 20,
         );
         problems.count(
             "raft.appends_in_flight_max",
@@ -336,7 +336,7 @@ impl Config {
             "transport.frame_bytes_max",
             t.frame_bytes_max,
             32 * 1024,
-            64 << 20,
+            8 << 20,
         );
         problems.unless(
             t.frame_bytes_max >= self.raft.bytes_per_append_max.saturating_add(FRAME_MARGIN),
