@@ -1,4 +1,5 @@
-//! Clusters of real nodes on loopback: they join, elect, agree, talk, and go on when one of them is gone.
+//! Clusters of real nodes on loopback: they join, elect, agree, talk, and go on when one of them is
+//! gone.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Blocking work: threads of tokio's blocking pool, or none at all in the simulation, which has a single thread.
+//! Blocking work: threads of tokio's blocking pool, or none at all in the simulation, which has a
+//! single thread.
 
 use std::io;
 
