@@ -278,23 +278,17 @@ async fn a_host_that_takes_nothing_pushes_back() {
         .then_some(())
     })
     .await;
-    let ask = || {
-        sender.request(
-            target,
-            &payload,
-            MessagePriority::Normal,
-            Duration::from_secs(20),
-        )
-    };
     // The other end of the broken connection may still have to learn that it broke.
-    let answer = loop {
-        match ask().await {
-            Err(Error::Disconnected { .. } | Error::Unreachable { .. }) => {
-                members(&sender, 1).await;
+    let asked = async {
+        loop {
+            let (class, limit) = (MessagePriority::Normal, Duration::from_secs(20));
+            match sender.request(target, &payload, class, limit).await {
+                Err(Error::Disconnected { .. } | Error::Unreachable { .. }) => {}
+                other => return other,
             }
-            other => break other,
         }
     };
+    let answer = soon(&TokioSeam::default(), "an answer", asked).await;
     assert_eq!(answer, Err(Error::PeerBusy { target }));
     // Nothing that was confirmed is lost, and there is room again.
     let messages = sleeper.messages();

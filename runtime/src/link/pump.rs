@@ -172,10 +172,11 @@ async fn introduce<S: Seam>(
     loop {
         let mut out = Vec::new();
         let phase = session.handshake(&buffer[..received], &mut out);
-        if !out.is_empty() {
-            writer.write_all(&out).await.map_err(Over::Socket)?;
-        }
-        match phase.map_err(refused)? {
+        let written = writer.write_all(&out).await;
+        // Why the handshake failed says more than that its alert found nobody.
+        let phase = phase.map_err(refused)?;
+        written.map_err(Over::Socket)?;
+        match phase {
             Phase::Open => break,
             Phase::Handshaking => {}
             Phase::PeerClosed => return Err(Over::Peer),
