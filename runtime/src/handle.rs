@@ -1,7 +1,7 @@
 //! What a host holds: [`ClusterNetworkManager`].
 //!
-//! A method that concerns the cluster is one command to the core and one line here. The host's own messages go from
-//! here to a connection without passing through the core.
+//! A method that concerns the cluster is one command to the core and one line here. The host's own
+//! messages go from here to a connection without passing through the core.
 
 mod launch;
 mod traffic;
@@ -30,8 +30,8 @@ use crate::message::{Inbox, Messages};
 use crate::seam::Seam;
 use crate::shell::Shell;
 
-/// One node of a cluster: the handle of its host. Clones are handles of the same node; when the last one is dropped,
-/// the node stops.
+/// One node of a cluster: the handle of its host. Clones are handles of the same node; when the
+/// last one is dropped, the node stops.
 pub struct ClusterNetworkManager<S: Seam> {
     inner: Arc<Inner<S>>,
 }
@@ -95,8 +95,9 @@ impl<S: Seam> fmt::Debug for ClusterNetworkManager<S> {
 }
 
 impl<S: Seam> ClusterNetworkManager<S> {
-    /// A node that will listen on `listen`, with its identity (`ca.pem`, `node.pem`, `node.key`), its configuration
-    /// (`quorate.toml`, optional) and its data in the directory that `QUORATE_HOME` names, or in `./quorate`.
+    /// A node that will listen on `listen`, with its identity (`ca.pem`, `node.pem`, `node.key`),
+    /// its configuration (`quorate.toml`, optional) and its data in the directory that
+    /// `QUORATE_HOME` names, or in `./quorate`.
     ///
     /// # Errors
     /// [`StartError`]; without an identity it says which files to make and how.
@@ -104,7 +105,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Self::builder(listen).build().await
     }
 
-    /// A node that will listen on `listen`, with its other parts chosen one by one. Port 0 lets the system choose.
+    /// A node that will listen on `listen`, with its other parts chosen one by one. Port 0 lets the
+    /// system choose.
     #[must_use]
     pub fn builder(listen: SocketAddr) -> Builder<S> {
         Builder::new(S::default(), listen)
@@ -127,8 +129,9 @@ impl<S: Seam> ClusterNetworkManager<S> {
         }
     }
 
-    /// Recovers the node from its log, binds its address and starts it. Returns when it may speak and accepts
-    /// connections. A node that is alone in its `voters` is a cluster; others wait for `join_cluster` or to be joined.
+    /// Recovers the node from its log, binds its address and starts it. Returns when it may speak
+    /// and accepts connections. A node that is alone in its `voters` is a cluster; others wait for
+    /// `join_cluster` or to be joined.
     ///
     /// # Errors
     /// [`StartError`]. After an error other than `AlreadyStarted`, `start` may be called again.
@@ -151,7 +154,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         })
     }
 
-    /// Reaches a cluster through the addresses of some of its members, and goes on trying in the background.
+    /// Reaches a cluster through the addresses of some of its members, and goes on trying in the
+    /// background.
     ///
     /// # Errors
     /// [`Error::Refused`] when none answered within `membership.join_timeout`.
@@ -213,7 +217,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(state)
     }
 
-    /// What a register holds, as far as this node has applied the log; `None` when it was never written.
+    /// What a register holds, as far as this node has applied the log; `None` when it was never
+    /// written.
     ///
     /// # Errors
     /// [`Error`] when the node is not running.
@@ -232,8 +237,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
     /// Puts a command through the control log. It takes effect at most once.
     ///
     /// # Errors
-    /// [`Error::Refused`] with `Refusal::Unknown` when there was no answer in time: it may or may not take effect. Use
-    /// [`propose_as`](Self::propose_as) to be able to repeat it.
+    /// [`Error::Refused`] with `Refusal::Unknown` when there was no answer in time: it may or may
+    /// not take effect. Use [`propose_as`](Self::propose_as) to be able to repeat it.
     pub async fn propose(&self, command: control::Command) -> Result<Applied, Error> {
         self.apply(Command::Propose {
             request: None,
@@ -242,8 +247,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         .await
     }
 
-    /// Puts a command through the control log under the host's own number: repeated with the same client and request,
-    /// it takes effect once.
+    /// Puts a command through the control log under the host's own number: repeated with the same
+    /// client and request, it takes effect once.
     ///
     /// # Errors
     /// As [`propose`](Self::propose).
@@ -260,8 +265,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         .await
     }
 
-    /// Chooses the node for a query: any live one, in turn. The text is not analysed yet, and the class does not
-    /// influence the choice.
+    /// Chooses the node for a query: any live one, in turn. The text is not analysed yet, and the
+    /// class does not influence the choice.
     ///
     /// # Errors
     /// [`Error::NoTarget`] when no node is known to be alive.
@@ -278,8 +283,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         self.pick(request).map(|chosen| chosen.peer.node)
     }
 
-    /// Chooses the node for a request, with all that a guarded use needs: its life, its address, and for a role the
-    /// epoch it must still hold the role under.
+    /// Chooses the node for a request, with all that a guarded use needs: its life, its address,
+    /// and for a role the epoch it must still hold the role under.
     ///
     /// # Errors
     /// [`Error::NoTarget`] when no node matches.
@@ -318,8 +323,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         self.inner.announcer.subscribe()
     }
 
-    /// Tells the cluster that this node leaves for good, so that nobody suspects it. The node then still runs, without
-    /// being a member: call [`shutdown`](Self::shutdown).
+    /// Tells the cluster that this node leaves for good, so that nobody suspects it. The node then
+    /// still runs, without being a member: call [`shutdown`](Self::shutdown).
     ///
     /// # Errors
     /// [`Error`] when the node is not running, or leaves already.
@@ -330,8 +335,9 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(())
     }
 
-    /// Stops the node: says goodbye on every connection and lets the disk finish. Calling it again, or at once from
-    /// several tasks, waits for the same end; on a node that was never started it does nothing.
+    /// Stops the node: says goodbye on every connection and lets the disk finish. Calling it again,
+    /// or at once from several tasks, waits for the same end; on a node that was never started it
+    /// does nothing.
     pub async fn shutdown(&self) {
         let Some(running) = self.inner.running.get() else {
             return;

@@ -77,7 +77,8 @@ fn refused(event: ClusterEvent) -> Option<PeerRefusal> {
 /// Knocks with some papers and waits to be turned away.
 fn knock(papers: Option<Papers>) -> impl FnOnce(SocketAddr) -> io::Result<()> + Send {
     move |address| {
-        // In TLS 1.3 the client is done before the server judges it, so the refusal may come while connecting or later.
+        // In TLS 1.3 the client is done before the server judges it, so the refusal may come while
+        // connecting or later.
         let Ok(mut stranger) = Stranger::connect(address, papers.as_ref()) else {
             return Ok(());
         };
@@ -201,17 +202,17 @@ async fn a_node_must_introduce_itself_as_its_certificate_says() {
     );
 }
 
+fn fault(refusal: &PeerRefusal) -> Option<LinkFault> {
+    let PeerRefusal::Protocol(CloseReason::Fault(fault)) = refusal else {
+        panic!("another refusal: {refusal}");
+    };
+    Some(*fault)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nonsense_ends_the_connection_and_nothing_else() {
     let fortress = Fortress::new().await;
     let papers = fortress.site.authority.papers(7, CLUSTER);
-    let fault = |refusal: &PeerRefusal| {
-        let PeerRefusal::Protocol(CloseReason::Fault(fault)) = refusal else {
-            panic!("another refusal: {refusal}");
-        };
-        Some(*fault)
-    };
-
     // Bytes that are not even TLS.
     let plain = fortress.refusal_of(|address| {
         use std::io::{Read, Write};
@@ -256,7 +257,12 @@ async fn nonsense_ends_the_connection_and_nothing_else() {
         .refusal_of(talk(papers.clone(), hello_and(7, frame)))
         .await;
     assert!(matches!(refused, PeerRefusal::Undecodable(_)), "{refused}");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_frame_and_then_nothing_is_a_death() {
+    let fortress = Fortress::new().await;
+    let papers = fortress.site.authority.papers(7, CLUSTER);
     // Half a frame and then nothing is no fault: the peer just died.
     let bytes = hello_and(
         7,

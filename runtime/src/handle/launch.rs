@@ -1,7 +1,7 @@
 //! From a setup to running tasks: bind, recover the log, make the node, set the driver going.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 
 use async_channel::Receiver;
 use quorate_core::node::{Config, Node, ValidConfig};
@@ -45,12 +45,12 @@ impl<S: Seam> ClusterNetworkManager<S> {
         let listener = seam.listen(address).await.map_err(failed)?;
         let listens_on = seam.local_addr(&listener).map_err(failed)?;
         let mut config = setup.config.clone();
-        config.address = setup.advertise.unwrap_or(listens_on);
-        if config.address.ip().is_unspecified() {
-            return Err(StartError::NoAddress {
+        config.address = match setup.advertise {
+            Some(address) => address,
+            None => reachable(listens_on).ok_or(StartError::NoAddress {
                 address: listens_on,
-            });
-        }
+            })?,
+        };
         let config = config.validate()?;
         let loaded = disk::recover(setup.disk.as_mut()).await?;
         if loaded.torn > 0 {
@@ -122,4 +122,23 @@ impl<S: Seam> ClusterNetworkManager<S> {
         });
         has_started
     }
+}
+
+/// Where others reach a listener. For one that listens on every interface: on the interface that
+/// leads out, found by asking the system for the route to an address reserved for documentation;
+/// nothing is sent there.
+fn reachable(listener: SocketAddr) -> Option<SocketAddr> {
+    if !listener.ip().is_unspecified() {
+        return Some(listener);
+    }
+    let (any, far): (SocketAddr, SocketAddr) = if listener.is_ipv4() {
+        (([0, 0, 0, 0], 0).into(), ([192, 0, 2, 1], 9).into())
+    } else {
+        let documentation = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1];
+        ((Ipv6Addr::UNSPECIFIED, 0).into(), (documentation, 9).into())
+    };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(far).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified() && !ip.is_loopback()).then(|| (ip, listener.port()).into())
 }

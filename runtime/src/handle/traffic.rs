@@ -20,11 +20,12 @@ use crate::seam::Seam;
 const REACH_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<S: Seam> ClusterNetworkManager<S> {
-    /// Sends bytes to the host of `target`, connecting to `address` if there is no connection yet. Resolves when the
-    /// message is in the other host's inbox.
+    /// Sends bytes to the host of `target`, connecting to `address` if there is no connection yet.
+    /// Resolves when the message is in the other host's inbox.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] when the connection broke first: the message may have arrived all the same.
+    /// [`Error::Disconnected`] when the connection broke first: the message may have arrived all
+    /// the same.
     pub async fn send_message(
         &self,
         target: NodeId,
