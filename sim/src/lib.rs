@@ -1,1 +1,25 @@
-//! quorate-sim
+//! The simulator: a seed expands to a plan of faults, an engine carries it out on real nodes, and
+//! checkers watch what may never happen.
+//!
+//! ```text
+//! seed ── swarm ──► Plan ── engine::des ──► events of real Nodes, Links and log bytes
+//!                    │                              │
+//!                 a TOML file            checkers · trace hash · timeline ──► Report
+//! ```
+//!
+//! A seed's meaning changes with the code, a plan's does not: a regression is stored as a plan.
+
+pub mod checkers;
+pub mod cli;
+pub mod disk;
+pub mod engine;
+pub mod network;
+pub mod plan;
+pub mod report;
+pub mod scenarios;
+pub mod soak;
+pub mod swarm;
+pub mod timeline;
+pub mod trace;
+pub mod workload;
+pub mod world;

@@ -1,0 +1,289 @@
+//! The command line. Exit codes: 0 all is well, 1 a violation or an unmet expectation, 2 wrong
+//! usage, 3 two runs of one plan differed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::json;
+
+use crate::engine::des::{self, Options};
+use crate::plan::{Plan, PlanError};
+use crate::report::Report;
+use crate::scenarios;
+use crate::soak::{self, Harvest, MUTANTS, Order};
+use crate::swarm;
+
+const OK: u8 = 0;
+const VIOLATED: u8 = 1;
+const USAGE: u8 = 2;
+const NONDETERMINISTIC: u8 = 3;
+
+/// Runs the shipping state machines in a simulated world full of faults.
+#[derive(Parser, Debug)]
+#[command(name = "sim", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Show the scenarios, and the bugs that can be planted.
+    List,
+    /// Run one scenario, or a plan file, and tell its story.
+    Run {
+        /// A scenario's name, a plan file, or `swarm` for what the seed draws.
+        what: String,
+        /// The seed of a scenario's timing.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// What carries the plan out.
+        #[arg(long, value_enum, default_value_t = Engine::Des)]
+        engine: Engine,
+        /// Run twice and compare the traces.
+        #[arg(long)]
+        check: bool,
+        /// No story, only how it ended.
+        #[arg(long)]
+        quiet: bool,
+        /// Write the plan to this file as well.
+        #[arg(long)]
+        save: Option<PathBuf>,
+    },
+    /// Run many seeds; write the plans that fail to `failures/`.
+    Soak {
+        /// How many.
+        #[arg(long)]
+        seeds: u64,
+        /// The first.
+        #[arg(long, default_value_t = 0)]
+        start: u64,
+        /// Threads; all cores without it.
+        #[arg(short = 'j', long)]
+        jobs: Option<usize>,
+        /// Plant this bug in every node.
+        #[arg(long)]
+        mutant: Option<String>,
+        /// Stop after so many violations.
+        #[arg(long, default_value_t = 10)]
+        failures: usize,
+    },
+    /// Run a plan file again and tell its story.
+    Replay {
+        /// The file.
+        plan: PathBuf,
+        /// No story, only how it ended.
+        #[arg(long)]
+        quiet: bool,
+    },
+}
+
+/// What carries a plan out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// The event loop of this program.
+    Des,
+    /// The tokio adapter on a simulated runtime: another program, `cargo madsim`.
+    Madsim,
+}
+
+/// Reads the arguments and does as they say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    ExitCode::from(match cli.verb {
+        Verb::List => list(cli.json),
+        Verb::Run { what, seed, engine, check, quiet, save } => {
+            if engine == Engine::Madsim {
+                return ExitCode::from(usage(&format!(
+                    "this program carries plans out by itself; for the tokio adapter run \
+                     `cargo madsim run {what} --seed {seed}`"
+                )));
+            }
+            match find(&what, seed).and_then(|plan| {
+                save.as_deref().map_or(Ok(()), |path| plan.write(path))?;
+                Ok(plan)
+            }) {
+                Ok(plan) => run(&plan, check, quiet, cli.json),
+                Err(error) => usage(&error.to_string()),
+            }
+        }
+        Verb::Soak { seeds, start, jobs, mutant, failures } => {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads = jobs.unwrap_or(cores);
+            soak_seeds(&Order { start, seeds, threads, mutant, failures_max: failures }, cli.json)
+        }
+        Verb::Replay { plan, quiet } => match Plan::read(&plan) {
+            Ok(plan) => run(&plan, true, quiet, cli.json),
+            Err(error) => usage(&error.to_string()),
+        },
+    })
+}
+
+/// The plan a word names.
+///
+/// # Errors
+/// It is neither a scenario nor a readable plan file.
+pub fn find(what: &str, seed: u64) -> Result<Plan, PlanError> {
+    if what == "swarm" {
+        return Ok(swarm::expand(seed));
+    }
+    match scenarios::find(what) {
+        Some(scenario) => Ok((scenario.build)(seed)),
+        None => Plan::read(Path::new(what)),
+    }
+}
+
+fn list(json: bool) -> u8 {
+    if json {
+        let rows = scenarios::ALL.map(|s| json!({ "name": s.name, "about": s.about }));
+        say(&json!({ "scenarios": rows, "mutants": MUTANTS }).to_string());
+    } else {
+        scenarios::ALL.iter().for_each(|s| say(&format!("{:<16} {}", s.name, s.about)));
+        say(&format!("{:<16} what the seed draws from everything", "swarm"));
+        say(&format!("mutants: {}", MUTANTS.join(" ")));
+    }
+    OK
+}
+
+fn run(plan: &Plan, check: bool, quiet: bool, json: bool) -> u8 {
+    if let Some(problem) = plan.mutant.as_deref().and_then(mutant_problem) {
+        return usage(&problem);
+    }
+    let report = des::run(plan, Options { timeline: !quiet && !json });
+    let second = check.then(|| des::run(plan, Options::default()).trace);
+    let differs = second.as_ref().filter(|second| **second != report.trace);
+    if json {
+        let report = json!({ "report": report, "second_trace": second });
+        say(&report.to_string());
+    } else {
+        report.timeline.iter().for_each(|line| say(line));
+        say(&summary(&report));
+        say(&format!("trace {}", report.trace));
+    }
+    if let Some(second) = differs {
+        complain(&format!("nondeterminism: a second run had trace {second}"));
+        return NONDETERMINISTIC;
+    }
+    if report.is_ok() { OK } else { VIOLATED }
+}
+
+fn summary(report: &Report) -> String {
+    let totals = &report.totals;
+    let millis = |ns: Option<u64>| ns.map_or("never".into(), |ns| format!("{} ms", ns / 1_000_000));
+    let mut text = format!(
+        "{} seed {}: {} s simulated, {} steps, {} messages\n\
+         {} writes acknowledged, {} refused as stale, {} terms led, longest gap {} ms\n\
+         after the heal: first write {}, member lists agree {}",
+        report.name,
+        report.seed,
+        totals.simulated_ns / 1_000_000_000,
+        totals.events,
+        totals.messages,
+        totals.acknowledged,
+        totals.stale_refused,
+        totals.leaders,
+        totals.longest_gap_ns / 1_000_000,
+        millis(totals.progress_after_ns),
+        millis(totals.converged_after_ns),
+    );
+    for unmet in &report.unmet {
+        text.push_str(&format!("\nUNMET {unmet}"));
+    }
+    match &report.violation {
+        Some(violation) => {
+            text.push_str(&format!("\nVIOLATION {}: {}", violation.checker, violation.what));
+        }
+        None => text.push_str("\nno property violated"),
+    }
+    text
+}
+
+fn soak_seeds(order: &Order, json: bool) -> u8 {
+    if let Some(problem) = order.mutant.as_deref().and_then(mutant_problem) {
+        return usage(&problem);
+    }
+    let every = (order.seeds / 10).max(1);
+    let harvest = soak::soak(order, |harvest| {
+        if !json && harvest.runs.is_multiple_of(every) {
+            complain(&format!("{} of {} seeds, {}", harvest.runs, order.seeds, pace(harvest)));
+        }
+    });
+    let mut files = Vec::new();
+    for (plan, report) in &harvest.failures {
+        let Some(violation) = &report.violation else { continue };
+        let path = format!("failures/{}-{}.plan.toml", violation.checker, plan.seed);
+        if let Err(error) = plan.write(Path::new(&path)) {
+            return usage(&error.to_string());
+        }
+        if !json {
+            say(&format!("seed {} VIOLATION {}: {}", plan.seed, violation.checker, violation.what));
+            let features = if plan.mutant.is_some() { " --features mutants" } else { "" };
+            say(&format!(
+                "replay: cargo run --release -p quorate-sim{features} -- replay {path}"
+            ));
+        }
+        files.push(path);
+    }
+    if json {
+        let (per_second, hours) = (harvest.seeds_per_second_milli(), harvest.hours_per_minute());
+        let object = json!({
+            "soak": harvest, "seeds_per_second_milli": per_second,
+            "simulated_hours_per_minute": hours, "failures": files,
+        });
+        say(&object.to_string());
+    } else {
+        say(&format!(
+            "{} seeds, {}; {} writes acknowledged, {} refused as stale",
+            harvest.runs,
+            pace(&harvest),
+            harvest.acknowledged,
+            harvest.stale_refused,
+        ));
+        say(&format!(
+            "slowest after a heal: first write {} ms, member lists agree {} ms",
+            harvest.progress_after_ns_max / 1_000_000,
+            harvest.converged_after_ns_max / 1_000_000,
+        ));
+        say(&format!("violations: {:?}", harvest.violations));
+    }
+    if harvest.failures.is_empty() { OK } else { VIOLATED }
+}
+
+fn pace(harvest: &Harvest) -> String {
+    let milli = harvest.seeds_per_second_milli();
+    format!(
+        "{}.{} seeds/s, {} simulated hours per minute",
+        milli / 1_000,
+        milli % 1_000 / 100,
+        harvest.hours_per_minute(),
+    )
+}
+
+/// Why a bug cannot be planted: a build without bugs must not pass for one that survived them.
+fn mutant_problem(name: &str) -> Option<String> {
+    if !MUTANTS.contains(&name) {
+        return Some(format!("no mutant `{name}`; there are {}", MUTANTS.join(", ")));
+    }
+    let can = cfg!(feature = "mutants");
+    (!can).then(|| format!("mutant `{name}` needs a build with `--features mutants`"))
+}
+
+fn usage(problem: &str) -> u8 {
+    complain(&format!("error: {problem}"));
+    USAGE
+}
+
+/// A closed pipe is no reason to fail.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

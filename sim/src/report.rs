@@ -1,0 +1,100 @@
+//! What a run came to.
+
+use serde::Serialize;
+
+use crate::checkers::Violation;
+use crate::plan::Plan;
+use crate::timeline::Timeline;
+
+/// Numbers of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Simulated time.
+    pub simulated_ns: u64,
+    /// Steps of all nodes.
+    pub events: u64,
+    /// What they asked for.
+    pub actions: u64,
+    /// Messages handed to connections.
+    pub messages: u64,
+    /// Distinct acknowledged writes.
+    pub acknowledged: u64,
+    /// Writes refused for their epoch.
+    pub stale_refused: u64,
+    /// Terms that had a leader.
+    pub leaders: u64,
+    /// The longest time between two acknowledgements.
+    pub longest_gap_ns: u64,
+    /// From the heal until all member lists agreed for good.
+    pub converged_after_ns: Option<u64>,
+    /// From the heal until a write begun after it was acknowledged.
+    pub progress_after_ns: Option<u64>,
+    last_acknowledged_ns: u64,
+}
+
+impl Totals {
+    /// A write was acknowledged.
+    pub fn gap(&mut self, now: u64) {
+        if self.last_acknowledged_ns > 0 {
+            self.longest_gap_ns = self.longest_gap_ns.max(now - self.last_acknowledged_ns);
+        }
+        self.last_acknowledged_ns = now;
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The plan's name.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+    /// The trace hash: 16 hex digits.
+    pub trace: String,
+    /// What was broken, if anything; the run ended there.
+    pub violation: Option<Violation>,
+    /// What the plan expected in vain.
+    pub unmet: Vec<String>,
+    /// Numbers.
+    pub totals: Totals,
+    /// The story, if it was wanted.
+    #[serde(skip)]
+    pub timeline: Vec<String>,
+}
+
+impl Report {
+    /// Judges the expectations of the plan.
+    #[must_use]
+    pub fn new(
+        plan: &Plan,
+        hash: u64,
+        violation: Option<Violation>,
+        totals: Totals,
+        timeline: Timeline,
+    ) -> Report {
+        let rows = [
+            ("leaders", plan.expect.leaders_min, totals.leaders),
+            ("acknowledged writes", plan.expect.acknowledged_min, totals.acknowledged),
+            ("writes refused as stale", plan.expect.stale_refused_min, totals.stale_refused),
+        ];
+        let unmet = rows.into_iter().filter(|(_, least, found)| found < least);
+        let unmet = unmet.map(|(what, least, found)| {
+            format!("{found} {what}, expected at least {least}")
+        });
+        Report {
+            name: plan.name.clone(),
+            seed: plan.seed,
+            trace: format!("{hash:016x}"),
+            unmet: unmet.collect(),
+            violation,
+            totals,
+            timeline: timeline.into_lines(),
+        }
+    }
+
+    /// Nothing was broken and everything expected came.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.violation.is_none() && self.unmet.is_empty()
+    }
+}

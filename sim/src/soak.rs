@@ -1,0 +1,137 @@
+//! Many seeds: each run on one thread, several threads side by side.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::engine::des::{self, Options};
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::swarm;
+
+/// Which seeds to run, and how.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The first seed.
+    pub start: u64,
+    /// How many.
+    pub seeds: u64,
+    /// Threads.
+    pub threads: usize,
+    /// A bug to plant.
+    pub mutant: Option<String>,
+    /// Stop after so many violations.
+    pub failures_max: usize,
+}
+
+/// What they came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Harvest {
+    /// Runs made.
+    pub runs: u64,
+    /// Simulated time of all runs.
+    pub simulated_ns: u64,
+    /// Steps of all nodes.
+    pub events: u64,
+    /// Acknowledged writes of all runs.
+    pub acknowledged: u64,
+    /// Writes refused for their epoch.
+    pub stale_refused: u64,
+    /// The slowest agreement of all member lists after a heal.
+    pub converged_after_ns_max: u64,
+    /// The slowest first write after a heal.
+    pub progress_after_ns_max: u64,
+    /// Violations by checker.
+    pub violations: BTreeMap<&'static str, u64>,
+    /// The wall clock time it took.
+    pub wall_ns: u64,
+    /// The plans that failed, with what they came to, by seed.
+    #[serde(skip)]
+    pub failures: Vec<(Plan, Report)>,
+}
+
+impl Harvest {
+    /// Runs in a second of wall clock time, in thousandths.
+    #[must_use]
+    pub fn seeds_per_second_milli(&self) -> u64 {
+        let milli = u128::from(self.runs) * 1_000_000_000_000 / u128::from(self.wall_ns.max(1));
+        u64::try_from(milli).unwrap_or(u64::MAX)
+    }
+
+    /// Simulated hours in a minute of wall clock time.
+    #[must_use]
+    pub fn hours_per_minute(&self) -> u64 {
+        self.simulated_ns / 60 / self.wall_ns.max(1)
+    }
+
+    fn add(&mut self, plan: Plan, report: Report) {
+        let totals = &report.totals;
+        self.runs += 1;
+        self.simulated_ns += totals.simulated_ns;
+        self.events += totals.events;
+        self.acknowledged += totals.acknowledged;
+        self.stale_refused += totals.stale_refused;
+        let slowest = |max: u64, this: Option<u64>| max.max(this.unwrap_or(0));
+        self.converged_after_ns_max =
+            slowest(self.converged_after_ns_max, totals.converged_after_ns);
+        self.progress_after_ns_max = slowest(self.progress_after_ns_max, totals.progress_after_ns);
+        if let Some(violation) = &report.violation {
+            *self.violations.entry(violation.checker).or_default() += 1;
+            self.failures.push((plan, report));
+        }
+    }
+}
+
+/// Runs the seeds.
+#[must_use]
+pub fn soak(order: &Order, progress: impl Fn(&Harvest) + Sync) -> Harvest {
+    let (begun, next) = (Instant::now(), AtomicU64::new(0));
+    let harvest = Mutex::new(Harvest::default());
+    std::thread::scope(|scope| {
+        for _ in 0..order.threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= order.seeds {
+                        return;
+                    }
+                    let mut plan = swarm::expand(order.start + number);
+                    plan.mutant.clone_from(&order.mutant);
+                    let report = des::run(&plan, Options::default());
+                    let Ok(mut harvest) = harvest.lock() else { return };
+                    harvest.add(plan, report);
+                    let wall = begun.elapsed().as_nanos();
+                    harvest.wall_ns = u64::try_from(wall).unwrap_or(u64::MAX);
+                    progress(&harvest);
+                    if harvest.failures.len() >= order.failures_max {
+                        next.store(order.seeds, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let mut harvest = harvest.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    harvest.failures.sort_by_key(|(plan, _)| plan.seed);
+    harvest
+}
+
+/// The names of the bugs that can be planted.
+pub const MUTANTS: [&str; 4] =
+    ["vote-before-durable", "vote-not-persisted", "no-quorum-check", "commit-old-term"];
+
+/// The bug of that name.
+#[cfg(feature = "mutants")]
+#[must_use]
+pub fn mutant(name: &str) -> Option<quorate_core::raft::Mutant> {
+    use quorate_core::raft::Mutant;
+    match name {
+        "vote-before-durable" => Some(Mutant::VoteBeforeDurable),
+        "vote-not-persisted" => Some(Mutant::VoteNotPersisted),
+        "no-quorum-check" => Some(Mutant::NoQuorumCheck),
+        "commit-old-term" => Some(Mutant::CommitOldTerm),
+        _ => None,
+    }
+}

@@ -1,0 +1,95 @@
+//! The clients reach the nodes, and the answers reach the clients.
+
+use quorate_core::control::{Effect, Refused};
+use quorate_core::id::{Epoch, LogIndex, RequestId, Ticket};
+use quorate_core::node::{Answer, Command, Event, Refusal};
+
+use super::World;
+use crate::engine::des::Due;
+use crate::workload::{Ending, TIMEOUT_NS};
+
+/// No client begins or repeats anything so long before the end of a run.
+const CLOSING_NS: u64 = 3_000_000_000;
+
+impl World {
+    pub(super) fn on_client(&mut self, client: usize, turn: u64) {
+        // The last writes must have time to reach every node before the last check.
+        let is_closing = self.now + CLOSING_NS > self.plan.end_ms * 1_000_000;
+        if is_closing || !self.workload.is_turn(client, turn) {
+            return;
+        }
+        let started = |host: &super::Host| host.process.as_ref().is_some_and(|p| p.started);
+        let hosts = self.hosts.iter().enumerate();
+        let live: Vec<usize> = hosts.filter(|(_, h)| started(h)).map(|(index, _)| index).collect();
+        if let Some(host) = self.workload.choose(&live) {
+            let epoch = self.epoch_seen_by(host);
+            if let Some((ticket, command)) = self.workload.ask(client, epoch, self.now) {
+                self.command(host, ticket, command);
+            }
+        }
+        // An answer may have come at once, and with it another turn.
+        if self.workload.is_turn(client, turn) {
+            let turn = self.workload.next_turn(client);
+            self.queue.push(self.now + TIMEOUT_NS, Due::Client { client, turn });
+        }
+    }
+
+    fn epoch_seen_by(&self, host: usize) -> Epoch {
+        let process = self.hosts[host].process.as_ref();
+        let role = process.and_then(|p| p.node.view().control().state().role(&self.primary));
+        role.map_or(Epoch(0), |role| role.epoch)
+    }
+
+    fn command(&mut self, host: usize, ticket: Ticket, command: Command) {
+        if self.hosts[host].paused {
+            self.hosts[host].commands.push((ticket, command));
+        } else {
+            self.step(host, Event::Command { ticket, command });
+        }
+    }
+
+    pub(super) fn on_reply(&mut self, host: usize, ticket: Ticket, answer: Result<Answer, Refusal>) {
+        let Some(asked) = self.workload.asked(ticket) else { return };
+        let client_id = asked.id;
+        let ending = match answer {
+            Ok(Answer::Applied { index, outcome: Ok(Effect::Written { .. }) }) => {
+                self.on_acknowledged(asked.id, asked.request, index, asked.begun);
+                Ending::Done
+            }
+            Ok(Answer::Applied { outcome: Err(Refused::StaleEpoch { .. }), .. }) => {
+                self.totals.stale_refused += 1;
+                Ending::Stale
+            }
+            Ok(Answer::Applied { outcome: Err(_), .. }) => Ending::Done,
+            Err(Refusal::Unknown | Refusal::Busy | Refusal::Stopping | Refusal::Pending) => {
+                Ending::Again
+            }
+            Ok(_) | Err(Refusal::NobodyAnswered { .. } | Refusal::Invalid(_)) => {
+                let id = self.hosts[host].id;
+                let what = format!("{id} gave {client_id} an answer that fits no write");
+                return self.demand("acknowledged_survive", Err(what));
+            }
+        };
+        let wait = self.workload.answered(asked.client, ending);
+        let turn = self.workload.next_turn(asked.client);
+        self.queue.push(self.now + wait, Due::Client { client: asked.client, turn });
+    }
+
+    fn on_acknowledged(
+        &mut self,
+        client: quorate_core::id::ClientId,
+        request: RequestId,
+        index: LogIndex,
+        begun: u64,
+    ) {
+        let verdict = self.checkers.acknowledged_survive.acknowledged(client, request, index);
+        self.demand("acknowledged_survive", verdict);
+        let verdict = self.checkers.no_stale_epoch_write.acknowledged(index, client, request);
+        self.demand("no_stale_epoch_write", verdict);
+        let heal = self.plan.heal_ms * 1_000_000;
+        if begun >= heal {
+            self.checkers.progress.acknowledged(self.now - heal);
+        }
+        self.totals.gap(self.now);
+    }
+}

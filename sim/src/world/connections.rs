@@ -1,0 +1,328 @@
+//! Dialling, moving bytes, closing.
+
+use std::net::{IpAddr, SocketAddr};
+
+use quorate_core::id::{LinkId, NodeId};
+use quorate_core::node::Event;
+use quorate_core::payload::Payload;
+use quorate_core::time::Time;
+use quorate_core::transport::{Hello, Link, Outgoing, Output, Priority, VersionRange};
+use quorate_core::wire::Message;
+
+use super::{NEVER, World, slot};
+use crate::engine::des::Due;
+use crate::network::{Conn, End, Pipe, Segment};
+
+/// A dial across a cut hangs for so long before it fails.
+const DIAL_TIMEOUT_NS: u64 = 1_000_000_000;
+/// Bytes handed to the network at a time.
+const BUDGET: usize = 64 * 1024;
+
+impl World {
+    pub(super) fn dial(&mut self, from: usize, address: SocketAddr, expected: Option<NodeId>) {
+        let life = self.hosts[from].life;
+        let latency = self.ways.latency(&mut self.network);
+        let Some(process) = self.hosts[from].process.as_mut() else { return };
+        process.dials.push((address, expected));
+        let dial = process.dials.len() - 1;
+        self.queue.push(self.now + latency, Due::Opened { from, life, dial });
+    }
+
+    /// The opening of a connection is where it was sent, or would be.
+    pub(super) fn on_opened(&mut self, from: usize, life: u64, dial: usize) {
+        if !self.is_life(from, life) {
+            return;
+        }
+        let Some(process) = self.hosts[from].process.as_ref() else { return };
+        let (address, expected) = process.dials[dial];
+        let target = host_at(address).filter(|target| *target < self.hosts.len());
+        let Some(to) = target.filter(|to| {
+            !self.ways.is_cut(from, *to) && !self.ways.is_cut(*to, from)
+        }) else {
+            let at = self.now + DIAL_TIMEOUT_NS;
+            return self.queue.push(at, Due::DialFailed { host: from, life, dial });
+        };
+        let listens = self.hosts[to].process.as_ref().is_some_and(|process| process.started);
+        if !listens {
+            let at = self.now + self.ways.latency(&mut self.network);
+            return self.queue.push(at, Due::DialFailed { host: from, life, dial });
+        }
+        let conn = self.conns.len();
+        let ends = [
+            self.new_end(from, conn, 0, Some(address), expected),
+            self.new_end(to, conn, 1, None, None),
+        ];
+        let pipes = [Pipe::default(), Pipe::default()];
+        self.conns.push(Some(Box::new(Conn { ends, pipes })));
+        for end in 0..2 {
+            self.flush(conn, end);
+            self.arm_link(conn, end);
+        }
+    }
+
+    fn new_end(
+        &mut self,
+        host: usize,
+        conn: usize,
+        end: usize,
+        dialed: Option<SocketAddr>,
+        expected: Option<NodeId>,
+    ) -> End {
+        let host_state = &mut self.hosts[host];
+        let config = &host_state.config;
+        let (cluster, address) = (config.cluster.clone(), config.address);
+        let transport = config.transport.clone();
+        let mut now = Time::ZERO;
+        let mut peer = quorate_core::id::Peer { node: host_state.id, boot: 0 };
+        let mut link_id = LinkId(0);
+        if let Some(process) = host_state.process.as_mut() {
+            now = Time(self.now - process.born);
+            peer = process.node.view().me();
+            link_id = LinkId(process.links.len() as u64);
+            process.links.push((conn, end));
+        }
+        let hello = Hello { versions: VersionRange::OURS, cluster, peer, address };
+        let link = Link::new(transport, hello, expected, now);
+        End { host, link_id, link, open: true, up: false, dialed, armed: NEVER }
+    }
+
+    pub(super) fn on_dial_failed(&mut self, host: usize, life: u64, dial: usize) {
+        if !self.is_life(host, life) {
+            return;
+        }
+        let Some(process) = self.hosts[host].process.as_ref() else { return };
+        let (address, _) = process.dials[dial];
+        self.step(host, Event::DialFailed { address });
+    }
+
+    pub(super) fn submit(
+        &mut self,
+        host: usize,
+        link: LinkId,
+        priority: Priority,
+        message: &Message,
+    ) {
+        let Some(process) = self.hosts[host].process.as_ref() else { return };
+        let Some(&(conn, end)) = process.links.get(slot(link)) else { return };
+        let now = Time(self.now - process.born);
+        let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
+            return;
+        };
+        self.scratch.clear();
+        let code = message.encode(&mut self.scratch);
+        let body = Payload::copy_from(&self.scratch);
+        // What a full queue refuses is lost, as the contract of `Send` allows.
+        let sent = state.ends[end].link.submit(now, priority, Outgoing::Node { code, body });
+        self.totals.messages += u64::from(sent.is_ok());
+        if !self.touched.contains(&(conn, end)) {
+            self.touched.push((conn, end));
+        }
+    }
+
+    /// Sends what the last step has submitted.
+    pub(super) fn flush_touched(&mut self) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for (conn, end) in touched.drain(..) {
+            self.flush(conn, end);
+        }
+        self.touched = touched;
+    }
+
+    fn flush(&mut self, conn: usize, end: usize) {
+        loop {
+            let Some(state) = self.conns[conn].as_mut() else { return };
+            let from = &mut state.ends[end];
+            let Some(process) = self.hosts[from.host].process.as_ref() else { return };
+            if !from.open || !from.link.wants_transmit() {
+                return;
+            }
+            let mut bytes = Vec::new();
+            from.link.transmit(Time(self.now - process.born), BUDGET, &mut bytes);
+            if bytes.is_empty() {
+                return;
+            }
+            self.send_segment(conn, end, Segment::Bytes(bytes));
+        }
+    }
+
+    fn send_segment(&mut self, conn: usize, end: usize, segment: Segment) {
+        let latency = self.ways.latency(&mut self.network);
+        let Some(state) = self.conns[conn].as_mut() else { return };
+        let at = state.pipes[end].push(self.now + latency, segment);
+        self.queue.push(at, Due::Arrived { conn, end: 1 - end });
+    }
+
+    /// Hands over everything that has arrived at an end, unless the way is cut.
+    pub(super) fn on_arrived(&mut self, conn: usize, end: usize) {
+        loop {
+            let Some(state) = self.conns[conn].as_mut() else { return };
+            let (from, to) = (state.ends[1 - end].host, state.ends[end].host);
+            let pipe = &mut state.pipes[1 - end];
+            let has_arrived = pipe.segments.front().is_some_and(|(at, _)| *at <= self.now);
+            if !has_arrived || self.ways.is_cut(from, to) {
+                return;
+            }
+            let Some((_, segment)) = pipe.segments.pop_front() else { return };
+            if !state.ends[end].open {
+                continue;
+            }
+            match segment {
+                Segment::Bytes(bytes) => self.on_bytes(conn, end, &bytes),
+                Segment::Close => self.close_end(conn, end),
+            }
+        }
+    }
+
+    fn on_bytes(&mut self, conn: usize, end: usize, bytes: &[u8]) {
+        let Some(state) = self.conns[conn].as_mut() else { return };
+        let to = &mut state.ends[end];
+        let Some(process) = self.hosts[to.host].process.as_ref() else { return };
+        let mut outputs = Vec::new();
+        to.link.receive(Time(self.now - process.born), bytes, &mut outputs);
+        self.on_link_outputs(conn, end, outputs);
+        self.flush(conn, end);
+        self.arm_link(conn, end);
+    }
+
+    fn on_link_outputs(&mut self, conn: usize, end: usize, outputs: Vec<Output>) {
+        for output in outputs {
+            let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
+                return;
+            };
+            let to = &mut state.ends[end];
+            let (host, link) = (to.host, to.link_id);
+            match output {
+                Output::Established(hello) => {
+                    to.up = true;
+                    let address = to.dialed.unwrap_or(hello.address);
+                    let (peer, dialed) = (hello.peer, to.dialed.is_some());
+                    self.step(host, Event::LinkUp { link, peer, address, dialed });
+                }
+                Output::Node { code, body } => match Message::decode(code, &body) {
+                    Ok(message) => self.step(host, Event::Received { link, message }),
+                    Err(error) => {
+                        let id = self.hosts[host].id;
+                        let what = format!("{id} cannot read type {code}: {error}");
+                        self.demand("wire", Err(what));
+                    }
+                },
+                Output::Closed(_) => self.close_end(conn, end),
+                Output::Message { .. }
+                | Output::Request { .. }
+                | Output::Reply { .. }
+                | Output::Acked { .. } => {
+                    self.demand("wire", Err("a host's frame that nobody sent".to_string()));
+                }
+            }
+        }
+    }
+
+    /// An end is closed by its process or by the other end; both sides get to know.
+    fn close_end(&mut self, conn: usize, end: usize) {
+        self.send_segment(conn, end, Segment::Close);
+        let Some(state) = self.conns[conn].as_mut() else { return };
+        let closed = &mut state.ends[end];
+        closed.open = false;
+        let (host, link, up, dialed) = (closed.host, closed.link_id, closed.up, closed.dialed);
+        self.forget(conn);
+        if up {
+            self.step(host, Event::LinkDown { link });
+        } else if let Some(address) = dialed {
+            self.step(host, Event::DialFailed { address });
+        }
+    }
+
+    fn forget(&mut self, conn: usize) {
+        let is_over = |conn: &Conn| conn.ends.iter().all(|end| !end.open);
+        if self.conns[conn].as_deref().is_some_and(is_over) {
+            self.conns[conn] = None;
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, host: usize, link: LinkId) {
+        let life = self.hosts[host].life;
+        self.queue.push(self.now, Due::HungUp { host, life, link });
+        let Some(process) = self.hosts[host].process.as_ref() else { return };
+        let Some(&(conn, end)) = process.links.get(slot(link)) else { return };
+        let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
+            return;
+        };
+        state.ends[end].link.close();
+        self.flush(conn, end);
+        self.send_segment(conn, end, Segment::Close);
+        if let Some(state) = self.conns[conn].as_mut() {
+            state.ends[end].open = false;
+        }
+        self.forget(conn);
+    }
+
+    /// A process has died: the kernel closes its ends.
+    pub(super) fn close_ends_of(&mut self, links: &[(usize, usize)]) {
+        for (conn, end) in links {
+            let is_open = self.conns[*conn].as_ref().is_some_and(|conn| conn.ends[*end].open);
+            if !is_open {
+                continue;
+            }
+            self.send_segment(*conn, *end, Segment::Close);
+            if let Some(state) = self.conns[*conn].as_mut() {
+                state.ends[*end].open = false;
+            }
+            self.forget(*conn);
+        }
+    }
+
+    fn arm_link(&mut self, conn: usize, end: usize) {
+        let Some(state) = self.conns[conn].as_mut() else { return };
+        let to = &mut state.ends[end];
+        let Some(process) = self.hosts[to.host].process.as_ref() else { return };
+        let Some(deadline) = to.link.deadline().filter(|_| to.open) else { return };
+        let at = process.born.saturating_add(deadline.at.0).max(self.now);
+        if at < to.armed {
+            to.armed = at;
+            self.queue.push(at, Due::LinkTick { conn, end });
+        }
+    }
+
+    pub(super) fn on_link_tick(&mut self, conn: usize, end: usize) {
+        let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
+            return;
+        };
+        let to = &mut state.ends[end];
+        if to.armed > self.now {
+            return;
+        }
+        to.armed = NEVER;
+        let Some(process) = self.hosts[to.host].process.as_ref() else { return };
+        let now = Time(self.now - process.born);
+        if to.link.deadline().is_some_and(|deadline| deadline.at <= now) {
+            let mut outputs = Vec::new();
+            to.link.tick(now, &mut outputs);
+            self.on_link_outputs(conn, end, outputs);
+            self.flush(conn, end);
+        }
+        self.arm_link(conn, end);
+    }
+
+    /// A way has opened: what it held back comes after a retransmission.
+    pub(super) fn release_held(&mut self) {
+        for conn in 0..self.conns.len() {
+            for end in 0..2 {
+                let Some(state) = self.conns[conn].as_ref() else { break };
+                let (from, to) = (state.ends[1 - end].host, state.ends[end].host);
+                if state.pipes[1 - end].segments.is_empty() || self.ways.is_cut(from, to) {
+                    continue;
+                }
+                let wait = self.network.within(1_000_000..=200_000_000);
+                self.queue.push(self.now + wait, Due::Arrived { conn, end });
+            }
+        }
+    }
+}
+
+/// The host at an address: the simulated addresses are 10.0.0.n.
+fn host_at(address: SocketAddr) -> Option<usize> {
+    match address.ip() {
+        IpAddr::V4(ip) => usize::from(ip.octets()[3]).checked_sub(1),
+        IpAddr::V6(_) => None,
+    }
+}
