@@ -41,23 +41,23 @@ impl Cluster {
             config.send_latency = micros(network.latency_us_min)..micros(network.latency_us_max);
         });
         let record = Arc::new(Mutex::new(Record::new()));
-        let mut identities = papers::issue(plan.nodes);
+        let issued = papers::issue(plan.nodes).expect("certificates can be made");
         let mut machines = BTreeMap::new();
-        for node in 1..=plan.nodes {
-            let Some(identity) = identities.remove(&node) else { continue };
+        let simulation = Handle::current();
+        for (node, papers) in issued {
             let legacy = Legacy {
                 node,
                 nodes: plan.nodes,
                 voters: plan.voters,
                 seed: plan.seed,
                 interval: Duration::from_millis(plan.workload.interval_ms.max(1)),
-                identity,
+                papers,
                 platter: Arc::default(),
                 client: Arc::new(Mutex::new(Client::default())),
                 record: record.clone(),
             };
             let heir = legacy.clone();
-            let builder = Handle::current().create_node().name(format!("n{node}"));
+            let builder = simulation.create_node().name(format!("n{node}"));
             let builder = builder.ip(member::ip(node)).init(move || member::live(heir.clone()));
             machines.insert(node, Machinery { legacy, handle: builder.build() });
         }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use madsim::time::sleep;
 use quorate_core::id::{ClientId, Epoch, RequestId, RoleName};
 use quorate_core::seed::Seed;
-use quorate_runtime::{ClusterEvent, Identity, NodeId, Placement, control};
+use quorate_runtime::{ClusterEvent, NodeId, Placement, control};
 use quorate_tokio::ClusterNetworkManager;
 
 use crate::disk::{Platter, SimDisk};
+use crate::papers::Papers;
 use crate::verdict::Record;
 
 /// The port all nodes listen on; each has an address of its own.
@@ -34,7 +35,7 @@ pub struct Legacy {
     /// The pause of the client between two writes.
     pub interval: Duration,
     /// Its certificate and key.
-    pub identity: Identity,
+    pub papers: Papers,
     /// Its log.
     pub platter: Platter,
     /// Its client.
@@ -99,8 +100,9 @@ pub async fn live(legacy: Legacy) {
 
 async fn start(legacy: &Legacy) -> Result<ClusterNetworkManager, String> {
     let disk = SimDisk { node: legacy.node, platter: legacy.platter.clone() };
+    let identity = legacy.papers.identity().map_err(|error| error.to_string())?;
     let manager = ClusterNetworkManager::builder(address(legacy.node))
-        .identity(legacy.identity.clone())
+        .identity(identity)
         .voters((1..=legacy.voters).map(NodeId))
         .role(primary(), Placement::Leader)
         .disk(Box::new(disk))

@@ -2,27 +2,44 @@
 
 use std::collections::BTreeMap;
 
-use quorate_runtime::Identity;
+use quorate_runtime::{Identity, IdentityError};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
 
 /// The cluster of every run.
 pub const CLUSTER: &str = "sim";
 
-/// The identities of nodes 1 to `nodes`.
-pub fn issue(nodes: u64) -> BTreeMap<u64, Identity> {
+/// The files of one node.
+#[derive(Clone, Debug)]
+pub struct Papers {
+    ca: String,
+    chain: String,
+    key: String,
+}
+
+impl Papers {
+    /// What they prove.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; never, for papers issued here.
+    pub fn identity(&self) -> Result<Identity, IdentityError> {
+        Identity::from_pem(self.ca.as_bytes(), self.chain.as_bytes(), self.key.as_bytes())
+    }
+}
+
+/// The papers of nodes 1 to `nodes`.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn issue(nodes: u64) -> Result<BTreeMap<u64, Papers>, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let key = KeyPair::generate().expect("a key");
-    let authority = CertifiedIssuer::self_signed(params, key).expect("a certificate");
-    let identity = |node: u64| {
-        let key = KeyPair::generate().expect("a key");
-        let name = format!("n{node}.{CLUSTER}.quorate");
-        let params = CertificateParams::new(vec![name]).expect("a name");
-        let certificate = params.signed_by(&key, &authority).expect("a certificate");
-        let (ca, chain, key) = (authority.pem(), certificate.pem(), key.serialize_pem());
-        let identity = Identity::from_pem(ca.as_bytes(), chain.as_bytes(), key.as_bytes());
-        (node, identity.expect("the papers fit"))
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    let papers = |node: u64| {
+        let key = KeyPair::generate()?;
+        let params = CertificateParams::new(vec![format!("n{node}.{CLUSTER}.quorate")])?;
+        let chain = params.signed_by(&key, &authority)?.pem();
+        Ok((node, Papers { ca: authority.pem(), chain, key: key.serialize_pem() }))
     };
-    (1..=nodes).map(identity).collect()
+    (1..=nodes).map(papers).collect()
 }
