@@ -1,5 +1,5 @@
-//! The composition: nodes that gather, elect, place a role, accept fenced writes, fail over, and can
-//! be lived again from their journals.
+//! The composition: nodes that gather, elect, place a role, accept fenced writes, fail over, and
+//! can be lived again from their journals.
 
 mod harness;
 

@@ -17,7 +17,8 @@
 //! }
 //! ```
 //!
-//! Everything but the seam to smol comes from `quorate-runtime`, re-exported here. Tasks run on smol's global executor.
+//! Everything but the seam to smol comes from `quorate-runtime`, re-exported here. Tasks run on
+//! smol's global executor.
 
 pub mod seam;
 

@@ -73,7 +73,8 @@ impl Seam for SmolSeam {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        // A task of smol hands a panic on to whoever awaits it; here it becomes an error, as on other runtimes.
+        // A task of smol hands a panic on to whoever awaits it; here it becomes an error, as on
+        // other runtimes.
         let done = AssertUnwindSafe(smol::unblock(work)).catch_unwind().await;
         done.map_err(|_| io::Error::other("blocking work panicked"))
     }

@@ -27,8 +27,8 @@
 //! }
 //! ```
 //!
-//! Everything but the seam to tokio comes from `quorate-runtime`, re-exported here. All calls must be made inside a
-//! tokio runtime with its I/O and time drivers enabled.
+//! Everything but the seam to tokio comes from `quorate-runtime`, re-exported here. All calls must
+//! be made inside a tokio runtime with its I/O and time drivers enabled.
 
 pub mod seam;
 

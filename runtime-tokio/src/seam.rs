@@ -2,6 +2,7 @@
 
 mod net;
 mod socket;
+mod work;
 
 use std::future::Future;
 use std::io;
@@ -71,8 +72,6 @@ impl Seam for TokioSeam {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|error| io::Error::other(error.to_string()))
+        work::blocking(work).await
     }
 }

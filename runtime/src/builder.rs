@@ -69,14 +69,16 @@ impl<S: Seam> Builder<S> {
         }
     }
 
-    /// The directory with the identity, `quorate.toml` and the data. Default: `$QUORATE_HOME`, or `./quorate`.
+    /// The directory with the identity, `quorate.toml` and the data. Default: `$QUORATE_HOME`, or
+    /// `./quorate`.
     #[must_use]
     pub fn home(mut self, directory: impl Into<PathBuf>) -> Self {
         self.home = Some(directory.into());
         self
     }
 
-    /// Where the other nodes reach this one. Default: `address` of `quorate.toml`, or where it listens.
+    /// Where the other nodes reach this one. Default: `address` of `quorate.toml`, or where it
+    /// listens; if that is every interface, the one that leads out of this host.
     #[must_use]
     pub fn advertise(mut self, address: SocketAddr) -> Self {
         self.advertise = Some(address);
@@ -90,8 +92,9 @@ impl<S: Seam> Builder<S> {
         self
     }
 
-    /// Changes the configuration, after `quorate.toml` is read. May be called several times. Cluster and node come from
-    /// the certificate and the address from [`advertise`](Self::advertise), whatever is set here.
+    /// Changes the configuration, after `quorate.toml` is read. May be called several times.
+    /// Cluster and node come from the certificate and the address from
+    /// [`advertise`](Self::advertise), whatever is set here.
     #[must_use]
     pub fn configure(mut self, adjust: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.adjustments.push(Box::new(adjust));
@@ -131,14 +134,16 @@ impl<S: Seam> Builder<S> {
         self
     }
 
-    /// What the node's randomness comes from. Default: new at each start. A simulation gives its own.
+    /// What the node's randomness comes from. Default: new at each start. A simulation gives its
+    /// own.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Another implementation of cryptography than ring's. It is used for this node's connections only.
+    /// Another implementation of cryptography than ring's. It is used for this node's connections
+    /// only.
     #[must_use]
     pub fn crypto(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);

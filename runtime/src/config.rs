@@ -1,7 +1,8 @@
 //! `quorate.toml`: the keys of the core's [`Config`], laid over a preset.
 //!
-//! A file states only what differs. Times are texts with a unit (`"500ms"`, `"2s"`), or the table `{ secs, nanos }`.
-//! `cluster` and `node` come from the certificate; a file that says otherwise is refused, not obeyed.
+//! A file states only what differs. Times are texts with a unit (`"500ms"`, `"2s"`), or the table
+//! `{ secs, nanos }`. `cluster` and `node` come from the certificate; a file that says otherwise is
+//! refused, not obeyed.
 
 use std::io;
 use std::path::Path;
@@ -16,7 +17,8 @@ use crate::identity::Name;
 /// The configuration file's name.
 pub const CONFIG_FILE: &str = "quorate.toml";
 
-/// Lays the file over `preset` if it exists. Blocks. True in the answer when the file sets `address`.
+/// Lays the file over `preset` if it exists. Blocks. True in the answer when the file sets
+/// `address`.
 pub(crate) fn load(
     file: &Path,
     preset: Config,

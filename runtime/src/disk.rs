@@ -1,8 +1,9 @@
 //! Durable bytes: an append-only log that a driver loads once and then only extends.
 //!
-//! The core judges and folds the log; a [`Disk`] just keeps bytes, so a simulator can replace it by one that forgets,
-//! tears and stalls. I1: `append` completes only when its bytes survive a crash. I2: after a failure of `append` the
-//! disk is not used again: what a failed sync left behind is unknowable (fsyncgate), so there is no retry.
+//! The core judges and folds the log; a [`Disk`] just keeps bytes, so a simulator can replace it by
+//! one that forgets, tears and stalls. I1: `append` completes only when its bytes survive a crash.
+//! I2: after a failure of `append` the disk is not used again: what a failed sync left behind is
+//! unknowable (fsyncgate), so there is no retry.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;

@@ -1,8 +1,10 @@
-//! The task that owns the [`Node`]: takes what happened from one mailbox, steps, performs the actions.
+//! The task that owns the [`Node`]: takes what happened from one mailbox, steps, performs the
+//! actions.
 //!
-//! I1: nothing here waits for a connection or the disk; they have their own tasks. I2: records go to the disk in the
-//! order of their numbers, one batch per round. I3: after a disk failure the node is never stepped again, and every
-//! connection is cut before anything that is queued can leave.
+//! I1: nothing here waits for a connection or the disk; they have their own tasks. I2: records go
+//! to the disk in the order of their numbers, one batch per round. I3: after a disk failure the
+//! node is never stepped again, and every connection is cut before anything that is queued can
+//! leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -151,7 +153,8 @@ impl<S: Seam> Driver<S> {
     async fn wait(&self) -> Woken {
         let deadline = self.parts.node.deadline().map(|deadline| deadline.at);
         if deadline.is_some_and(|at| at <= self.parts.shell.seam.now()) {
-            // Mail goes first, so that a burst of it cannot look like silence; others may run before that.
+            // Mail goes first, so that a burst of it cannot look like silence; others may run
+            // before that.
             yield_now().await;
         }
         let mail = async {
@@ -353,23 +356,12 @@ impl<S: Seam> Driver<S> {
 
     /// Ends the connections and the tasks; what is queued for the disk still gets there.
     async fn wind_down(self, ending: Ending) {
-        let Driver {
-            parts,
-            connections,
-            waiting,
-            ..
-        } = self;
+        let Driver { parts, waiting, .. } = self;
         let shell = &parts.shell;
         match ending {
-            Ending::Shutdown => {
-                for connection in connections.values() {
-                    connection.close();
-                }
-            }
+            Ending::Shutdown => shell.stop(),
             Ending::DiskFailed { reason } => {
-                for connection in connections.values() {
-                    connection.cut();
-                }
+                shell.halt();
                 tracing::error!(node = %shell.name.node, %reason, "halted: the disk failed");
                 let _only_once = shell.halted.set(reason.clone());
                 shell
@@ -377,21 +369,23 @@ impl<S: Seam> Driver<S> {
                     .announce(shell.seam.now(), ClusterEvent::Halted { reason });
             }
         }
-        shell.stop();
         drop(waiting);
         parts.mailbox.close();
-        while let Ok(mail) = parts.mailbox.try_recv() {
-            if let Mail::LinkUp { connection, .. } = mail {
-                connection.close();
-            }
-        }
+        while parts.mailbox.try_recv().is_ok() {}
         let _late = shell.seam.within(STOP_TIMEOUT, parts.tasks.recv()).await;
         parts.journal.close();
         let _late = shell
             .seam
             .within(FLUSH_TIMEOUT, parts.journal_over.recv())
             .await;
-        shell.announcer.close();
-        shell.inbox.close();
+    }
+}
+
+/// However the driver ends, with a panic too, its tasks end and nobody waits for it in vain.
+impl<S: Seam> Drop for DriverParts<S> {
+    fn drop(&mut self) {
+        self.mailbox.close();
+        self.shell.stop();
+        self.shell.fall_silent();
     }
 }

@@ -37,10 +37,11 @@ pub enum StartError {
         #[source]
         error: io::Error,
     },
-    /// The node would listen on every interface and not know which of its addresses to tell the others.
+    /// The node would listen on every interface and not know which of its addresses to tell the
+    /// others.
     #[error(
-        "listening on {address} does not say where the other nodes reach this one: set `address` in quorate.toml, or \
-         `advertise` in the builder"
+        "listening on {address} does not say where the other nodes reach this one, and no route \
+         leads out of this host: set `address` in quorate.toml, or `advertise` in the builder"
     )]
     NoAddress {
         /// The listening address.
@@ -96,7 +97,8 @@ pub enum ConfigFileError {
         what: String,
     },
     /// It contradicts the certificate.
-    #[error("{}: `{key}` says {file_says}, the certificate says {certificate_says}; remove the key from the file",
+    #[error("{}: `{key}` says {file_says}, the certificate says {certificate_says}; \
+        remove the key from the file",
         file.display())]
     Contradiction {
         /// The file.
@@ -130,13 +132,13 @@ pub enum Error {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// No node matches a request.
-    #[error("no live node matches the request{}", role.as_ref().map(|r| format!(" for role {r}")).unwrap_or_default())]
+    #[error("no live node matches the request{}", of_role(role.as_deref()))]
     NoTarget {
         /// The role that nobody holds.
         role: Option<String>,
     },
     /// There is no connection to a node, and none could be made in time.
-    #[error("{target} cannot be reached{}", address.map(|a| format!(" at {a}")).unwrap_or_default())]
+    #[error("{target} cannot be reached{}", at_address(*address))]
     Unreachable {
         /// The node.
         target: NodeId,
@@ -159,7 +161,8 @@ pub enum Error {
     },
     /// The message is too long.
     #[error(
-        "a message of {len} bytes is too long, at most {max} are allowed (transport.frame_bytes_max)"
+        "a message of {len} bytes is too long, at most {max} are allowed \
+         (transport.frame_bytes_max)"
     )]
     TooLarge {
         /// Its length.
@@ -328,4 +331,15 @@ impl PeerRefusal {
             | CloseReason::Fault(_)) => PeerRefusal::Protocol(reason),
         }
     }
+}
+
+fn of_role(role: Option<&str>) -> String {
+    role.map(|role| format!(" for role {role}"))
+        .unwrap_or_default()
+}
+
+fn at_address(address: Option<SocketAddr>) -> String {
+    address
+        .map(|address| format!(" at {address}"))
+        .unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! What happens in the cluster, for whoever subscribes. Subscribers never hold up the node: the slow ones miss events,
-//! and are told how many.
+//! What happens in the cluster, for whoever subscribes. Subscribers never hold up the node: the
+//! slow ones miss events, and are told how many.
 
 use std::net::SocketAddr;
 
@@ -120,7 +120,8 @@ impl Events {
     /// The next event, `None` once the node is stopped.
     ///
     /// # Errors
-    /// [`Missed`] when this subscriber fell too far behind; the next call goes on with the oldest event kept.
+    /// [`Missed`] when this subscriber fell too far behind; the next call goes on with the oldest
+    /// event kept.
     pub async fn next(&mut self) -> Option<Result<Happened, Missed>> {
         match self.receiver.recv_direct().await {
             Ok(happened) => Some(Ok(happened)),

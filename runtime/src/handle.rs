@@ -1,43 +1,37 @@
 //! What a host holds: [`ClusterNetworkManager`].
 //!
-//! A method that concerns the cluster is one command to the core and one line here. The host's own messages go from
-//! here to a connection without passing through the core.
+//! A method that concerns the cluster is one command to the core and one line here. The host's own
+//! messages go from here to a connection without passing through the core.
+
+mod launch;
+mod traffic;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use quorate_core::balance::{Request, Snapshot};
 use quorate_core::control::{self, Outcome, Register, RoleState};
 use quorate_core::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
 use quorate_core::membership::{Member, State};
-use quorate_core::node::{Answer, Command, Config, Node, Status};
-use quorate_core::payload::Payload;
-use quorate_core::seed::Seed;
+use quorate_core::node::{Answer, Command, Status};
 use quorate_core::transport::Priority;
 
+pub(crate) use self::launch::Setup;
 use crate::builder::Builder;
-use crate::disk::{self, Disk};
-use crate::driver::{Driver, DriverParts, MAILBOX, Mail};
+use crate::driver::Mail;
 use crate::error::{Error, StartError};
 use crate::event::{Announcer, Events};
 use crate::identity::Name;
-use crate::journal;
-use crate::link::{Connection, pump};
-use crate::message::{Answered, Inbox, Incoming, Messages, Reply};
+use crate::message::{Inbox, Messages};
 use crate::seam::Seam;
-use crate::shell::{Shell, ShellParts};
-use crate::tls::Settings;
+use crate::shell::Shell;
 
-/// How long a connection to a target may take to come up before a message is refused.
-const REACH_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// One node of a cluster: the handle of its host. Clones are handles of the same node; when the last one is dropped,
-/// the node stops.
+/// One node of a cluster: the handle of its host. Clones are handles of the same node; when the
+/// last one is dropped, the node stops.
 pub struct ClusterNetworkManager<S: Seam> {
     inner: Arc<Inner<S>>,
 }
@@ -74,17 +68,6 @@ struct Inner<S: Seam> {
     turn: AtomicU64,
 }
 
-/// What is needed to start, and given up by starting.
-pub(crate) struct Setup {
-    pub(crate) config: Config,
-    pub(crate) listen: SocketAddr,
-    /// Where the others reach this node; by default where it listens.
-    pub(crate) advertise: Option<SocketAddr>,
-    pub(crate) settings: Settings,
-    pub(crate) disk: Box<dyn Disk>,
-    pub(crate) seed: Seed,
-}
-
 struct Running<S: Seam> {
     shell: Arc<Shell<S>>,
     listens_on: SocketAddr,
@@ -112,8 +95,9 @@ impl<S: Seam> fmt::Debug for ClusterNetworkManager<S> {
 }
 
 impl<S: Seam> ClusterNetworkManager<S> {
-    /// A node that will listen on `listen`, with its identity (`ca.pem`, `node.pem`, `node.key`), its configuration
-    /// (`quorate.toml`, optional) and its data in the directory that `QUORATE_HOME` names, or in `./quorate`.
+    /// A node that will listen on `listen`, with its identity (`ca.pem`, `node.pem`, `node.key`),
+    /// its configuration (`quorate.toml`, optional) and its data in the directory that
+    /// `QUORATE_HOME` names, or in `./quorate`.
     ///
     /// # Errors
     /// [`StartError`]; without an identity it says which files to make and how.
@@ -121,7 +105,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Self::builder(listen).build().await
     }
 
-    /// A node that will listen on `listen`, with its other parts chosen one by one. Port 0 lets the system choose.
+    /// A node that will listen on `listen`, with its other parts chosen one by one. Port 0 lets the
+    /// system choose.
     #[must_use]
     pub fn builder(listen: SocketAddr) -> Builder<S> {
         Builder::new(S::default(), listen)
@@ -144,8 +129,9 @@ impl<S: Seam> ClusterNetworkManager<S> {
         }
     }
 
-    /// Recovers the node from its log, binds its address and starts it. Returns when it may speak and accepts
-    /// connections. A node that is alone in its `voters` is a cluster; others wait for `join_cluster` or to be joined.
+    /// Recovers the node from its log, binds its address and starts it. Returns when it may speak
+    /// and accepts connections. A node that is alone in its `voters` is a cluster; others wait for
+    /// `join_cluster` or to be joined.
     ///
     /// # Errors
     /// [`StartError`]. After an error other than `AlreadyStarted`, `start` may be called again.
@@ -168,7 +154,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         })
     }
 
-    /// Reaches a cluster through the addresses of some of its members, and goes on trying in the background.
+    /// Reaches a cluster through the addresses of some of its members, and goes on trying in the
+    /// background.
     ///
     /// # Errors
     /// [`Error::Refused`] when none answered within `membership.join_timeout`.
@@ -230,7 +217,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(state)
     }
 
-    /// What a register holds, as far as this node has applied the log; `None` when it was never written.
+    /// What a register holds, as far as this node has applied the log; `None` when it was never
+    /// written.
     ///
     /// # Errors
     /// [`Error`] when the node is not running.
@@ -249,8 +237,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
     /// Puts a command through the control log. It takes effect at most once.
     ///
     /// # Errors
-    /// [`Error::Refused`] with `Refusal::Unknown` when there was no answer in time: it may or may not take effect. Use
-    /// [`propose_as`](Self::propose_as) to be able to repeat it.
+    /// [`Error::Refused`] with `Refusal::Unknown` when there was no answer in time: it may or may
+    /// not take effect. Use [`propose_as`](Self::propose_as) to be able to repeat it.
     pub async fn propose(&self, command: control::Command) -> Result<Applied, Error> {
         self.apply(Command::Propose {
             request: None,
@@ -259,8 +247,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         .await
     }
 
-    /// Puts a command through the control log under the host's own number: repeated with the same client and request,
-    /// it takes effect once.
+    /// Puts a command through the control log under the host's own number: repeated with the same
+    /// client and request, it takes effect once.
     ///
     /// # Errors
     /// As [`propose`](Self::propose).
@@ -277,8 +265,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         .await
     }
 
-    /// Chooses the node for a query: any live one, in turn. The text is not analysed yet, and the class does not
-    /// influence the choice.
+    /// Chooses the node for a query: any live one, in turn. The text is not analysed yet, and the
+    /// class does not influence the choice.
     ///
     /// # Errors
     /// [`Error::NoTarget`] when no node is known to be alive.
@@ -295,8 +283,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         self.pick(request).map(|chosen| chosen.peer.node)
     }
 
-    /// Chooses the node for a request, with all that a guarded use needs: its life, its address, and for a role the
-    /// epoch it must still hold the role under.
+    /// Chooses the node for a request, with all that a guarded use needs: its life, its address,
+    /// and for a role the epoch it must still hold the role under.
     ///
     /// # Errors
     /// [`Error::NoTarget`] when no node matches.
@@ -323,80 +311,6 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(self.running()?.shell.routes())
     }
 
-    /// Sends bytes to the host of `target`, connecting to `address` if there is no connection yet. Resolves when the
-    /// message is in the other host's inbox.
-    ///
-    /// # Errors
-    /// [`Error::Disconnected`] when the connection broke first: the message may have arrived all the same.
-    pub async fn send_message(
-        &self,
-        target: NodeId,
-        address: SocketAddr,
-        message: impl AsRef<[u8]> + Send,
-    ) -> Result<(), Error> {
-        self.send_message_as(target, address, Priority::default(), message)
-            .await
-    }
-
-    /// [`send_message`](Self::send_message) in another class than `Normal`.
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn send_message_as(
-        &self,
-        target: NodeId,
-        address: SocketAddr,
-        priority: Priority,
-        message: impl AsRef<[u8]> + Send,
-    ) -> Result<(), Error> {
-        let payload = Payload::copy_from(message.as_ref());
-        if target == self.inner.name.node {
-            let from = target;
-            let own = Incoming {
-                from,
-                priority,
-                payload,
-                reply: None,
-            };
-            return self
-                .inner
-                .inbox
-                .offer(own)
-                .map_err(|_| Error::Backlog { target });
-        }
-        let connection = self.connect(target, Some(address)).await?;
-        let sent = connection.send_message(priority, payload);
-        let confirmed = sent.map_err(|error| Error::of_submit(error, target))?;
-        confirmed
-            .recv()
-            .await
-            .map_err(|_| Error::Disconnected { target })
-    }
-
-    /// Asks the host of `target` and awaits its reply.
-    ///
-    /// # Errors
-    /// [`Error`]: unreachable, busy, unanswered, or no reply within `timeout`.
-    pub async fn request(
-        &self,
-        target: NodeId,
-        payload: impl AsRef<[u8]> + Send,
-        priority: Priority,
-        timeout: Duration,
-    ) -> Result<Payload, Error> {
-        let payload = Payload::copy_from(payload.as_ref());
-        let asked = self
-            .inner
-            .seam
-            .within(timeout, self.call(target, payload, priority))
-            .await;
-        match asked.unwrap_or(Err(Error::Timeout { target, timeout }))? {
-            Answered::Reply(reply) => Ok(reply),
-            Answered::Busy => Err(Error::PeerBusy { target }),
-            Answered::Unanswered => Err(Error::Unanswered { target }),
-        }
-    }
-
     /// What other hosts send to this one. All receivers share one queue.
     #[must_use]
     pub fn messages(&self) -> Messages {
@@ -409,8 +323,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         self.inner.announcer.subscribe()
     }
 
-    /// Tells the cluster that this node leaves for good, so that nobody suspects it. The node then still runs, without
-    /// being a member: call [`shutdown`](Self::shutdown).
+    /// Tells the cluster that this node leaves for good, so that nobody suspects it. The node then
+    /// still runs, without being a member: call [`shutdown`](Self::shutdown).
     ///
     /// # Errors
     /// [`Error`] when the node is not running, or leaves already.
@@ -421,8 +335,9 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(())
     }
 
-    /// Stops the node: says goodbye on every connection and lets the disk finish. Calling it again, or at once from
-    /// several tasks, waits for the same end; on a node that was never started it does nothing.
+    /// Stops the node: says goodbye on every connection and lets the disk finish. Calling it again,
+    /// or at once from several tasks, waits for the same end; on a node that was never started it
+    /// does nothing.
     pub async fn shutdown(&self) {
         let Some(running) = self.inner.running.get() else {
             return;
@@ -459,99 +374,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
     }
 }
 
-/// What has to be there before the node is made.
-struct Prepared<L> {
-    listener: L,
-    listens_on: SocketAddr,
-    config: quorate_core::node::ValidConfig,
-    loaded: disk::Loaded,
-}
-
 impl<S: Seam> ClusterNetworkManager<S> {
-    async fn prepare(&self, setup: &mut Setup) -> Result<Prepared<S::Listener>, StartError> {
-        let (seam, address) = (&self.inner.seam, setup.listen);
-        let failed = |error| StartError::Listen { address, error };
-        let listener = seam.listen(address).await.map_err(failed)?;
-        let listens_on = seam.local_addr(&listener).map_err(failed)?;
-        let mut config = setup.config.clone();
-        config.address = setup.advertise.unwrap_or(listens_on);
-        if config.address.ip().is_unspecified() {
-            return Err(StartError::NoAddress {
-                address: listens_on,
-            });
-        }
-        let config = config.validate()?;
-        let loaded = disk::recover(setup.disk.as_mut()).await?;
-        if loaded.torn > 0 {
-            let (node, bytes) = (self.inner.name.node, loaded.torn);
-            tracing::warn!(%node, bytes, "cut off the torn end of the write-ahead log");
-        }
-        Ok(Prepared {
-            listener,
-            listens_on,
-            config,
-            loaded,
-        })
-    }
-
-    /// Sets the tasks going; the answer comes when the node may speak.
-    fn launch(&self, setup: Setup, prepared: Prepared<S::Listener>) -> Receiver<()> {
-        let Prepared {
-            listener,
-            listens_on,
-            config,
-            loaded,
-        } = prepared;
-        let (mailbox, mails) = async_channel::bounded(MAILBOX);
-        let (handles_token, handles) = async_channel::bounded(1);
-        let (journal_token, journal_over) = async_channel::bounded::<Infallible>(1);
-        let (over_token, over) = async_channel::bounded::<Infallible>(1);
-        let (started, has_started) = async_channel::bounded(1);
-        // Bounded by what the core lets wait for the disk.
-        let (journal, records) = async_channel::unbounded();
-        let seam = &self.inner.seam;
-        let (shell, tasks) = Shell::new(ShellParts {
-            seam: seam.clone(),
-            name: self.inner.name.clone(),
-            settings: setup.settings,
-            transport: config.transport.clone(),
-            mailbox: mailbox.clone(),
-            inbox: self.inner.inbox.clone(),
-            announcer: self.inner.announcer.clone(),
-        });
-        let address = config.address;
-        let node = Node::recover(config, loaded.durable, loaded.last, &setup.seed, seam.now());
-        let writing = journal::write(seam.clone(), setup.disk, records, mailbox);
-        seam.spawn(async move {
-            writing.await;
-            drop(journal_token);
-        });
-        let driver = Driver::new(DriverParts {
-            shell: shell.clone(),
-            node,
-            address,
-            mailbox: mails,
-            handles,
-            tasks,
-            journal,
-            journal_over,
-            listener: Some(listener),
-            started,
-        });
-        let running = Running {
-            shell,
-            listens_on,
-            over,
-            _handles: handles_token,
-        };
-        let _only_once = self.inner.running.set(running);
-        seam.spawn(async move {
-            driver.run().await;
-            drop(over_token);
-        });
-        has_started
-    }
-
     fn lock_setup(&self) -> std::sync::MutexGuard<'_, Option<Setup>> {
         self.inner
             .setup
@@ -594,64 +417,5 @@ impl<S: Seam> ClusterNetworkManager<S> {
             return Err(Error::WrongAnswer);
         };
         Ok(Applied { index, outcome })
-    }
-
-    async fn call(
-        &self,
-        target: NodeId,
-        payload: Payload,
-        priority: Priority,
-    ) -> Result<Answered, Error> {
-        if target == self.inner.name.node {
-            let (answer, answered) = async_channel::bounded(1);
-            let reply = Some(Reply::to_self(answer));
-            let own = Incoming {
-                from: target,
-                priority,
-                payload,
-                reply,
-            };
-            if let Err(refused) = self.inner.inbox.offer(own) {
-                drop(refused);
-                return Ok(Answered::Busy);
-            }
-            return answered.recv().await.map_err(|_| self.fate());
-        }
-        let connection = self.connect(target, None).await?;
-        let call = connection.send_request(priority, payload);
-        let call = call.map_err(|error| Error::of_submit(error, target))?;
-        call.answer().await.ok_or(Error::Disconnected { target })
-    }
-
-    /// A connection to `target`: the one there is, or a new one.
-    async fn connect(
-        &self,
-        target: NodeId,
-        address: Option<SocketAddr>,
-    ) -> Result<Arc<Connection>, Error> {
-        let shell = &self.running()?.shell;
-        if let Some(connection) = shell.directory.get(target) {
-            return Ok(connection);
-        }
-        if shell.mailbox.is_closed() {
-            return Err(self.fate());
-        }
-        let known = || {
-            let routes = shell.routes();
-            routes
-                .targets()
-                .iter()
-                .find(|known| known.peer.node == target)
-                .map(|known| known.address)
-        };
-        let address = address.or_else(known);
-        if let Some(address) = address {
-            shell.spawn(pump::dial(shell.clone(), address, Some(target), false));
-        }
-        let reached = shell
-            .seam
-            .within(REACH_TIMEOUT, shell.directory.wait_for(target))
-            .await;
-        reached.ok_or(Error::Unreachable { target, address })
     }
 }

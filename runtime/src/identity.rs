@@ -1,8 +1,8 @@
 //! Who this node is: a CA bundle, a certificate chain and a key, read from PEM.
 //!
-//! The certificate is the only source of the node's id and cluster: its subject alternative names hold exactly one DNS
-//! name of the form `n<ID>.<cluster>.quorate`. So an id cannot be mistyped into a configuration, and a process without
-//! the key cannot take it.
+//! The certificate is the only source of the node's id and cluster: its subject alternative names
+//! hold exactly one DNS name of the form `n<ID>.<cluster>.quorate`. So an id cannot be mistyped
+//! into a configuration, and a process without the key cannot take it.
 
 use std::fmt;
 use std::io;
@@ -127,7 +127,8 @@ pub enum IdentityError {
         /// What is wrong.
         problem: NameProblem,
     },
-    /// The certificate and the key cannot be used together, or the authorities do not vouch for them.
+    /// The certificate and the key cannot be used together, or the authorities do not vouch for
+    /// them.
     #[error("{} and {}: {error}", certificate.display(), key.display())]
     Unusable {
         /// The certificate's file.
@@ -304,21 +305,21 @@ fn certificates(file: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>
 }
 
 fn explain_missing(directory: &Path, missing: &[&str]) -> String {
+    let (directory, missing) = (directory.display(), missing.join(", "));
     format!(
-        "no identity in {directory}: missing {missing}. Quorate speaks mutual TLS only, so each node needs three PEM \
-         files there (or in the directory that QUORATE_HOME names):\n  \
-         {CA_FILE}    the certificate of the authority that signs all nodes of the cluster\n  \
-         {CERTIFICATE_FILE}  this node's certificate, with the DNS name n<ID>.<cluster>.quorate (such as n1.prod.quorate)\n  \
-         {KEY_FILE}  its private key\n\
-         Make the authority once:\n  \
-         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=quorate-ca \\\n    \
-         -keyout ca.key -out ca.pem\n\
-         and then, for each node:\n  \
-         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj /CN=n1 \\\n    \
-         -CA ca.pem -CAkey ca.key -addext basicConstraints=critical,CA:FALSE \\\n    \
-         -addext subjectAltName=DNS:n1.prod.quorate -keyout node.key -out node.pem",
-        directory = directory.display(),
-        missing = missing.join(", "),
+        "no identity in {directory}: missing {missing}.
+Quorate speaks mutual TLS only, so each node needs three PEM files there, or in the directory that
+QUORATE_HOME names:
+  {CA_FILE}    the certificate of the authority that signs all nodes of the cluster
+  {CERTIFICATE_FILE}  this node's certificate, with the DNS name n<ID>.<cluster>.quorate
+  {KEY_FILE}  its private key
+Make the authority once:
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \\
+    -subj /CN=quorate-ca -keyout ca.key -out ca.pem
+and then the node's own pair, here for node 1 of the cluster prod:
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 \\
+    -subj /CN=n1 -CA ca.pem -CAkey ca.key -addext basicConstraints=critical,CA:FALSE \\
+    -addext subjectAltName=DNS:n1.prod.quorate -keyout node.key -out node.pem"
     )
 }
 

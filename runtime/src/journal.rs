@@ -1,4 +1,5 @@
-//! The task that makes records durable: one write and one sync per batch, while the next batch gathers (group commit).
+//! The task that makes records durable: one write and one sync per batch, while the next batch
+//! gathers (group commit).
 
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
-//! What every adapter of Quorate shares, written once: the handle, the driver of the state machine, connections over
-//! TLS, the disk, configuration and identity. It is generic over one small [`seam`] and names no async runtime, thread
-//! or clock, so that it runs on tokio, on smol and inside a simulation.
+//! What every adapter of Quorate shares, written once: the handle, the driver of the state machine,
+//! connections over TLS, the disk, configuration and identity. It is generic over one small
+//! [`seam`] and names no async runtime, thread or clock, so that it runs on tokio, on smol and
+//! inside a simulation.
 //!
-//! Hosts use an adapter (`quorate-tokio`, `quorate-smol`), which re-exports all of this with its own seam.
+//! Hosts use an adapter (`quorate-tokio`, `quorate-smol`), which re-exports all of this with its
+//! own seam.
 
 pub mod seam;
 

@@ -1,9 +1,11 @@
-//! One connection: TLS and the core's link machine behind one short lock, and the tasks that move its bytes.
+//! One connection: TLS and the core's link machine behind one short lock, and the tasks that move
+//! its bytes.
 //!
-//! Whoever wants to send locks, submits and leaves; the writer seals what the link transmits. The reader opens what
-//! arrives and takes the link's outputs. I1: the lock is never held across an await, and no user code runs under it.
-//! I2: bytes leave in the order in which TLS made them, because they are made under the lock. I3: a message of a peer's
-//! host is in the inbox before its acknowledgement can be transmitted; if the inbox is full, nothing more is transmitted.
+//! Whoever wants to send locks, submits and leaves; the writer seals what the link transmits. The
+//! reader opens what arrives and takes the link's outputs. I1: the lock is never held across an
+//! await, and no user code runs under it. I2: bytes leave in the order in which TLS made them,
+//! because they are made under the lock. I3: a message of a peer's host is in the inbox before its
+//! acknowledgement can be transmitted; if the inbox is full, nothing more is transmitted.
 
 pub(crate) mod directory;
 pub(crate) mod pump;
@@ -26,7 +28,8 @@ use crate::tls::{Phase, Session};
 
 /// Whole frames sealed at once: one full TLS record.
 const SEGMENT_BYTES: usize = 16 * 1024;
-/// Segments per write to the socket: enough to amortise the system call, little enough for urgent frames to pass.
+/// Segments per write to the socket: enough to amortise the system call, little enough for urgent
+/// frames to pass.
 const SEGMENTS_PER_WRITE: usize = 4;
 
 /// The clock, for whoever submits from outside the tasks.
@@ -164,7 +167,8 @@ impl Connection {
         self.writable.notify(1);
     }
 
-    /// Queues a message of the host; the answer comes when the other host has it, an error when the connection ends.
+    /// Queues a message of the host; the answer comes when the other host has it, an error when the
+    /// connection ends.
     pub(crate) fn send_message(
         &self,
         priority: Priority,
@@ -248,6 +252,9 @@ impl Connection {
     fn receive(self: &Arc<Self>, bytes: &[u8], news: &mut Vec<News>) {
         let now = (self.clock)();
         let mut state = self.lock();
+        if state.stage == Stage::Cut {
+            return news.push(News::Over(Over::Local));
+        }
         let State {
             tls,
             link,
@@ -409,7 +416,8 @@ fn over(reason: CloseReason) -> Over {
     }
 }
 
-/// A request that waits for its reply. Dropping it forgets the request; a late reply is then ignored.
+/// A request that waits for its reply. Dropping it forgets the request; a late reply is then
+/// ignored.
 pub(crate) struct Call {
     connection: Arc<Connection>,
     id: u64,

@@ -1,7 +1,8 @@
 //! The host's own traffic: messages and requests that arrive here.
 //!
-//! They go from connection to host and never through the state machine. The inbox is bounded: when the host does not
-//! keep up, a request is answered "busy" at once, and a message ends its connection before it is acknowledged.
+//! They go from connection to host and never through the state machine. The inbox is bounded: when
+//! the host does not keep up, a request is answered "busy" at once, and a message ends its
+//! connection before it is acknowledged.
 
 use std::fmt;
 use std::sync::Arc;
@@ -137,7 +138,8 @@ impl Reply {
     /// Sends the reply.
     ///
     /// # Errors
-    /// [`Error`] when it cannot be queued; the requester then gets no answer, or that there is none.
+    /// [`Error`] when it cannot be queued; the requester then gets no answer, or that there is
+    /// none.
     pub fn send(mut self, payload: &[u8]) -> Result<(), Error> {
         match self.route.take() {
             Some(route) => route.finish(&Answered::Reply(Payload::copy_from(payload))),

@@ -1,7 +1,9 @@
-//! The seam between Quorate and an async runtime: sockets, tasks, time, and a place for blocking work.
+//! The seam between Quorate and an async runtime: sockets, tasks, time, and a place for blocking
+//! work.
 //!
-//! Everything above this file is written once, for every runtime and for the simulator. An adapter implements [`Seam`]
-//! in a few hundred lines. Deliberately absent: channels, locks and `select`, which do not depend on a runtime.
+//! Everything above this file is written once, for every runtime and for the simulator. An adapter
+//! implements [`Seam`] in a few hundred lines. Deliberately absent: channels, locks and `select`,
+//! which do not depend on a runtime.
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -66,8 +68,9 @@ pub trait Seam: Clone + Default + Send + Sync + 'static {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = io::Result<T>> + Send;
 
-    /// Bytes for the seed, different at each start. They spread timers and choices and protect nothing, so the standard
-    /// library's hash keys will do: it takes them from the operating system, or from the simulation.
+    /// Bytes for the seed, different at each start. They spread timers and choices and protect
+    /// nothing, so the standard library's hash keys will do: it takes them from the operating
+    /// system, or from the simulation.
     fn entropy(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for (number, chunk) in bytes.chunks_exact_mut(8).enumerate() {
@@ -108,7 +111,8 @@ pub trait Reader: Send + 'static {
 
 /// The sending half of a socket.
 pub trait Writer: Send + 'static {
-    /// Writes all bytes and flushes them. Not cancel-safe: a stream whose write was abandoned is only good for closing.
+    /// Writes all bytes and flushes them. Not cancel-safe: a stream whose write was abandoned is
+    /// only good for closing.
     fn write_all(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Tells the other end that nothing follows.

@@ -1,9 +1,10 @@
 //! What the tasks of one node share.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use async_channel::{Receiver, Sender};
 use event_listener::Event;
@@ -14,8 +15,8 @@ use quorate_core::transport::{Config, Hello};
 use crate::driver::Mail;
 use crate::event::Announcer;
 use crate::identity::Name;
-use crate::link::Clock;
 use crate::link::directory::Directory;
+use crate::link::{Clock, Connection};
 use crate::message::Inbox;
 use crate::seam::Seam;
 use crate::tls::Settings;
@@ -37,6 +38,8 @@ pub(crate) struct Shell<S: Seam> {
     /// Why the node halted, if it did.
     pub(crate) halted: OnceLock<String>,
     links: AtomicU64,
+    /// Every connection whose tasks run, established or not.
+    roster: Mutex<BTreeMap<LinkId, Arc<Connection>>>,
     unauthenticated: Arc<AtomicUsize>,
     is_stopping: AtomicBool,
     stopping: Event,
@@ -77,6 +80,7 @@ impl<S: Seam> Shell<S> {
             hello: OnceLock::new(),
             halted: OnceLock::new(),
             links: AtomicU64::new(1),
+            roster: Mutex::default(),
             unauthenticated: Arc::default(),
             is_stopping: AtomicBool::new(false),
             stopping: Event::new(),
@@ -105,6 +109,23 @@ impl<S: Seam> Shell<S> {
         }
     }
 
+    /// Notes a connection, so that stopping the node ends it.
+    pub(crate) fn enlist(&self, connection: &Arc<Connection>) {
+        self.roster().insert(connection.id(), connection.clone());
+        // Either `stop` saw it in the roster, or it is seen here that the node stops.
+        if self.is_stopping.load(Ordering::SeqCst) {
+            connection.close();
+        }
+    }
+
+    pub(crate) fn strike_off(&self, link: LinkId) {
+        self.roster().remove(&link);
+    }
+
+    fn roster(&self) -> MutexGuard<'_, BTreeMap<LinkId, Arc<Connection>>> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Room for one more connection that has not shown who it is.
     pub(crate) fn slot(&self) -> Option<Slot> {
         let taken = self.unauthenticated.fetch_add(1, Ordering::Relaxed);
@@ -114,16 +135,34 @@ impl<S: Seam> Shell<S> {
         (taken < Self::SLOTS).then_some(slot)
     }
 
-    /// Tells all tasks to end; none starts any more.
+    /// Tells all tasks to end, with a goodbye where there is time for it; none starts any more.
     pub(crate) fn stop(&self) {
+        self.end_tasks(Connection::close);
+    }
+
+    /// Ends all tasks; nothing that is queued leaves any more.
+    pub(crate) fn halt(&self) {
+        self.end_tasks(Connection::cut);
+    }
+
+    fn end_tasks(&self, end: impl Fn(&Connection)) {
         self.is_stopping.store(true, Ordering::SeqCst);
         self.stopping.notify(usize::MAX);
+        // Cloned, so that nothing is called under the lock.
+        let connections: Vec<Arc<Connection>> = self.roster().values().cloned().collect();
+        connections.iter().for_each(|connection| end(connection));
         drop(
             self.task_token
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
+    }
+
+    /// Closes what hosts listen to: nothing will happen any more.
+    pub(crate) fn fall_silent(&self) {
+        self.announcer.close();
+        self.inbox.close();
     }
 
     /// Completes when the node stops.

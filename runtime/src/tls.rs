@@ -1,9 +1,10 @@
 //! TLS 1.3 as a machine of bytes: four calls over rustls' unbuffered API, and no socket.
 //!
-//! `handshake` and `open` take what the socket yielded, `seal` and `close` append what the socket should send. Whatever
-//! TLS itself wants to say (handshake, alerts, key updates) is appended to the same output, in the order in which it
-//! must be sent. Resumption and tickets are off: a resumed session would outlive the removal of its authority.
-//! Deliberately absent: TLS 1.2, early data, a process-wide crypto provider.
+//! `handshake` and `open` take what the socket yielded, `seal` and `close` append what the socket
+//! should send. Whatever TLS itself wants to say (handshake, alerts, key updates) is appended to
+//! the same output, in the order in which it must be sent. Resumption and tickets are off: a
+//! resumed session would outlive the removal of its authority. Deliberately absent: TLS 1.2, early
+//! data, a process-wide crypto provider.
 
 mod verify;
 
@@ -48,11 +49,14 @@ pub(crate) enum Phase {
 /// One TLS connection.
 pub(crate) struct Session {
     side: Side,
-    /// Received and not yet understood; rustls wants to see the same bytes again until it takes them.
+    /// Received and not yet understood; rustls wants to see the same bytes again until it takes
+    /// them.
     incoming: Vec<u8>,
     /// Plain text that came with the last flight of the handshake.
     early: Vec<u8>,
     is_peer_closed: bool,
+    /// Set once: a session that failed, or said its last word, is never asked again.
+    end: Option<Error>,
 }
 
 enum Side {
@@ -72,7 +76,8 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Checks that key and certificate belong together and that the own authorities vouch for them, in both roles.
+/// Checks that key and certificate belong together and that the own authorities vouch for them, in
+/// both roles.
 pub(crate) fn check(identity: &Identity) -> Result<(), Error> {
     let verifier = PeerVerifier::new(identity, &provider())?;
     verifier.check_own_chain(&identity.chain)?;
@@ -126,10 +131,12 @@ impl Session {
             incoming: Vec::new(),
             early: Vec::new(),
             is_peer_closed: false,
+            end: None,
         }
     }
 
-    /// Takes received bytes (none at first) and appends what must be sent. Also after an error: then an alert.
+    /// Takes received bytes (none at first) and appends what must be sent. Also after an error:
+    /// then an alert.
     pub(crate) fn handshake(&mut self, received: &[u8], out: &mut Vec<u8>) -> Result<Phase, Error> {
         self.incoming.extend_from_slice(received);
         let mut early = std::mem::take(&mut self.early);
@@ -174,7 +181,8 @@ impl Session {
     }
 
     fn write(&mut self, wish: Wish<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-        // `open` leaves no complete record behind, so normally nothing is delivered here; if it is, `open` hands it on.
+        // `open` leaves no complete record behind, so normally nothing is delivered here; if it is,
+        // `open` hands it on.
         let mut early = std::mem::take(&mut self.early);
         let phase = self.pump(wish, out, &mut |plain| early.extend_from_slice(plain));
         self.early = early;
@@ -191,29 +199,70 @@ impl Session {
         out: &mut Vec<u8>,
         deliver: &mut dyn FnMut(&[u8]),
     ) -> Result<Phase, Error> {
+        if let Some(error) = &self.end {
+            return Err(error.clone());
+        }
         let mut taken = 0;
-        let mut failure = None;
         let phase = loop {
-            let unread = &mut self.incoming[taken..];
-            let (discard, turn) = match &mut self.side {
-                Side::Client(c) => advance(c.process_tls_records(unread), &wish, out, deliver),
-                Side::Server(s) => advance(s.process_tls_records(unread), &wish, out, deliver),
-            };
+            let (discard, turn) = self
+                .side
+                .turn(&mut self.incoming[taken..], &wish, out, deliver);
             taken += discard;
             match turn {
                 Turn::Again => {}
                 Turn::PeerClosed => self.is_peer_closed = true,
                 Turn::Stop(phase) => break phase,
-                // The alert that tells the peer why is still to be fetched, once.
-                Turn::Failed(error) if failure.is_none() => failure = Some(error),
-                Turn::Failed(_) => break Phase::PeerClosed,
+                Turn::Failed(error) => {
+                    self.fail(&error, &mut taken, out);
+                    return Err(error);
+                }
             }
         };
         self.incoming.drain(..taken);
-        match failure {
-            Some(error) => Err(error),
-            None if self.is_peer_closed => Ok(Phase::PeerClosed),
-            None => Ok(phase),
+        if matches!(wish, Wish::Close) {
+            self.end = Some(Error::General("the session is closed".into()));
+        }
+        Ok(if self.is_peer_closed {
+            Phase::PeerClosed
+        } else {
+            phase
+        })
+    }
+
+    /// Fetches the alert that tells the peer why. Only as long as there is one: rustls must not see
+    /// the offending bytes again.
+    fn fail(&mut self, error: &Error, taken: &mut usize, out: &mut Vec<u8>) {
+        self.end = Some(error.clone());
+        while self.side.has_output() {
+            let unread = &mut self.incoming[*taken..];
+            let (discard, turn) = self.side.turn(unread, &Wish::Nothing, out, &mut |_late| {});
+            *taken += discard;
+            if !matches!(turn, Turn::Again) {
+                break;
+            }
+        }
+        self.incoming = Vec::new();
+    }
+}
+
+impl Side {
+    fn turn(
+        &mut self,
+        unread: &mut [u8],
+        wish: &Wish<'_>,
+        out: &mut Vec<u8>,
+        deliver: &mut dyn FnMut(&[u8]),
+    ) -> (usize, Turn) {
+        match self {
+            Side::Client(c) => advance(c.process_tls_records(unread), wish, out, deliver),
+            Side::Server(s) => advance(s.process_tls_records(unread), wish, out, deliver),
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        match self {
+            Side::Client(connection) => connection.wants_write(),
+            Side::Server(connection) => connection.wants_write(),
         }
     }
 }
@@ -334,5 +383,162 @@ fn encrypt_needs(error: EncryptError) -> Needs {
     match error {
         EncryptError::InsufficientSize(size) => Needs::Room(size.required_size),
         EncryptError::EncryptExhausted => Needs::NewKeys,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+    use super::*;
+
+    type Issuer = CertifiedIssuer<'static, KeyPair>;
+
+    fn issuer() -> Issuer {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed")
+    }
+
+    fn settings(issuer: &Issuer, name: &str) -> Settings {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        let certificate = params.signed_by(&key, issuer).expect("signed");
+        let (ca, chain, key) = (issuer.pem(), certificate.pem(), key.serialize_pem());
+        let identity = Identity::from_pem(ca.as_bytes(), chain.as_bytes(), key.as_bytes());
+        Settings::new(&identity.expect("in order"), provider()).expect("usable")
+    }
+
+    /// Hands every byte over in pieces of `piece`, until both sides are open or one failed.
+    fn shake(
+        client: &mut Session,
+        server: &mut Session,
+        piece: usize,
+    ) -> (Result<Phase, Error>, Result<Phase, Error>) {
+        let feed = |session: &mut Session, bytes: &[u8], out: &mut Vec<u8>| {
+            let mut phase = session.handshake(&[], out);
+            for part in bytes.chunks(piece) {
+                if phase.is_ok() {
+                    phase = session.handshake(part, out);
+                }
+            }
+            phase
+        };
+        let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+        loop {
+            let here = feed(client, &std::mem::take(&mut to_client), &mut to_server);
+            let there = feed(server, &std::mem::take(&mut to_server), &mut to_client);
+            let is_over = here.is_err() || there.is_err();
+            if is_over || (here == Ok(Phase::Open) && there == Ok(Phase::Open)) {
+                return (here, there);
+            }
+        }
+    }
+
+    fn pair(piece: usize) -> (Session, Session) {
+        let issuer = issuer();
+        let mut client = settings(&issuer, "n1.test.quorate")
+            .client()
+            .expect("a session");
+        let mut server = settings(&issuer, "n2.test.quorate")
+            .server()
+            .expect("a session");
+        assert_eq!(
+            shake(&mut client, &mut server, piece),
+            (Ok(Phase::Open), Ok(Phase::Open))
+        );
+        (client, server)
+    }
+
+    fn opened(session: &mut Session, bytes: &[u8]) -> (Vec<u8>, Result<Phase, Error>) {
+        let (mut plain, mut out) = (Vec::new(), Vec::new());
+        let phase = session.open(bytes, &mut out, |part| plain.extend_from_slice(part));
+        (plain, phase)
+    }
+
+    #[test]
+    fn bytes_in_any_pieces_make_a_session() {
+        for piece in [1, 7, 1000, usize::MAX] {
+            let (mut client, mut server) = pair(piece);
+            let plain: Vec<u8> = (0..100_000_u32)
+                .map(|number| number.to_le_bytes()[0])
+                .collect();
+            let mut wire = Vec::new();
+            client.seal(&plain, &mut wire).expect("open");
+            let mut heard = Vec::new();
+            for part in wire.chunks(piece) {
+                let (some, phase) = opened(&mut server, part);
+                assert_eq!(phase, Ok(Phase::Open));
+                heard.extend(some);
+                // Sealing between two halves of a record disturbs neither direction.
+                server.seal(b".", &mut Vec::new()).expect("open");
+            }
+            assert!(heard == plain, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn the_certificate_says_who_it_is() {
+        let (client, server) = pair(usize::MAX);
+        let name = |session: &Session| {
+            let certificate = session.peer_certificate().expect("mutual");
+            crate::identity::name_of(certificate).expect("ours").node.0
+        };
+        assert_eq!((name(&client), name(&server)), (2, 1));
+    }
+
+    #[test]
+    fn a_failed_session_says_why_once_and_is_never_asked_again() {
+        let (mut client, mut server) = pair(usize::MAX);
+        let mut wire = Vec::new();
+        client.seal(b"hello", &mut wire).expect("open");
+        let last = wire.len() - 1;
+        wire[last] ^= 1;
+        let mut alert = Vec::new();
+        let failed = server.open(&wire, &mut alert, |_| panic!("forged bytes were delivered"));
+        assert_eq!(failed, Err(Error::DecryptError));
+        assert!(!alert.is_empty());
+        let mut out = Vec::new();
+        assert!(server.seal(b"more", &mut out).is_err());
+        assert!(
+            server
+                .open(&wire, &mut out, |_| panic!("a dead session"))
+                .is_err()
+        );
+        assert!(server.close(&mut out).is_err() && out.is_empty());
+        assert!(matches!(
+            opened(&mut client, &alert),
+            (_, Err(Error::AlertReceived(_)))
+        ));
+    }
+
+    #[test]
+    fn a_close_ends_one_direction_for_the_peer() {
+        let (mut client, mut server) = pair(usize::MAX);
+        let mut wire = Vec::new();
+        client.seal(b"last words", &mut wire).expect("open");
+        client.close(&mut wire).expect("open");
+        assert_eq!(
+            opened(&mut server, &wire),
+            (b"last words".to_vec(), Ok(Phase::PeerClosed))
+        );
+    }
+
+    #[test]
+    fn another_cluster_is_refused_by_either_side() {
+        let issuer = issuer();
+        let ours = settings(&issuer, "n1.test.quorate");
+        let theirs = settings(&issuer, "n2.elsewhere.quorate");
+        let (mut client, mut server) = (ours.client(), theirs.server());
+        let (client, server) = (
+            client.as_mut().expect("a session"),
+            server.as_mut().expect("a session"),
+        );
+        let (here, _) = shake(client, server, usize::MAX);
+        let refusal = here.expect_err("refused");
+        assert!(matches!(
+            crate::PeerRefusal::of_tls(&refusal),
+            crate::PeerRefusal::WrongCluster { .. }
+        ));
     }
 }

@@ -1,15 +1,16 @@
-//! The core's notices as log lines.
+//! The core's notices as log lines, at the level of their severity.
 
 use quorate_core::id::NodeId;
 use quorate_core::membership::Fact;
 use quorate_core::notice::Notice;
+use quorate_core::raft;
 
 /// Writes one notice to the log.
 pub(crate) fn notice(node: NodeId, notice: &Notice) {
     match notice {
         Notice::Started { incarnation } => tracing::info!(%node, %incarnation, "started"),
         Notice::Member(fact) => member(node, fact),
-        Notice::Membership(what) => tracing::debug!(%node, ?what, "membership"),
+        Notice::Membership(what) => tracing::warn!(%node, ?what, "membership"),
         Notice::Leadership(standing) => tracing::info!(
             %node,
             term = %standing.term,
@@ -17,7 +18,12 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             leader = ?standing.leader,
             "leadership"
         ),
-        Notice::Raft(what) => tracing::debug!(%node, ?what, "raft"),
+        Notice::Raft(what @ raft::Notice::RoleChanged { .. }) => {
+            tracing::debug!(%node, ?what, "raft");
+        }
+        Notice::Raft(what @ raft::Notice::PeerFault { .. }) => {
+            tracing::warn!(%node, ?what, "raft");
+        }
         Notice::RoleChanged {
             role,
             holder,
@@ -25,14 +31,14 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
         } => {
             tracing::info!(%node, %role, ?holder, %epoch, "role changed hands");
         }
-        Notice::LinkUp { peer, address } => tracing::info!(%node, %peer, %address, "connected"),
-        Notice::LinkDown { peer } => tracing::info!(%node, %peer, "disconnected"),
+        Notice::LinkUp { peer, address } => tracing::debug!(%node, %peer, %address, "connected"),
+        Notice::LinkDown { peer } => tracing::debug!(%node, %peer, "disconnected"),
         Notice::UnknownEntry { index, error } => {
             tracing::warn!(%node, %index, %error, "skipped a committed entry of a newer version");
         }
         Notice::DiskStalled => tracing::warn!(%node, "the disk does not confirm writes"),
         Notice::OutboxDropped { to, messages } => {
-            tracing::warn!(%node, %to, messages, "dropped messages that waited for a connection");
+            tracing::debug!(%node, %to, messages, "dropped messages that waited for a connection");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Nodes for tests: quick timeouts where they only wait, certificates, a directory each, and events to await.
+//! Nodes for tests: quick timeouts where they only wait, certificates, a directory each, and events
+//! to await.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

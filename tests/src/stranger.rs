@@ -1,5 +1,5 @@
-//! A stranger: a plain TLS client that is no node, for knocking at a node's door with whatever certificate and bytes.
-//! It blocks; tests run it on a thread of its own.
+//! A stranger: a plain TLS client that is no node, for knocking at a node's door with whatever
+//! certificate and bytes. It blocks; tests run it on a thread of its own.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,7 +22,8 @@ pub struct Stranger {
 }
 
 impl Stranger {
-    /// Connects, showing `papers` if there are any. In TLS 1.3 a refusal of ours shows only when reading.
+    /// Connects, showing `papers` if there are any. In TLS 1.3 a refusal of ours shows only when
+    /// reading.
     ///
     /// # Errors
     /// When the connection or the handshake fails.

@@ -1,15 +1,17 @@
-//! Clusters of real nodes on loopback: they join, elect, agree, talk, and go on when one of them is gone.
+//! Clusters of real nodes on loopback: they join, elect, agree, talk, and go on when one of them is
+//! gone.
 
 use std::time::Duration;
 
 use quorate_runtime::seam::Seam;
 use quorate_smol::SmolSeam;
-use quorate_tests::cluster::{self, Site, event, leader, members, soon};
+use quorate_tests::cluster::{Site, event, leader, members, soon};
 use quorate_tokio::control::{Command, Effect};
 use quorate_tokio::id::{ClientId, RequestId, RoleName};
 use quorate_tokio::seam::TokioSeam;
 use quorate_tokio::{
-    ClusterEvent, ClusterNetworkManager, Error, MessagePriority, NodeId, Placement, Request,
+    ClusterEvent, ClusterNetworkManager, Error, MessagePriority, NodeId, PeerRefusal, Placement,
+    Request,
 };
 
 type Tokio = quorate_runtime::ClusterNetworkManager<TokioSeam>;
@@ -247,6 +249,60 @@ async fn hosts_exchange_messages_and_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_takes_nothing_pushes_back() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let site = Site::new(directory.path());
+    let sender: ClusterNetworkManager = site.started(1, 1).await;
+    let sleeper: ClusterNetworkManager = site.started(2, 1).await;
+    let (target, address) = (NodeId(2), sleeper.local_addr().expect("it listens"));
+    let mut events = sleeper.subscribe_to_events();
+    let payload = vec![0; 60 * 1024];
+    let mut confirmed: u32 = 0;
+    let refused = loop {
+        let sent = sender.send_message(target, address, &payload);
+        match soon(&TokioSeam::default(), "send", sent).await {
+            Ok(()) => confirmed += 1,
+            Err(error) => break error,
+        }
+        assert!(confirmed < 10_000, "the inbox has no bound");
+    };
+    assert_eq!(refused, Error::Disconnected { target });
+    event::<TokioSeam, _>(&mut events, "the refusal", |event| {
+        matches!(
+            event,
+            ClusterEvent::PeerRefused {
+                reason: PeerRefusal::InboxFull,
+                ..
+            }
+        )
+        .then_some(())
+    })
+    .await;
+    // The other end of the broken connection may still have to learn that it broke.
+    let asked = async {
+        loop {
+            let (class, limit) = (MessagePriority::Normal, Duration::from_secs(20));
+            match sender.request(target, &payload, class, limit).await {
+                Err(Error::Disconnected { .. } | Error::Unreachable { .. }) => {}
+                other => return other,
+            }
+        }
+    };
+    let answer = soon(&TokioSeam::default(), "an answer", asked).await;
+    assert_eq!(answer, Err(Error::PeerBusy { target }));
+    // Nothing that was confirmed is lost, and there is room again.
+    let messages = sleeper.messages();
+    for _ in 0..confirmed {
+        let incoming = soon(&TokioSeam::default(), "message", messages.next()).await;
+        assert_eq!(incoming.expect("it runs").payload.len(), payload.len());
+    }
+    let sent = sender.send_message(target, address, "at last");
+    soon(&TokioSeam::default(), "send", sent)
+        .await
+        .expect("confirmed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn queries_go_round_the_live_nodes() {
     let directory = tempfile::tempdir().expect("a directory");
     let all = three(&Site::new(directory.path())).await;
@@ -337,5 +393,4 @@ async fn a_slow_subscriber_learns_how_much_it_missed() {
     let missed = first.expect_err("it is far behind");
     assert!(missed.count >= 1500 - 1024, "{missed}");
     assert!(slow.next().await.expect("it runs").is_ok());
-    let _ = cluster::PATIENCE;
 }

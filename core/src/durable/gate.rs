@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 
 use crate::id::Lsn;
 
-/// Numbers the records of the durable stream and holds items until everything recorded before them is durable.
+/// Numbers the records of the durable stream and holds items until everything recorded before them
+/// is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gate<T> {
     written: Lsn,

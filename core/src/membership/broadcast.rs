@@ -1,11 +1,11 @@
-//! Dissemination (SWIM §4.1, §4.4): each change is told a bounded number of times, on the back of probes and on gossip
-//! ticks, the least told and then the newest first.
+//! Dissemination (SWIM §4.1, §4.4): each change is told a bounded number of times, on the back of
+//! probes and on gossip ticks, the least told and then the newest first.
 //!
-//! The queue holds ids, not updates: what is told is always the current belief, so a newer update about a node replaces
-//! the older one by itself.
+//! The queue holds ids, not updates: what is told is always the current belief, so a newer update
+//! about a node replaces the older one by itself.
 //!
-//! Invariants: I1 at most one entry per known node, so the queue never outgrows the table. I2 the gossip timer is armed
-//! only while there is something to tell and someone to tell it to.
+//! Invariants: I1 at most one entry per known node, so the queue never outgrows the table. I2 the
+//! gossip timer is armed only while there is something to tell and someone to tell it to.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -72,7 +72,8 @@ impl Queue {
 }
 
 impl Membership {
-    /// Updates on their own: everything was merged already, only what the sender must hear is answered.
+    /// Updates on their own: everything was merged already, only what the sender must hear is
+    /// answered.
     pub(super) fn on_gossip(
         &mut self,
         now: Time,
@@ -113,8 +114,8 @@ impl Membership {
         self.batch(first, PIGGYBACK_MAX)
     }
 
-    /// What `to` must hear about the two of us: a belief about it that it has to refute (Lifeguard's buddy system), and
-    /// our own life when it is in doubt.
+    /// What `to` must hear about the two of us: a belief about it that it has to refute
+    /// (Lifeguard's buddy system), and our own life when it is in doubt.
     pub(super) fn personal(&self, to: NodeId, about_me: bool) -> Vec<Update> {
         let state = self
             .table
@@ -128,9 +129,9 @@ impl Membership {
         theirs.into_iter().chain(ours).collect()
     }
 
-    /// Answers outside of any reply when the sender holds a stale or accusing belief about us, when it is dead to us
-    /// and yet speaks (it must hear that and refute), or when nobody has told us of it. `asks` marks messages that a
-    /// member who left would never send.
+    /// Answers outside of any reply when the sender holds a stale or accusing belief about us, when
+    /// it is dead to us and yet speaks (it must hear that and refute), or when nobody has told us
+    /// of it. `asks` marks messages that a member who left would never send.
     pub(super) fn send_answer(
         &mut self,
         now: Time,

@@ -1,8 +1,9 @@
-//! The full exchange: whoever dials tells all it knows, and is told all in return. It is what makes a join complete at
-//! once and what re-merges partitions, because it carries the dead and the departed as well.
+//! The full exchange: whoever dials tells all it knows, and is told all in return. It is what makes
+//! a join complete at once and what re-merges partitions, because it carries the dead and the
+//! departed as well.
 //!
-//! Invariants: I1 a page holds at most [`UPDATES_MAX`] updates and all but the last say `more`. I2 this node's own life
-//! is on the first page, so the receiver knows whom it talks to.
+//! Invariants: I1 a page holds at most [`UPDATES_MAX`] updates and all but the last say `more`. I2
+//! this node's own life is on the first page, so the receiver knows whom it talks to.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -100,7 +101,8 @@ impl Membership {
 
     /// Opens an exchange.
     pub(super) fn send_join(&mut self, to: NodeId, out: &mut Vec<Output>) {
-        // A node that knows nobody learns from `to` only what its other members know already, so it need not spread it.
+        // A node that knows nobody learns from `to` only what its other members know already, so it
+        // need not spread it.
         if self.table.live().len() == 0 {
             self.newcomer_of = Some(to);
         }
@@ -116,8 +118,8 @@ impl Membership {
         }
     }
 
-    /// Someone speaks whom nobody has told us of: its exchange was lost, or it was forgotten. Ask it, but not more than
-    /// once per probe period, whoever it is.
+    /// Someone speaks whom nobody has told us of: its exchange was lost, or it was forgotten. Ask
+    /// it, but not more than once per probe period, whoever it is.
     pub(super) fn send_join_to_stranger(&mut self, now: Time, to: NodeId, out: &mut Vec<Output>) {
         if now >= self.stranger_allowed_at {
             self.stranger_allowed_at = now + self.config.probe_interval;

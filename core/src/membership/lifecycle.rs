@@ -1,7 +1,9 @@
-//! The life of this node in the cluster: waiting for its boot record, running, leaving, gone, and back again.
+//! The life of this node in the cluster: waiting for its boot record, running, leaving, gone, and
+//! back again.
 //!
-//! Invariants: I1 nothing is sent while waiting. I2 every join and every leave is answered exactly once. I3 a node that
-//! leaves stops judging others; once gone it is silent except for answers to probes.
+//! Invariants: I1 nothing is sent while waiting. I2 every join and every leave is answered exactly
+//! once. I3 a node that leaves stops judging others; once gone it is silent except for answers to
+//! probes.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -124,7 +126,8 @@ impl Membership {
         }
     }
 
-    /// Back after a leave in the same process. What was known is old by now: suspects get their time again.
+    /// Back after a leave in the same process. What was known is old by now: suspects get their
+    /// time again.
     fn become_returned(&mut self, now: Time) {
         self.standing = if self.was_started {
             Standing::Running
@@ -142,7 +145,8 @@ impl Membership {
         }
     }
 
-    /// A message to a node that is leaving or gone: probes are answered with the truth, the rest is not for us.
+    /// A message to a node that is leaving or gone: probes are answered with the truth, the rest is
+    /// not for us.
     pub(super) fn on_received_after_leave(
         &mut self,
         from: NodeId,

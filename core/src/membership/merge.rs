@@ -1,12 +1,14 @@
-//! What a belief of another member changes here (SWIM §4.2): the one place that judges updates and announces facts.
+//! What a belief of another member changes here (SWIM §4.2): the one place that judges updates and
+//! announces facts.
 //!
-//! Invariants: I1 the belief about a node only rises in the lattice (incarnation first, then alive < suspect < dead <
-//! left), so replayed and reordered updates are harmless and all tables converge. I2 the facts about one node
-//! alternate: `Joined`, then `Left` or `Died`, then `Joined` again; `Suspected` and `Refuted` alternate between them.
-//! I3 nobody but this node raises its own incarnation, and it does so above every accusation.
+//! Invariants: I1 the belief about a node only rises in the lattice (incarnation first, then alive
+//! < suspect < dead < left), so replayed and reordered updates are harmless and all tables
+//! converge. I2 the facts about one node alternate: `Joined`, then `Left` or `Died`, then `Joined`
+//! again; `Suspected` and `Refuted` alternate between them. I3 nobody but this node raises its own
+//! incarnation, and it does so above every accusation.
 //!
-//! An address and a zone are a life's own choice, made at its start: they are taken from a higher incarnation only, so
-//! that no two tables can disagree about them for good.
+//! An address and a zone are a life's own choice, made at its start: they are taken from a higher
+//! incarnation only, so that no two tables can disagree about them for good.
 
 use alloc::vec::Vec;
 
@@ -20,8 +22,8 @@ fn supersedes(new: (Incarnation, State), old: (Incarnation, State)) -> bool {
     new > old
 }
 
-/// Full exchanges repeat old verdicts of a side that could not hear the other: a death in one is an accusation here,
-/// which the accused can still refute. Another life of it may well be over.
+/// Full exchanges repeat old verdicts of a side that could not hear the other: a death in one is an
+/// accusation here, which the accused can still refute. Another life of it may well be over.
 fn weakened(mut update: Update, known: Option<&Member>) -> Update {
     let same_life = known.is_some_and(|member| {
         member.state.is_live() && member.incarnation.boot() == update.incarnation.boot()
@@ -33,7 +35,8 @@ fn weakened(mut update: Update, known: Option<&Member>) -> Update {
 }
 
 impl Membership {
-    /// Takes piggybacked and gossiped updates. True when the sender holds a belief about us that it must correct.
+    /// Takes piggybacked and gossiped updates. True when the sender holds a belief about us that it
+    /// must correct.
     pub(super) fn merge(
         &mut self,
         now: Time,
@@ -207,7 +210,8 @@ impl Membership {
         let refutable = update.incarnation < Incarnation(u64::MAX);
         match update.state {
             State::Alive => {
-                // A life of ours that we do not remember: without rising above it we would not be heard.
+                // A life of ours that we do not remember: without rising above it we would not be
+                // heard.
                 if update.incarnation > self.incarnation && refutable {
                     self.refute(update, out);
                 }
@@ -255,7 +259,8 @@ mod tests {
 
     const STATES: [State; 4] = [State::Alive, State::Suspect, State::Dead, State::Left];
 
-    /// One row per state told, one column per state held: is the belief replaced at an equal incarnation?
+    /// One row per state told, one column per state held: is the belief replaced at an equal
+    /// incarnation?
     #[test]
     fn the_lattice_of_state_by_state_by_incarnation() {
         const AT_EQUAL: [[bool; 4]; 4] = [

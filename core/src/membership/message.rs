@@ -1,5 +1,5 @@
-//! What members say to each other. Each message is a struct of its own, so that the frame header names its type and
-//! the codec never meets an unknown variant.
+//! What members say to each other. Each message is a struct of its own, so that the frame header
+//! names its type and the codec never meets an unknown variant.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;

@@ -1,14 +1,17 @@
-//! Membership and failure detection: SWIM (Das, Gupta, Motivala 2002) with refutation, dissemination by piggyback, join
-//! and leave, the buddy, nack and dogpile extensions of Lifeguard, and guaranteed healing of partitions.
+//! Membership and failure detection: SWIM (Das, Gupta, Motivala 2002) with refutation,
+//! dissemination by piggyback, join and leave, the buddy, nack and dogpile extensions of Lifeguard,
+//! and guaranteed healing of partitions.
 //!
 //! What it says is a hint: nothing destructive may follow from it alone.
 //!
-//! Invariants: I1 nothing is sent before [`Input::Started`]. I2 facts about one node alternate (see [`Fact`]). I3 the cost
-//! of a step does not grow with the size of the cluster, except for a full exchange. I4 every collection a peer can
-//! grow is bounded. I5 any partition re-merges, however long it lasted. Each file states its own share of these.
+//! Invariants: I1 nothing is sent before [`Input::Started`]. I2 facts about one node alternate (see
+//! [`Fact`]). I3 the cost of a step does not grow with the size of the cluster, except for a full
+//! exchange. I4 every collection a peer can grow is bounded. I5 any partition re-merges, however
+//! long it lasted. Each file states its own share of these.
 //!
-//! Deliberately absent: Lifeguard's local health multiplier (see `suspicion`), user broadcasts and metadata (they are
-//! the business of a gossip plane of its own), and signed updates (connections are authenticated, members trusted).
+//! Deliberately absent: Lifeguard's local health multiplier (see `suspicion`), user broadcasts and
+//! metadata (they are the business of a gossip plane of its own), and signed updates (connections
+//! are authenticated, members trusted).
 
 mod broadcast;
 mod exchange;
@@ -47,14 +50,16 @@ use crate::id::{Incarnation, NodeId, Peer, Zone};
 use crate::seed::Random;
 use crate::time::{Deadline, Time, Timer, Wake};
 
-/// The most members one node knows, dead and left ones included. Bounds what peers can make it remember.
+/// The most members one node knows, dead and left ones included. Bounds what peers can make it
+/// remember.
 pub const MEMBERS_MAX: usize = 16_384;
 
 /// The knobs of the failure detector. Presets live in `node::config`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Time between two probes of this node. Shorter detects sooner and costs two messages per period.
+    /// Time between two probes of this node. Shorter detects sooner and costs two messages per
+    /// period.
     pub probe_interval: Duration,
     /// How long a direct probe may take before relays are asked; below `probe_interval`.
     pub probe_timeout: Duration,
@@ -68,7 +73,8 @@ pub struct Config {
     pub suspicion_factor: u32,
     /// Each update is told `retransmit_factor` × digits(cluster size) times.
     pub retransmit_factor: u32,
-    /// Time between two attempts to reach a seed or a dead member again; doubles up to `rejoin_interval_max`.
+    /// Time between two attempts to reach a seed or a dead member again; doubles up to
+    /// `rejoin_interval_max`.
     pub rejoin_interval: Duration,
     /// The longest pause between two such attempts: bounds how late a healed partition re-merges.
     pub rejoin_interval_max: Duration,
@@ -134,7 +140,8 @@ impl Member {
 pub enum Input {
     /// Time has passed.
     Tick,
-    /// The own boot record is durable: probing, gossip and joining may begin. Until then nothing is sent.
+    /// The own boot record is durable: probing, gossip and joining may begin. Until then nothing is
+    /// sent.
     Started,
     /// A message over an authenticated connection.
     Received {
@@ -196,8 +203,8 @@ pub enum Output {
     Note(Notice),
 }
 
-/// A change of the member list. Facts about one node alternate: `Left` or `Died` of the old life always precedes
-/// `Joined` of the new one.
+/// A change of the member list. Facts about one node alternate: `Left` or `Died` of the old life
+/// always precedes `Joined` of the new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fact {
     /// A life of a node is now a live member.
@@ -340,8 +347,8 @@ impl Membership {
         }
     }
 
-    /// The one verb. What is due is done on every input, but after it: an answer that arrives together with its timeout
-    /// counts.
+    /// The one verb. What is due is done on every input, but after it: an answer that arrives
+    /// together with its timeout counts.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         self.forgive_lateness(now);
         match input {
@@ -458,8 +465,8 @@ impl Membership {
         }
     }
 
-    /// A node that was stopped for a whole probe period cannot tell a silent member from its own full inbox: it takes
-    /// back the running probe and gives every suspect its time again.
+    /// A node that was stopped for a whole probe period cannot tell a silent member from its own
+    /// full inbox: it takes back the running probe and gives every suspect its time again.
     fn forgive_lateness(&mut self, now: Time) {
         let due = self.deadline().map_or(now, |deadline| deadline.at);
         if now.since(due) >= self.config.probe_interval {

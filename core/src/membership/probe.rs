@@ -1,16 +1,17 @@
-//! Probing (SWIM §3.1): each period one live member is pinged; without an answer in time, relays are asked to ping it;
-//! without an answer by the end of the period, it is accused.
+//! Probing (SWIM §3.1): each period one live member is pinged; without an answer in time, relays
+//! are asked to ping it; without an answer by the end of the period, it is accused.
 //!
-//! Invariants: I1 at most one probe of our own is outstanding. I2 one timer for the period, one for the direct phase.
-//! I3 a broken connection advances a probe but is no verdict, and the extra probes stay below one per period.
+//! Invariants: I1 at most one probe of our own is outstanding. I2 one timer for the period, one for
+//! the direct phase. I3 a broken connection advances a probe but is no verdict, and the extra
+//! probes stay below one per period.
 //!
-//! Deliberately absent: a second channel for datagrams. All messages share one connection per pair of nodes, which is
-//! reliable while it lasts, so memberlist's "stream ping" has no counterpart.
+//! Deliberately absent: a second channel for datagrams. All messages share one connection per pair
+//! of nodes, which is reliable while it lasts, so memberlist's "stream ping" has no counterpart.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::message::{Ack, Message, Nack, Ping, PingReq, State, Update};
+use super::message::{Ack, Gossip, Message, Nack, Ping, PingReq, State, Update};
 use super::{Membership, Output, PeerFault};
 use crate::id::{Incarnation, NodeId};
 use crate::time::{Deadline, Time, Timer, Wake};
@@ -37,14 +38,15 @@ pub(super) struct Prober {
     period: Timer,
     patience: Timer,
     urgent: BTreeSet<NodeId>,
-    /// The last probe was out of turn, so the next is not: flapping links must not starve the sweep.
+    /// The last probe was out of turn, so the next is not: flapping links must not starve the
+    /// sweep.
     was_urgent: bool,
     early_allowed_at: Time,
 }
 
 impl Prober {
-    /// No probe yet. Numbers begin at the life's own incarnation, so that answers meant for an earlier life are told
-    /// from answers to nothing.
+    /// No probe yet. Numbers begin at the life's own incarnation, so that answers meant for an
+    /// earlier life are told from answers to nothing.
     pub(super) fn new(incarnation: Incarnation) -> Prober {
         Prober {
             outstanding: None,
@@ -128,20 +130,21 @@ impl Membership {
             self.prober.outstanding = None;
             self.prober.patience.stop();
             self.stats.acks += 1;
-            self.hear(now, alive, incarnation, out);
+            self.hear(now, from, alive, incarnation, out);
         } else if let Some(expected) = self.relays.target(number) {
             if from != expected || alive != expected {
                 self.report(from, PeerFault::UnexpectedAck, out);
                 return;
             }
-            self.hear(now, alive, incarnation, out);
+            self.hear(now, from, alive, incarnation, out);
             self.send_relayed_ack(number, incarnation, out);
         } else if !self.prober.was_issued(number) {
             self.report(from, PeerFault::UnexpectedAck, out);
         }
     }
 
-    /// The relay lives and did not hear the target either: nothing that the end of the period does not conclude.
+    /// The relay lives and did not hear the target either: nothing that the end of the period does
+    /// not conclude.
     pub(super) fn on_nack(&mut self, now: Time, from: NodeId, nack: Nack, out: &mut Vec<Output>) {
         self.send_answer(now, from, false, false, out);
         if !self.prober.was_issued(nack.probe) {
@@ -207,6 +210,8 @@ impl Membership {
             return;
         }
         self.prober.patience.stop();
+        // By now the first exchange of a newcomer is over, or was lost.
+        self.newcomer_of = None;
         if let Some(failed) = self.prober.outstanding.take() {
             self.stats.failed_pings += 1;
             self.accuse(now, failed.target, failed.incarnation, out);
@@ -216,8 +221,8 @@ impl Membership {
         }
     }
 
-    /// Arms the period exactly while there is someone to probe. The first one is drawn, so that nodes which start
-    /// together do not probe together.
+    /// Arms the period exactly while there is someone to probe. The first one is drawn, so that
+    /// nodes which start together do not probe together.
     pub(super) fn settle_probe(&mut self, now: Time) {
         if self.table.live().len() > 0 && !self.prober.period.is_set() {
             let low = self.config.probe_interval / 10;
@@ -286,25 +291,42 @@ impl Membership {
         self.send(to, Message::Ack(ack), out);
     }
 
-    /// A suspect hears of its suspicion with every message that expects an answer (Lifeguard §IV-C, "buddy system").
+    /// A suspect hears of its suspicion with every message that expects an answer (Lifeguard §IV-C,
+    /// "buddy system").
     pub(super) fn accusation(&self, to: NodeId) -> Vec<Update> {
         self.personal(to, false)
     }
 
-    /// An answer names the incarnation that gave it: one above an accusation refutes it without further messages.
-    fn hear(&mut self, now: Time, alive: NodeId, told: Incarnation, out: &mut Vec<Output>) {
+    /// An answer names the incarnation that gave it. So a probe also finds what dissemination
+    /// missed: one above an accusation refutes it, a new life is asked who it is, and one that is
+    /// behind is told how it is known.
+    fn hear(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        alive: NodeId,
+        told: Incarnation,
+        out: &mut Vec<Output>,
+    ) {
         let Some(believed) = self.table.update(alive) else {
             return;
         };
-        // A newer boot may live elsewhere: that is for its own update to say.
+        let direct = from == alive;
         if believed.incarnation.boot() == told.boot() {
             let update = Update {
                 incarnation: told,
                 state: State::Alive,
                 accuser: None,
-                ..believed
+                ..believed.clone()
             };
             self.learn(now, alive, update, out);
+        } else if direct && told > believed.incarnation {
+            // Another life may live elsewhere: that is for its own update to say.
+            self.send_join_to_stranger(now, alive, out);
+        }
+        if direct && told < believed.incarnation && believed.state == State::Alive {
+            let updates = Vec::from([believed]);
+            self.send(alive, Message::Gossip(Gossip { updates }), out);
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Healing: seeds that are not live and members declared dead are reached for again, for ever, so that any partition
-//! re-merges. SWIM alone never does that once both sides have declared each other dead.
+//! Healing: seeds that are not live and members declared dead are reached for again, for ever, so
+//! that any partition re-merges. SWIM alone never does that once both sides have declared each
+//! other dead.
 //!
-//! Invariants: I1 the timer is armed exactly while a seed is not live or a member is dead. I2 each firing reaches for at
-//! most [`REACHED_PER_FIRING`] of them, round robin, so all get their turn whatever the size of the cluster. I3 the
-//! pause never exceeds `rejoin_interval_max`. I4 a member that left is not reached for. A seed is an address, not a
-//! member: it is dialled for ever, because a restarted seed that knows nobody waits for exactly that.
+//! Invariants: I1 the timer is armed exactly while a seed is not live or a member is dead. I2 each
+//! firing reaches for at most [`REACHED_PER_FIRING`] of them, round robin, so all get their turn
+//! whatever the size of the cluster. I3 the pause never exceeds `rejoin_interval_max`. I4 a member
+//! that left is not reached for. A seed is an address, not a member: it is dialled for ever,
+//! because a restarted seed that knows nobody waits for exactly that.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -158,7 +160,8 @@ impl Membership {
         self.rejoin.looked_at = None;
     }
 
-    /// Arms the timer exactly while someone is missing. Looks through the seeds only when something changed.
+    /// Arms the timer exactly while someone is missing. Looks through the seeds only when something
+    /// changed.
     pub(super) fn settle_rejoin(&mut self, now: Time) {
         let changes = self.table.changes();
         if self.rejoin.looked_at == Some(changes) {
@@ -177,7 +180,8 @@ impl Membership {
         }
     }
 
-    /// Dials an address; when its node is connected already, no new connection would come up, so it is asked directly.
+    /// Dials an address; when its node is connected already, no new connection would come up, so it
+    /// is asked directly.
     fn reach(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
         let Some(node) = self.rejoin.links.nodes.get(&address).copied() else {
             out.push(Output::Dial { address });
@@ -215,7 +219,8 @@ impl Membership {
         None
     }
 
-    /// The next dead member's address that is not chosen already, not our own and not taken over by a live member.
+    /// The next dead member's address that is not chosen already, not our own and not taken over by
+    /// a live member.
     fn next_dead(&mut self, chosen: &[SocketAddr]) -> Option<SocketAddr> {
         for _ in 0..self.table.dead().len().min(LOOKED_AT_MAX) {
             let node = self.table.dead_after(self.rejoin.last_dead)?;

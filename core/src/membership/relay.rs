@@ -1,7 +1,8 @@
 //! Probing on another member's behalf (SWIM §3.1), with the relay's own "no" (Lifeguard §IV-A).
 //!
-//! Invariants: I1 at most one errand per requester and [`RELAYS_MAX`] in all, so no peer can make us ping without
-//! bound. I2 every errand ends with exactly one `Ack` or `Nack` to its requester, unless a newer one replaces it.
+//! Invariants: I1 at most one errand per requester and [`RELAYS_MAX`] in all, so no peer can make
+//! us ping without bound. I2 every errand ends with exactly one `Ack` or `Nack` to its requester,
+//! unless a newer one replaces it.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -99,7 +100,8 @@ impl Membership {
             probe,
             target,
         };
-        // The requester waits for the rest of its period; a fifth of it is left for our answer to travel.
+        // The requester waits for the rest of its period; a fifth of it is left for our answer to
+        // travel.
         let rest = self
             .config
             .probe_interval

@@ -1,13 +1,16 @@
-//! Suspicion before death (SWIM §4.2), shortened when members accuse independently (Lifeguard §IV-B, "dogpile").
+//! Suspicion before death (SWIM §4.2), shortened when members accuse independently (Lifeguard
+//! §IV-B, "dogpile").
 //!
-//! Whoever learns of a suspicion, by its own probe or by gossip, times it; so a death is declared even when the accuser
-//! dies as well. Confirmations cut the time in steps down to a half: with more witnesses it is less likely that the
-//! accuser is the sick one.
+//! Whoever learns of a suspicion, by its own probe or by gossip, times it; so a death is declared
+//! even when the accuser dies as well. Confirmations cut the time in steps down to a half: with
+//! more witnesses it is less likely that the accuser is the sick one.
 //!
-//! Invariants: I1 a member is suspect in the table exactly when a suspicion is held here. I2 an accuser counts once.
+//! Invariants: I1 a member is suspect in the table exactly when a suspicion is held here. I2 an
+//! accuser counts once.
 //!
-//! Deliberately absent: Lifeguard's local health multiplier. Instead a node that finds itself late by a whole probe
-//! period gives every suspect its full time again, once, because the missing answers may lie in its own inbox.
+//! Deliberately absent: Lifeguard's local health multiplier. Instead a node that finds itself late
+//! by a whole probe period gives every suspect its full time again, once, because the missing
+//! answers may lie in its own inbox.
 
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -83,8 +86,8 @@ impl Suspicions {
         Some((node, suspicion.and_then(|it| it.accusers.first().copied())))
     }
 
-    /// Gives every suspect its full time again; only once each unless `always`, so that a driver that is late on every
-    /// tick still comes to a verdict.
+    /// Gives every suspect its full time again; only once each unless `always`, so that a driver
+    /// that is late on every tick still comes to a verdict.
     pub(super) fn postpone(&mut self, now: Time, always: bool) {
         for (node, suspicion) in &mut self.held {
             if !suspicion.postponed || always {
@@ -102,7 +105,8 @@ impl Suspicions {
 }
 
 impl Membership {
-    /// A probe of `node` failed: accuse the incarnation that was probed, or confirm what others found.
+    /// A probe of `node` failed: accuse the incarnation that was probed, or confirm what others
+    /// found.
     pub(super) fn accuse(
         &mut self,
         now: Time,

@@ -1,11 +1,12 @@
-//! The order in which live members are probed (SWIM §4.3): a random round robin, so that every member is probed once
-//! per sweep and a crash is noticed within two sweeps at worst.
+//! The order in which live members are probed (SWIM §4.3): a random round robin, so that every
+//! member is probed once per sweep and a crash is noticed within two sweeps at worst.
 //!
-//! The shuffle is drawn lazily: each step swaps one random unvisited member to the front (Fisher-Yates, one step at a
-//! time). So a sweep is a uniform permutation, a new member enters at a random place of what is left of it, and no step
-//! touches more than two slots.
+//! The shuffle is drawn lazily: each step swaps one random unvisited member to the front
+//! (Fisher-Yates, one step at a time). So a sweep is a uniform permutation, a new member enters at
+//! a random place of what is left of it, and no step touches more than two slots.
 //!
-//! Invariants: I1 `slots[order[i]] == i` for all i. I2 `order[..visited]` was probed in this sweep, the rest was not.
+//! Invariants: I1 `slots[order[i]] == i` for all i. I2 `order[..visited]` was probed in this sweep,
+//! the rest was not.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -13,7 +14,8 @@ use alloc::vec::Vec;
 use crate::id::NodeId;
 use crate::seed::Random;
 
-/// The live members other than this node, in probe order; also the urn from which relays and gossip targets are drawn.
+/// The live members other than this node, in probe order; also the urn from which relays and gossip
+/// targets are drawn.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Sweep {
     order: Vec<NodeId>,

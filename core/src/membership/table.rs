@@ -1,10 +1,11 @@
-//! The member table and its indices, each kept up to date by one change at a time, so that no step scans all members.
+//! The member table and its indices, each kept up to date by one change at a time, so that no step
+//! scans all members.
 //!
 //! The table stores beliefs and judges nothing; `merge` decides what supersedes what.
 //!
-//! Invariants: I1 this node is always in the table, and in no index. I2 the sweep holds exactly the other live (alive
-//! or suspect) members. I3 at most `tombstones_max` others are dead or left, the oldest are forgotten. I4 at most
-//! [`MEMBERS_MAX`] entries.
+//! Invariants: I1 this node is always in the table, and in no index. I2 the sweep holds exactly the
+//! other live (alive or suspect) members. I3 at most `tombstones_max` others are dead or left, the
+//! oldest are forgotten. I4 at most [`MEMBERS_MAX`] entries.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;

@@ -1,9 +1,9 @@
 //! Elections (Raft thesis §3.4, §9.6) and the changes of role.
 //!
-//! A voter that hears no leader first asks whether it could win (pre-vote, which changes nothing anywhere), then takes
-//! a new term, votes for itself and, once that is durable, asks for votes (I2). Pre-vote alone lets a leader that can
-//! send but not receive reign for ever, check-quorum alone lets a deaf node raise terms for ever; together they are
-//! stable, so neither is an option.
+//! A voter that hears no leader first asks whether it could win (pre-vote, which changes nothing
+//! anywhere), then takes a new term, votes for itself and, once that is durable, asks for votes
+//! (I2). Pre-vote alone lets a leader that can send but not receive reign for ever, check-quorum
+//! alone lets a deaf node raise terms for ever; together they are stable, so neither is an option.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -64,7 +64,8 @@ impl Raft {
             Part::Follower if self.leader.is_some() && self.heard.is_none() => Cause::LeaderDown,
             Part::Follower => Cause::Silence(now.since(self.quiet_since)),
             Part::Candidate(ballot) if !ballot.has_yes_of(self.me) => {
-                // The disk has not even taken its own vote: a further term would only wait behind it.
+                // The disk has not even taken its own vote: a further term would only wait behind
+                // it.
                 self.arm_election(now);
                 return;
             }
@@ -177,7 +178,8 @@ impl Raft {
         }
     }
 
-    /// The failure detector spoke against the leader: others may be elected, and this node asks soon.
+    /// The failure detector spoke against the leader: others may be elected, and this node asks
+    /// soon.
     pub(super) fn doubt_leader(&mut self, now: Time) {
         self.heard = None;
         let soonest = self.config.election_timeout_min / 3;
@@ -285,7 +287,8 @@ impl Raft {
             last_index,
             last_term,
         });
-        // The request is a promise (I2): it says "my log reaches here, and I shall not campaign in this term again".
+        // The request is a promise (I2): it says "my log reaches here, and I shall not campaign in
+        // this term again".
         for to in self.others() {
             let message = message.clone();
             out.push(Output::Promise { to, message });
@@ -318,8 +321,8 @@ impl Raft {
         self.voters.contains(&self.me)
     }
 
-    /// Whether a leader is alive as far as this node knows, so that nobody else should be elected (I6). A leader is
-    /// sure of itself until the quorum check deposes it.
+    /// Whether a leader is alive as far as this node knows, so that nobody else should be elected
+    /// (I6). A leader is sure of itself until the quorum check deposes it.
     fn hears_leader(&self, now: Time) -> bool {
         let is_fresh = |heard| now.since(heard) < self.config.election_timeout_min;
         match self.part {

@@ -1,6 +1,7 @@
 //! The follower's side of replication (Raft thesis §3.5, §3.6).
 //!
-//! A message is judged before anything is changed: one that breaks a rule leaves no trace but a notice.
+//! A message is judged before anything is changed: one that breaks a rule leaves no trace but a
+//! notice.
 
 use alloc::vec::Vec;
 
@@ -42,7 +43,8 @@ impl Raft {
         self.take_entries(from, append, out);
     }
 
-    /// Everything that can be wrong with the message itself or in the light of what is committed here.
+    /// Everything that can be wrong with the message itself or in the light of what is committed
+    /// here.
     fn judge_append(&self, from: NodeId, append: &Append) -> Result<(), PeerFault> {
         if from == self.me || !self.voters.contains(&from) {
             return Err(PeerFault::NotAVoter);
@@ -74,7 +76,8 @@ impl Raft {
     fn take_entries(&mut self, from: NodeId, append: Append, out: &mut Vec<Output>) {
         let (prev, prev_term) = (append.prev_index, append.prev_term);
         if self.log.term_at(prev) != Some(prev_term) {
-            // Entries of a later term than the leader's at `prev` cannot be in its log at or before `prev`.
+            // Entries of a later term than the leader's at `prev` cannot be in its log at or before
+            // `prev`.
             let index = self.log.last_at_most(LogIndex(prev.0 - 1), prev_term);
             let term = self.log.term_at(index).unwrap_or_default();
             let outcome = AppendOutcome::Conflict { index, term };

@@ -43,7 +43,8 @@ impl Log {
         (last_term, last_index) >= (self.last_term(), self.last_index())
     }
 
-    /// The last index at or below `index` whose term is at most `term`; both sides of a conflict walk back with it.
+    /// The last index at or below `index` whose term is at most `term`; both sides of a conflict
+    /// walk back with it.
     pub(super) fn last_at_most(&self, index: LogIndex, term: Term) -> LogIndex {
         let end = count(index).min(self.entries.len());
         LogIndex(self.entries[..end].partition_point(|entry| entry.term <= term) as u64)

@@ -1,4 +1,5 @@
-//! What voters say to each other (Raft thesis §3, §9.6). One struct per message, so that the frame header names its type.
+//! What voters say to each other (Raft thesis §3, §9.6). One struct per message, so that the frame
+//! header names its type.
 
 use alloc::vec::Vec;
 
@@ -18,8 +19,8 @@ pub struct Entry {
     pub data: Payload,
 }
 
-/// The messages of the consensus protocol. `Vote`, a granted `VoteReply` and a matched `AppendReply` promise something
-/// and leave only when what they promise is durable.
+/// The messages of the consensus protocol. `Vote`, a granted `VoteReply` and a matched
+/// `AppendReply` promise something and leave only when what they promise is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// "Would you vote for me in `term`?" Changes nothing at the receiver (thesis §9.6).
@@ -112,8 +113,9 @@ pub enum AppendOutcome {
         /// The last equal index.
         index: LogIndex,
     },
-    /// The entry at `prev_index` is missing or of another term. The leader goes back to the last of its own entries at
-    /// or below `index` whose term is at most `term`: a whole term per round trip.
+    /// The entry at `prev_index` is missing or of another term. The leader goes back to the last of
+    /// its own entries at or below `index` whose term is at most `term`: a whole term per round
+    /// trip.
     Conflict {
         /// The highest index that may still match.
         index: LogIndex,

@@ -1,26 +1,31 @@
-//! Raft: pre-vote and check-quorum election, log replication, commit and recovery (Raft thesis §3, §9.6, §6.2).
+//! Raft: pre-vote and check-quorum election, log replication, commit and recovery (Raft thesis §3,
+//! §9.6, §6.2).
 //!
-//! The machine never sees the disk. What it writes goes out as [`Output::Persist`], what depends on the writes as
-//! [`Output::Promise`]; the composition holds a promise until everything persisted before it is durable. A promise to
-//! itself comes back as a message: so its own vote and its own acknowledgement count exactly when they are durable.
+//! The machine never sees the disk. What it writes goes out as [`Output::Persist`], what depends on
+//! the writes as [`Output::Promise`]; the composition holds a promise until everything persisted
+//! before it is durable. A promise to itself comes back as a message: so its own vote and its own
+//! acknowledgement count exactly when they are durable.
 //!
-//! * I1. At most one vote per term, durable before it is known to anyone, so at most one leader per term (§3.4).
-//! * I2. A node asks for votes, and leads, only after its own vote is durable. Otherwise it could crash, forget the
-//!   term with a part of its log, campaign in the same term again and be elected by answers to its first request,
-//!   which were given to a longer log.
-//! * I3. A leader never changes its own entries; a follower removes entries only on a conflicting term, and never a
-//!   committed one (§3.5).
-//! * I4. An acknowledgement is a promise even when its message brought nothing new: what it claims may be unsynced.
-//! * I5. Only an entry of the current term is committed by counting (§3.6.2). The commit index never decreases, and
-//!   each entry is handed out once, in order.
-//! * I6. A voter that hears a leader refuses to elect another one and keeps its term (§6.2, §9.6); a leader that does
-//!   not hear a majority stops leading.
+//! * I1. At most one vote per term, durable before it is known to anyone, so at most one leader per
+//!   term (§3.4).
+//! * I2. A node asks for votes, and leads, only after its own vote is durable. Otherwise it could
+//!   crash, forget the term with a part of its log, campaign in the same term again and be elected
+//!   by answers to its first request, which were given to a longer log.
+//! * I3. A leader never changes its own entries; a follower removes entries only on a conflicting
+//!   term, and never a committed one (§3.5).
+//! * I4. An acknowledgement is a promise even when its message brought nothing new: what it claims
+//!   may be unsynced.
+//! * I5. Only an entry of the current term is committed by counting (§3.6.2). The commit index
+//!   never decreases, and each entry is handed out once, in order.
+//! * I6. A voter that hears a leader refuses to elect another one and keeps its term (§6.2, §9.6);
+//!   a leader that does not hear a majority stops leading.
 //!
-//! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the leader) over `progress`
-//! (what it knows of one follower), `log`.
+//! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
+//! leader) over `progress` (what it knows of one follower), `log`.
 //!
-//! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory), changes of the
-//! voters, leadership transfer, and reads (a caller that needs one proposes an entry).
+//! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory),
+//! changes of the voters, leadership transfer, and reads (a caller that needs one proposes an
+//! entry).
 
 mod election;
 mod follow;
@@ -136,8 +141,9 @@ pub enum Input {
         /// The node.
         node: NodeId,
     },
-    /// A node is declared dead or its connection broke. A hint: it may shorten the wait before a pre-vote, and lets
-    /// this node answer others' pre-votes as if the leader were silent; it never lengthens anything.
+    /// A node is declared dead or its connection broke. A hint: it may shorten the wait before a
+    /// pre-vote, and lets this node answer others' pre-votes as if the leader were silent; it never
+    /// lengthens anything.
     PeerDown {
         /// The node.
         node: NodeId,
@@ -156,7 +162,8 @@ pub enum Output {
         /// What.
         message: Message,
     },
-    /// Send once everything persisted so far is durable. Also to itself: its own vote, its own acknowledgement.
+    /// Send once everything persisted so far is durable. Also to itself: its own vote, its own
+    /// acknowledgement.
     Promise {
         /// To whom.
         to: NodeId,
@@ -420,8 +427,8 @@ impl Raft {
         self.log.last_index()
     }
 
-    /// As leader: whether a majority answered within the last election timeout. As follower: whether a leader is known
-    /// and was heard within it.
+    /// As leader: whether a majority answered within the last election timeout. As follower:
+    /// whether a leader is known and was heard within it.
     #[must_use]
     pub fn has_quorum(&self, now: Time) -> bool {
         let heard = match &self.part {

@@ -1,4 +1,5 @@
-//! Planted bugs that the simulator's checkers must catch. Without the feature `mutants` none can be planted.
+//! Planted bugs that the simulator's checkers must catch. Without the feature `mutants` none can be
+//! planted.
 
 use super::Raft;
 

@@ -1,12 +1,14 @@
 //! What a leader knows of one follower (Raft thesis §3.5, §10.2.1).
 //!
-//! A follower is *probed* until an answer shows where its log equals the leader's: one message at a time. From then on
-//! it is *replicated* to: messages follow each other without waiting. In both states `next - 1` is the `prev_index` of
-//! the next message, so a heartbeat asks "do you have everything I sent?", and the answer reveals a lost message.
+//! A follower is *probed* until an answer shows where its log equals the leader's: one message at a
+//! time. From then on it is *replicated* to: messages follow each other without waiting. In both
+//! states `next - 1` is the `prev_index` of the next message, so a heartbeat asks "do you have
+//! everything I sent?", and the answer reveals a lost message.
 //!
-//! * `matched` counts for commitment, so only the follower's durable answers raise it, whatever round they answer.
-//! * Everything else is believed only from rounds since the last step back: a burst behind one lost message is
-//!   answered with a burst of conflicts, of which the first says it all.
+//! * `matched` counts for commitment, so only the follower's durable answers raise it, whatever
+//!   round they answer.
+//! * Everything else is believed only from rounds since the last step back: a burst behind one lost
+//!   message is answered with a burst of conflicts, of which the first says it all.
 
 use alloc::collections::VecDeque;
 
@@ -25,13 +27,15 @@ pub(super) struct Progress {
     matched: LogIndex,
     next: LogIndex,
     flow: Flow,
-    /// The last index of each unanswered message with entries; in order, bounded by the configuration.
+    /// The last index of each unanswered message with entries; in order, bounded by the
+    /// configuration.
     in_flight: VecDeque<LogIndex>,
     /// The highest index that any message claimed or carried: no honest answer exceeds it.
     sent: LogIndex,
     /// The first round after the last step back.
     since: u64,
-    /// The last round that was sent when `matched` was raised: only a later one can tell that the match is lost.
+    /// The last round that was sent when `matched` was raised: only a later one can tell that the
+    /// match is lost.
     proven: u64,
     heard: Option<Time>,
 }
@@ -106,7 +110,8 @@ impl Progress {
         }
     }
 
-    /// The follower's log equals ours at most up to `hint`. True when a probe further back is worth sending now.
+    /// The follower's log equals ours at most up to `hint`. True when a probe further back is worth
+    /// sending now.
     pub(super) fn on_conflict(&mut self, round: u64, hint: LogIndex, round_last: u64) -> bool {
         if round < self.since {
             return false;
@@ -115,8 +120,9 @@ impl Progress {
             if round <= self.proven {
                 return false;
             }
-            // The question was asked after the acknowledgement came, so the follower lost what it had acknowledged:
-            // its disk was replaced. It must be brought up again from where it stands.
+            // The question was asked after the acknowledgement came, so the follower lost what it
+            // had acknowledged: its disk was replaced. It must be brought up again from where it
+            // stands.
             self.matched = hint;
         }
         let was = (self.flow, self.next);

@@ -1,8 +1,10 @@
-//! The leader's side: replication, commitment, heartbeats and the quorum check (Raft thesis §3.5, §3.6.2, §6.2).
+//! The leader's side: replication, commitment, heartbeats and the quorum check (Raft thesis §3.5,
+//! §3.6.2, §6.2).
 //!
-//! A message carries entries, the commit index and the proof of life at once. A heartbeat is a message without entries
-//! that claims everything sent before it, so its answer tells of any loss. When a commit index advances, those with
-//! nothing on its way hear of it at once, the others with their next message.
+//! A message carries entries, the commit index and the proof of life at once. A heartbeat is a
+//! message without entries that claims everything sent before it, so its answer tells of any loss.
+//! When a commit index advances, those with nothing on its way hear of it at once, the others with
+//! their next message.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -265,7 +267,8 @@ impl Raft {
         }
     }
 
-    /// Appends one entry of the current term; the leader's own acknowledgement comes back when it is durable.
+    /// Appends one entry of the current term; the leader's own acknowledgement comes back when it
+    /// is durable.
     fn append_own(&mut self, data: Payload, out: &mut Vec<Output>) {
         let index = self.log.last_index().next();
         let term = self.term;

@@ -17,21 +17,21 @@ use quorate_core::time::Time;
 const HOP: u64 = 1;
 
 /// A cluster of recorded nodes.
-pub struct Cluster {
-    pub now: u64,
-    pub nodes: BTreeMap<u64, Recorder>,
+pub(crate) struct Cluster {
+    pub(crate) now: u64,
+    pub(crate) nodes: BTreeMap<u64, Recorder>,
     disks: BTreeMap<u64, Vec<(Lsn, Record)>>,
     links: BTreeMap<LinkId, (LinkId, u64)>,
     queue: BTreeMap<(u64, u64), (u64, Event)>,
     counter: u64,
-    pub answers: BTreeMap<Ticket, Result<Answer, Refusal>>,
-    pub notices: Vec<(u64, u64, Notice)>,
+    pub(crate) answers: BTreeMap<Ticket, Result<Answer, Refusal>>,
+    pub(crate) notices: Vec<(u64, u64, Notice)>,
     voters: u64,
     seed: u64,
 }
 
 impl Cluster {
-    pub fn new(voters: u64, seed: u64) -> Cluster {
+    pub(crate) fn new(voters: u64, seed: u64) -> Cluster {
         let mut cluster = Cluster {
             now: 0,
             nodes: BTreeMap::new(),
@@ -51,8 +51,12 @@ impl Cluster {
     }
 
     /// Starts a node from what its disk holds.
-    pub fn start(&mut self, node: u64) {
-        let mut config = Config::lan(ClusterId::new("test").unwrap(), NodeId(node), address(node));
+    pub(crate) fn start(&mut self, node: u64) {
+        let mut config = Config::lan(
+            ClusterId::new("test").expect("a name"),
+            NodeId(node),
+            address(node),
+        );
         config.voters = (1..=self.voters).map(NodeId).collect();
         config.roles = vec![RoleSpec {
             name: primary(),
@@ -83,7 +87,7 @@ impl Cluster {
     }
 
     /// Kills a node: its unfinished writes and its connections are gone.
-    pub fn kill(&mut self, node: u64) {
+    pub(crate) fn kill(&mut self, node: u64) {
         self.nodes.remove(&node);
         self.queue.retain(|_, (to, _)| *to != node);
         let lost: Vec<LinkId> = self
@@ -97,7 +101,7 @@ impl Cluster {
         }
     }
 
-    pub fn command(&mut self, node: u64, command: Command) -> Ticket {
+    pub(crate) fn command(&mut self, node: u64, command: Command) -> Ticket {
         self.counter += 1;
         let ticket = Ticket(self.counter);
         self.step(node, Event::Command { ticket, command });
@@ -105,7 +109,12 @@ impl Cluster {
     }
 
     /// Runs until `done`, or panics after `limit` milliseconds.
-    pub fn run_until(&mut self, limit: u64, what: &str, mut done: impl FnMut(&Cluster) -> bool) {
+    pub(crate) fn run_until(
+        &mut self,
+        limit: u64,
+        what: &str,
+        mut done: impl FnMut(&Cluster) -> bool,
+    ) {
         let end = self.now + limit;
         while !done(self) {
             assert!(self.now < end, "{limit} ms are over before {what}");
@@ -113,18 +122,18 @@ impl Cluster {
         }
     }
 
-    pub fn run_for(&mut self, millis: u64) {
+    pub(crate) fn run_for(&mut self, millis: u64) {
         for _ in 0..millis {
             self.run_one_milli();
         }
     }
 
-    pub fn node(&self, node: u64) -> &Node {
+    pub(crate) fn node(&self, node: u64) -> &Node {
         self.nodes[&node].node()
     }
 
     /// The leader all running nodes agree on.
-    pub fn leader(&self) -> Option<u64> {
+    pub(crate) fn leader(&self) -> Option<u64> {
         let known: Vec<_> = self
             .nodes
             .values()
@@ -258,13 +267,13 @@ impl Cluster {
     }
 }
 
-pub fn address(node: u64) -> SocketAddr {
+pub(crate) fn address(node: u64) -> SocketAddr {
     SocketAddr::from((
         [127, 0, 0, 1],
         7000 + u16::try_from(node).expect("a small id"),
     ))
 }
 
-pub fn primary() -> RoleName {
+pub(crate) fn primary() -> RoleName {
     RoleName::new("primary").expect("a name")
 }

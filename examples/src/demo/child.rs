@@ -1,4 +1,5 @@
-//! One node: a process of its own that serves writes while it holds the role, reports what it sees and takes orders.
+//! One node: a process of its own that serves writes while it holds the role, reports what it sees
+//! and takes orders.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::talk::{Order, Report, Write, Written};
 
 /// How a node is started; the demo starts its nodes itself.
 #[derive(Clone, Debug, Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The directory of its certificate, key and log.
     #[arg(long)]
     home: PathBuf,
@@ -32,7 +33,7 @@ pub struct Arguments {
 }
 
 /// Why a node did not start.
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// Somebody else listens on its port.
     PortBusy,
     /// Anything else.
@@ -40,7 +41,7 @@ pub enum Trouble {
 }
 
 /// The role of the demo.
-pub fn primary() -> RoleName {
+pub(crate) fn primary() -> RoleName {
     RoleName::new("primary").unwrap_or_else(|_| unreachable!("the name is well formed"))
 }
 
@@ -48,7 +49,7 @@ pub fn primary() -> RoleName {
 ///
 /// # Errors
 /// [`Trouble`] says why it does not run.
-pub async fn start(
+pub(crate) async fn start(
     home: &Path,
     listen: SocketAddr,
     voters: u64,
@@ -81,7 +82,7 @@ fn trouble(error: StartError) -> Trouble {
 }
 
 /// Runs a node until its standard input ends.
-pub async fn run(arguments: Arguments) -> ExitCode {
+pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let manager = match start(&arguments.home, arguments.listen, arguments.voters).await {
         Ok(manager) => manager,
         Err(Trouble::PortBusy) => {
@@ -186,7 +187,8 @@ async fn answer(manager: &ClusterNetworkManager, incoming: Incoming) {
     }
 }
 
-/// Writes under the epoch this node holds the role under. Should the role move in the meantime, the log refuses it.
+/// Writes under the epoch this node holds the role under. Should the role move in the meantime, the
+/// log refuses it.
 async fn write_as_holder(manager: &ClusterNetworkManager, write: Write) -> Written {
     let role = manager.role(&primary()).await.ok().flatten();
     let Some(state) = role else {

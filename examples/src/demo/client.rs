@@ -1,9 +1,10 @@
-//! The client: a node of its own without a vote, that sends a steady stream of commands to whoever holds the role and
-//! counts what is acknowledged.
+//! The client: a node of its own without a vote, that sends a steady stream of commands to whoever
+//! holds the role and counts what is acknowledged.
 //!
-//! Each worker writes its own register, one command at a time, and repeats a command under the same request number until
-//! it is acknowledged. So at the end the version of its register must equal the number of its commands: fewer means an
-//! acknowledged command was lost, more means one took effect twice.
+//! Each worker writes its own register, one command at a time, and repeats a command under the same
+//! request number until it is acknowledged. So at the end the version of its register must equal
+//! the number of its commands: fewer means an acknowledged command was lost, more means one took
+//! effect twice.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use crate::cluster::free_address;
 use crate::talk::{Write, Written};
 
 /// The client's node number; the voters are numbered from 1.
-pub const NODE: u64 = 100;
+pub(crate) const NODE: u64 = 100;
 /// Commands under way at a time.
 const WORKERS: u64 = 8;
 /// How long one attempt may take before it is repeated.
@@ -33,31 +34,31 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What has been acknowledged so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Commands.
-    pub acknowledged: u64,
+    pub(crate) acknowledged: u64,
     /// The last one.
-    pub last: Option<Instant>,
+    pub(crate) last: Option<Instant>,
     /// The longest time between two.
-    pub longest_gap: Duration,
+    pub(crate) longest_gap: Duration,
 }
 
 /// What the registers say at the end.
 #[derive(Clone, Copy, Debug)]
-pub struct Audit {
+pub(crate) struct Audit {
     /// Commands acknowledged.
-    pub acknowledged: u64,
+    pub(crate) acknowledged: u64,
     /// Of them, those that are not in the registers.
-    pub lost: u64,
+    pub(crate) lost: u64,
     /// Commands that took effect more than once.
-    pub doubled: u64,
+    pub(crate) doubled: u64,
     /// The longest time without an acknowledgement.
-    pub longest_gap: Duration,
+    pub(crate) longest_gap: Duration,
 }
 
 /// The client.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     manager: ClusterNetworkManager,
     progress: watch::Sender<Progress>,
     stopping: std::sync::Arc<AtomicBool>,
@@ -69,7 +70,7 @@ impl Client {
     ///
     /// # Errors
     /// When the node cannot be started.
-    pub async fn start_node(
+    pub(crate) async fn start_node(
         directory: &Path,
         voters: u64,
         seeds: Vec<SocketAddr>,
@@ -99,7 +100,7 @@ impl Client {
     ///
     /// # Errors
     /// When it does not get to know it within `patience`.
-    pub async fn ready(&self, patience: Duration) -> io::Result<()> {
+    pub(crate) async fn ready(&self, patience: Duration) -> io::Result<()> {
         let deadline = Instant::now() + patience;
         while self.holder().is_none() {
             if Instant::now() > deadline {
@@ -111,7 +112,7 @@ impl Client {
     }
 
     /// Lets the commands flow.
-    pub fn start(&self) {
+    pub(crate) fn start(&self) {
         let mut workers = self
             .workers
             .lock()
@@ -123,7 +124,7 @@ impl Client {
     }
 
     /// What has been acknowledged so far.
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         *self.progress.borrow()
     }
 
@@ -131,7 +132,7 @@ impl Client {
     ///
     /// # Errors
     /// When there is none for a minute.
-    pub async fn served_by_another(&self, node: u64, since: Instant) -> io::Result<Instant> {
+    pub(crate) async fn served_by_another(&self, node: u64, since: Instant) -> io::Result<Instant> {
         let mut progress = self.progress.subscribe();
         let served = async {
             loop {
@@ -157,7 +158,7 @@ impl Client {
     ///
     /// # Errors
     /// When a command was never acknowledged, or the registers cannot be read.
-    pub async fn finish(&self) -> io::Result<Audit> {
+    pub(crate) async fn finish(&self) -> io::Result<Audit> {
         self.stopping.store(true, Ordering::Relaxed);
         let workers = {
             let mut workers = self
@@ -171,7 +172,8 @@ impl Client {
             .await
             .into_iter()
             .collect::<io::Result<Vec<u64>>>()?;
-        // The barrier stands behind every acknowledged command in the log: once it is applied here, so are they.
+        // The barrier stands behind every acknowledged command in the log: once it is applied here,
+        // so are they.
         self.manager
             .propose(control::Command::Barrier)
             .await
@@ -201,12 +203,12 @@ impl Client {
     }
 
     /// Stops the client's node.
-    pub async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.manager.shutdown().await;
     }
 
     /// Who holds the role, as far as the client knows.
-    pub fn holder(&self) -> Option<NodeId> {
+    pub(crate) fn holder(&self) -> Option<NodeId> {
         let request = Request {
             role: Some(child::primary()),
         };

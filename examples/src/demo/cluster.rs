@@ -18,17 +18,17 @@ const PORTS_TRIED_MAX: usize = 20;
 
 /// A report, by whom and when it was read.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// When.
-    pub at: Instant,
+    pub(crate) at: Instant,
     /// By which node.
-    pub by: u64,
+    pub(crate) by: u64,
     /// What.
-    pub report: Report,
+    pub(crate) report: Report,
 }
 
 /// The processes of the cluster.
-pub struct Cluster {
+pub(crate) struct Cluster {
     directory: PathBuf,
     voters: u64,
     processes: BTreeMap<u64, Process>,
@@ -48,7 +48,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When a process cannot be started.
-    pub fn start(directory: &Path, voters: u64) -> io::Result<Cluster> {
+    pub(crate) fn start(directory: &Path, voters: u64) -> io::Result<Cluster> {
         let (report_to, reports) = mpsc::unbounded_channel();
         let processes = (1..=voters).map(|node| Ok((node, Process::idle()?)));
         let processes = processes.collect::<io::Result<BTreeMap<_, _>>>()?;
@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// Where the nodes listen.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.processes
             .values()
             .map(|process| process.address)
@@ -77,7 +77,7 @@ impl Cluster {
     }
 
     /// The operating system's number of a running node.
-    pub fn pid(&self, node: u64) -> Option<u32> {
+    pub(crate) fn pid(&self, node: u64) -> Option<u32> {
         self.processes.get(&node)?.child.as_ref()?.id()
     }
 
@@ -85,7 +85,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When it cannot be killed.
-    pub async fn kill(&mut self, node: u64) -> io::Result<Instant> {
+    pub(crate) async fn kill(&mut self, node: u64) -> io::Result<Instant> {
         let at = Instant::now();
         let Some(process) = self.processes.get_mut(&node) else {
             return Ok(at);
@@ -101,7 +101,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the process cannot be started.
-    pub fn restart(&mut self, node: u64) -> io::Result<()> {
+    pub(crate) fn restart(&mut self, node: u64) -> io::Result<()> {
         self.spawn(node)
     }
 
@@ -109,7 +109,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When it does not run any more.
-    pub async fn order(&mut self, node: u64, order: &Order) -> io::Result<()> {
+    pub(crate) async fn order(&mut self, node: u64, order: &Order) -> io::Result<()> {
         let process = self.processes.get_mut(&node);
         let Some(orders) = process.and_then(|process| process.orders.as_mut()) else {
             return Err(io::Error::new(
@@ -126,7 +126,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When a node failed, or cannot be started again on another port.
-    pub async fn report(&mut self, deadline: Instant) -> io::Result<Option<Seen>> {
+    pub(crate) async fn report(&mut self, deadline: Instant) -> io::Result<Option<Seen>> {
         loop {
             let next = tokio::time::timeout_at(deadline.into(), self.reports.recv()).await;
             let Ok(Some(seen)) = next else {
@@ -143,7 +143,7 @@ impl Cluster {
     }
 
     /// Stops everything.
-    pub async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         for process in self.processes.values_mut() {
             // The end of its orders ends a node in good order.
             process.orders = None;
@@ -230,7 +230,8 @@ impl Process {
     }
 }
 
-/// An address nobody listens on right now. Somebody else may take it before we do: then another is tried.
-pub fn free_address() -> io::Result<SocketAddr> {
+/// An address nobody listens on right now. Somebody else may take it before we do: then another is
+/// tried.
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When a process cannot be killed, started or signalled.
-pub async fn play(story: &mut Story<'_>, client: &Client) -> io::Result<()> {
+pub(crate) async fn play(story: &mut Story<'_>, client: &Client) -> io::Result<()> {
     println!(
         "k kill the leader · p pause or resume it · r restart the killed · q quit (and return)"
     );

@@ -1,5 +1,5 @@
-//! The main job: five processes on loopback, mutual TLS between them, a steady stream of acknowledged commands, and
-//! `kill -9` for the leader. Exit code 0 only if every check held.
+//! The main job: five processes on loopback, mutual TLS between them, a steady stream of
+//! acknowledged commands, and `kill -9` for the leader. Exit code 0 only if every check held.
 
 mod child;
 mod client;

@@ -13,7 +13,7 @@ use rcgen::{
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn make(directory: &Path, cluster: &str, nodes: &[u64]) -> io::Result<()> {
+pub(crate) fn make(directory: &Path, cluster: &str, nodes: &[u64]) -> io::Result<()> {
     let authority = authority().map_err(io::Error::other)?;
     for node in nodes {
         let home = directory.join(format!("n{node}"));

@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 /// Prints the story as it happens, unless only the summary is wanted.
-pub struct Narrator {
+pub(crate) struct Narrator {
     /// Print nothing.
-    pub silent: bool,
+    pub(crate) silent: bool,
 }
 
 impl Narrator {
     /// Prints a line.
-    pub fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         if !self.silent {
             println!("{line}");
         }
@@ -21,38 +21,38 @@ impl Narrator {
 
 /// The figures of a story. Times are in milliseconds from the kill, unless said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Processes.
-    pub nodes: u64,
+    pub(crate) nodes: u64,
     /// Commands acknowledged.
-    pub acknowledged: u64,
+    pub(crate) acknowledged: u64,
     /// Acknowledged commands that are not in the final state.
-    pub lost: u64,
+    pub(crate) lost: u64,
     /// Commands that took effect more than once.
-    pub doubled: u64,
+    pub(crate) doubled: u64,
     /// The longest time without an acknowledgement.
-    pub longest_gap_ms: u64,
+    pub(crate) longest_gap_ms: u64,
     /// The killed leader was suspected.
-    pub suspect_ms: Option<u64>,
+    pub(crate) suspect_ms: Option<u64>,
     /// It was declared dead.
-    pub dead_ms: Option<u64>,
+    pub(crate) dead_ms: Option<u64>,
     /// Another leader was elected.
-    pub elect_ms: Option<u64>,
+    pub(crate) elect_ms: Option<u64>,
     /// A command was acknowledged by the new leader.
-    pub serving_ms: Option<u64>,
+    pub(crate) serving_ms: Option<u64>,
     /// From the restart of the old leader until all knew it again.
-    pub rejoin_ms: Option<u64>,
+    pub(crate) rejoin_ms: Option<u64>,
     /// Suspicions of nodes that were running.
-    pub false_suspicions: u64,
+    pub(crate) false_suspicions: u64,
     /// The old leader's write under its old epoch was refused.
-    pub old_epoch_refused: bool,
+    pub(crate) old_epoch_refused: bool,
     /// At the end every node knows every node alive.
-    pub everyone_alive: bool,
+    pub(crate) everyone_alive: bool,
 }
 
 impl Summary {
     /// What had to hold, and whether it did.
-    pub fn checks(&self) -> [(&'static str, bool); 8] {
+    pub(crate) fn checks(&self) -> [(&'static str, bool); 8] {
         [
             ("commands were acknowledged", self.acknowledged > 0),
             ("no acknowledged command was lost", self.lost == 0),
@@ -68,7 +68,7 @@ impl Summary {
     }
 
     /// Whether every check held.
-    pub fn ok(&self) -> bool {
+    pub(crate) fn ok(&self) -> bool {
         self.checks().iter().all(|(_, held)| *held)
     }
 
@@ -76,7 +76,7 @@ impl Summary {
     ///
     /// # Errors
     /// Never, for this type.
-    pub fn print(&self, json: bool) -> serde_json::Result<()> {
+    pub(crate) fn print(&self, json: bool) -> serde_json::Result<()> {
         if json {
             let mut object = serde_json::to_value(self)?;
             object["ok"] = self.ok().into();
@@ -110,6 +110,6 @@ impl Summary {
 }
 
 /// Whole milliseconds.
-pub fn millis(span: Duration) -> u64 {
+pub(crate) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

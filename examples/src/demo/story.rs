@@ -1,4 +1,5 @@
-//! The story: a cluster gathers, commands flow, the leader is killed, another serves, the old one returns and is fenced.
+//! The story: a cluster gathers, commands flow, the leader is killed, another serves, the old one
+//! returns and is fenced.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -40,7 +41,7 @@ struct Failover {
 }
 
 /// A story in the telling.
-pub struct Story<'a> {
+pub(crate) struct Story<'a> {
     cluster: &'a mut Cluster,
     narrator: &'a Narrator,
     voters: u64,
@@ -51,7 +52,7 @@ pub struct Story<'a> {
 
 impl<'a> Story<'a> {
     /// A story about a cluster of `voters` processes that have just been started.
-    pub fn new(cluster: &'a mut Cluster, narrator: &'a Narrator, voters: u64) -> Story<'a> {
+    pub(crate) fn new(cluster: &'a mut Cluster, narrator: &'a Narrator, voters: u64) -> Story<'a> {
         let known = Known::default();
         Story {
             cluster,
@@ -67,7 +68,7 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When one fails, or takes longer than a minute.
-    pub async fn all_started(&mut self) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) async fn all_started(&mut self) -> io::Result<Vec<SocketAddr>> {
         let all =
             |story: &Story<'_>| (story.known.boots.len() as u64 == story.voters).then_some(());
         self.until("all processes have started", all).await?;
@@ -78,7 +79,7 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When some part takes longer than a minute, or a process fails.
-    pub async fn tell(&mut self, client: &Client) -> io::Result<Summary> {
+    pub(crate) async fn tell(&mut self, client: &Client) -> io::Result<Summary> {
         let (leader, epoch) = self.gather(client).await?;
         client.start();
         self.listen_for(STEADY).await?;
@@ -121,7 +122,7 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When the process cannot be killed.
-    pub async fn kill(&mut self, victim: u64) -> io::Result<Instant> {
+    pub(crate) async fn kill(&mut self, victim: u64) -> io::Result<Instant> {
         let boot = self.known.boots.get(&victim).copied().unwrap_or(0);
         let killed = self.cluster.kill(victim).await?;
         self.known.leaders.remove(&victim);
@@ -142,7 +143,7 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When a process fails.
-    pub async fn listen_for(&mut self, span: Duration) -> io::Result<()> {
+    pub(crate) async fn listen_for(&mut self, span: Duration) -> io::Result<()> {
         let deadline = Instant::now() + span;
         while let Some(seen) = self.cluster.report(deadline).await? {
             self.learn(&seen);
@@ -151,13 +152,13 @@ impl<'a> Story<'a> {
     }
 
     /// The leader most nodes know, and its term.
-    pub fn leader(&self) -> Option<(u64, u64)> {
+    pub(crate) fn leader(&self) -> Option<(u64, u64)> {
         let newest = self.known.leaders.values().max_by_key(|(_, term)| *term)?;
         Some((newest.0?, newest.1))
     }
 
     /// The processes.
-    pub fn cluster(&mut self) -> &mut Cluster {
+    pub(crate) fn cluster(&mut self) -> &mut Cluster {
         self.cluster
     }
 
@@ -180,7 +181,8 @@ impl<'a> Story<'a> {
         Ok((leader, epoch))
     }
 
-    /// Until a new leader is elected, commands are acknowledged again, and the dead one is known to be dead.
+    /// Until a new leader is elected, commands are acknowledged again, and the dead one is known to
+    /// be dead.
     async fn fail_over(
         &mut self,
         client: &Client,

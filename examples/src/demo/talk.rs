@@ -1,12 +1,12 @@
-//! What the demo's processes say to each other: the parent and its children in lines of JSON over pipes, the client and
-//! the holder of the role in requests over the cluster's own connections.
+//! What the demo's processes say to each other: the parent and its children in lines of JSON over
+//! pipes, the client and the holder of the role in requests over the cluster's own connections.
 
 use serde::{Deserialize, Serialize};
 
 /// What a child reports, one per line on its standard output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Report {
+pub(crate) enum Report {
     /// It listens and has recovered its log.
     Started {
         /// Which start of the node this is.
@@ -65,10 +65,11 @@ pub enum Report {
     },
 }
 
-/// What the parent orders, one per line on a child's standard input. The end of the input ends the child.
+/// What the parent orders, one per line on a child's standard input. The end of the input ends the
+/// child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
-pub enum Order {
+pub(crate) enum Order {
     /// Try to write under this epoch, whoever holds the role now.
     WriteUnder {
         /// The epoch.
@@ -78,21 +79,21 @@ pub enum Order {
 
 /// A client's request to the holder of the role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Write {
+pub(crate) struct Write {
     /// Who asks.
-    pub client: u64,
+    pub(crate) client: u64,
     /// Which of its requests.
-    pub request: u64,
+    pub(crate) request: u64,
     /// The register.
-    pub key: String,
+    pub(crate) key: String,
     /// Its new value.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 /// The holder's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Written {
+pub(crate) enum Written {
     /// Committed and applied; the register has been written so often.
     Acknowledged {
         /// How often.

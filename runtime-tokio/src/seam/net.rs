@@ -1,4 +1,5 @@
-//! TCP on tokio. Stays inside what tokio's simulated twin offers: `io::split` instead of owned halves.
+//! TCP on tokio. Stays inside what tokio's simulated twin offers: `io::split` instead of owned
+//! halves.
 
 use std::io;
 use std::net::SocketAddr;

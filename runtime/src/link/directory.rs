@@ -8,7 +8,8 @@ use quorate_core::id::{LinkId, NodeId};
 
 use super::Connection;
 
-/// The open connections by node. Two of one pair may exist for a moment, until the core hangs up one of them.
+/// The open connections by node. Two of one pair may exist for a moment, until the core hangs up
+/// one of them.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     entries: Mutex<BTreeMap<NodeId, Vec<Arc<Connection>>>>,

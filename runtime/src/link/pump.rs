@@ -1,4 +1,5 @@
-//! The life of a connection: connect or accept, TLS handshake, hello, then bytes both ways until one side ends it.
+//! The life of a connection: connect or accept, TLS handshake, hello, then bytes both ways until
+//! one side ends it.
 
 use std::future::pending;
 use std::io;
@@ -132,6 +133,7 @@ async fn live<S: Seam>(
         Ok(connection) => connection,
         Err(over) => return report(&shell, address, origin, None, over).await,
     };
+    shell.enlist(&connection);
     let mut pump = Pump {
         shell: shell.clone(),
         connection,
@@ -142,6 +144,7 @@ async fn live<S: Seam>(
     };
     let over = pump.run(reader, writer).await;
     pump.connection.cut();
+    shell.strike_off(pump.connection.id());
     report(
         &shell,
         address,
@@ -169,10 +172,11 @@ async fn introduce<S: Seam>(
     loop {
         let mut out = Vec::new();
         let phase = session.handshake(&buffer[..received], &mut out);
-        if !out.is_empty() {
-            writer.write_all(&out).await.map_err(Over::Socket)?;
-        }
-        match phase.map_err(refused)? {
+        let written = writer.write_all(&out).await;
+        // Why the handshake failed says more than that its alert found nobody.
+        let phase = phase.map_err(refused)?;
+        written.map_err(Over::Socket)?;
+        match phase {
             Phase::Open => break,
             Phase::Handshaking => {}
             Phase::PeerClosed => return Err(Over::Peer),
@@ -299,7 +303,8 @@ impl<S: Seam> Pump<S> {
             Ok(Err(error)) => return Over::Socket(error),
             Err(over) => over,
         };
-        // Whatever ended it, an alert or a goodbye may tell the peer, unless the stage says that nothing goes out.
+        // Whatever ended it, an alert or a goodbye may tell the peer, unless the stage says that
+        // nothing goes out.
         connection.close();
         let _too_late = shell.seam.within(GOODBYE_TIMEOUT, writing).await;
         over

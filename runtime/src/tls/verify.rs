@@ -1,6 +1,8 @@
-//! Who may be at the other end: a chain to our authorities that is valid now, and a name in our cluster.
+//! Who may be at the other end: a chain to our authorities that is valid now, and a name in our
+//! cluster.
 //!
-//! The same rule on both sides. Which *node* of the cluster it is gets compared later, by whoever expects one.
+//! The same rule on both sides. Which *node* of the cluster it is gets compared later, by whoever
+//! expects one.
 
 use std::sync::Arc;
 

@@ -1,6 +1,10 @@
-//! Stories of several machines over a small network with a fixed latency. The network also checks, for every observer,
-//! that the facts about each node alternate, and that no machine works more than a handful of times per message.
+//! Stories of several machines over a small network with a fixed latency. The network also checks,
+//! for every observer, that the facts about each node alternate, and that no machine works more
+//! than a handful of times per message.
 
+mod bounds;
+mod healing;
+mod probing;
 mod rules;
 mod stories;
 
@@ -12,6 +16,7 @@ use core::time::Duration;
 use super::*;
 use crate::seed::{Seed, Stream};
 
+const SECOND: Duration = Duration::from_secs(1);
 const LATENCY: Duration = Duration::from_millis(1);
 
 fn lan() -> Config {
@@ -86,7 +91,64 @@ fn facts(out: &[Output]) -> Vec<Fact> {
     out.iter().filter_map(fact).collect()
 }
 
-/// What an observer was last told of a node: the boot it believes live, and whether that is suspected.
+/// A started machine 1 that knows the given nodes, all in their first life, and has nothing to
+/// tell.
+fn knowing(others: &[u64]) -> Membership {
+    let mut machine = machine(1, 1);
+    step(&mut machine, Time(0), Input::Started);
+    let updates = others.iter().map(|n| update(*n, 1, State::Alive)).collect();
+    step(&mut machine, Time(0), gossip(others[0], updates));
+    machine.queue.clear();
+    step(&mut machine, Time(0), Input::Tick);
+    machine
+}
+
+fn peer(node: u64, boot: u64) -> Peer {
+    let node = NodeId(node);
+    Peer { node, boot }
+}
+
+fn sent(out: &[Output]) -> Vec<(u64, Message)> {
+    let sent = |output: &Output| match output {
+        Output::Send { to, message } => Some((to.0, message.clone())),
+        Output::Fact(_)
+        | Output::Dial { .. }
+        | Output::Joined(_)
+        | Output::LeaveDone
+        | Output::Note(_) => None,
+    };
+    out.iter().filter_map(sent).collect()
+}
+
+fn fault(out: &[Output]) -> Option<PeerFault> {
+    let fault = |output: &Output| match output {
+        Output::Note(Notice::PeerFault { fault, .. }) => Some(*fault),
+        Output::Note(Notice::Refuting { .. })
+        | Output::Send { .. }
+        | Output::Fact(_)
+        | Output::Dial { .. }
+        | Output::Joined(_)
+        | Output::LeaveDone => None,
+    };
+    out.iter().find_map(fault)
+}
+
+/// Steps a machine at its own deadlines up to `until`; all it sends, with the moment.
+fn play(machine: &mut Membership, until: Time) -> Vec<(Time, u64, Message)> {
+    let mut all = Vec::new();
+    while let Some(due) = machine.deadline().filter(|due| due.at <= until) {
+        let out = step(machine, due.at, Input::Tick);
+        all.extend(
+            sent(&out)
+                .into_iter()
+                .map(|(to, message)| (due.at, to, message)),
+        );
+    }
+    all
+}
+
+/// What an observer was last told of a node: the boot it believes live, and whether that is
+/// suspected.
 type Told = BTreeMap<(NodeId, NodeId), (u64, bool)>;
 
 #[derive(Default)]
@@ -100,6 +162,8 @@ struct Net {
     blocked: BTreeSet<(NodeId, NodeId)>,
     /// Messages from the first to the second vanish although the connection stays.
     muted: BTreeSet<(NodeId, NodeId)>,
+    /// While set, messages are lost, doubled and overtake each other.
+    rough: Option<Random>,
     facts: Vec<(Time, NodeId, Fact)>,
     answers: Vec<(Time, NodeId, Output)>,
     notes: Vec<(NodeId, Notice)>,
@@ -236,7 +300,18 @@ impl Net {
         let fresh = !self.links.contains(&pair(from, to));
         if self.connect(from, to) && !self.muted.contains(&(from, to)) {
             let input = Input::Received { from, message };
-            self.post(to, if fresh { 2 } else { 1 }, input);
+            let Some(random) = self.rough.as_mut() else {
+                self.post(to, if fresh { 2 } else { 1 }, input);
+                return;
+            };
+            let copies = [0, 2, 1, 1, 1, 1, 1, 1][random.index(8)];
+            for _ in 0..copies {
+                let latencies = self
+                    .rough
+                    .as_mut()
+                    .map_or(2, |random| random.within(2..=150));
+                self.post(to, u32::try_from(latencies).unwrap(), input.clone());
+            }
         }
     }
 
@@ -306,7 +381,8 @@ fn subject(fact: &Fact) -> Peer {
     }
 }
 
-/// Facts alternate: nothing but `Joined` about a node that is not live, nothing about another life than the live one.
+/// Facts alternate: nothing but `Joined` about a node that is not live, nothing about another life
+/// than the live one.
 fn check(told: &mut Told, observer: NodeId, fact: &Fact) {
     let peer = subject(fact);
     let key = (observer, peer.node);

@@ -1,4 +1,5 @@
-//! A random world: everything that may go wrong does, the world's checks hold, and after healing all agree.
+//! A random world: everything that may go wrong does, the world's checks hold, and after healing
+//! all agree.
 
 use core::time::Duration;
 
@@ -9,7 +10,8 @@ use crate::seed::{Random, Seed, Stream};
 
 const SEEDS: u64 = 200;
 
-/// What a seed draws beside its plan: how bad the network and the disks are, and how often nodes crash.
+/// What a seed draws beside its plan: how bad the network and the disks are, and how often nodes
+/// crash.
 fn swarm(world: &mut World, plan: &mut Random) -> u64 {
     let pick = |plan: &mut Random, choices: &[u16]| choices[plan.index(choices.len())];
     world.loss = pick(plan, &[0, 0, 20, 100, 300]);

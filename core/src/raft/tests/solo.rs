@@ -249,7 +249,8 @@ fn what_breaks_a_rule_is_reported_and_ignored() {
     }
 }
 
-/// Thesis Fig. 3.7: the old entry sits on a majority, and a voter with a newer last term might still win.
+/// Thesis Fig. 3.7: the old entry sits on a majority, and a voter with a newer last term might
+/// still win.
 #[test]
 fn an_old_entry_on_a_majority_is_committed_only_below_one_of_this_term() {
     let past = Recovered {

@@ -74,7 +74,7 @@ fn an_isolated_leader_steps_down_in_time_and_keeps_its_term() {
     assert!(took <= 302 * MS, "{took:?}");
     assert!(!world.raft(leader).has_quorum(world.now));
     assert_eq!(world.raft(leader).standing().term, term);
-    let is_quorum_lost = |notice: &Notice| matches!(notice, Notice::RoleChanged { cause, .. } if *cause == Cause::QuorumLost);
+    let is_quorum_lost = |notice: &Notice| has_cause(notice, Cause::QuorumLost);
     assert!(world.nodes[&leader].notices.iter().any(is_quorum_lost));
     world.expect_commit(1, 600 * MS);
 }
@@ -218,7 +218,8 @@ fn a_learner_replicates_without_a_vote() {
     world.run(60 * MS);
     assert!(world.has_committed(learner, 1));
     assert!(world.raft(learner).has_quorum(world.now));
-    // It counts for nothing: with one voter left the leader resigns, and the learner never campaigns.
+    // It counts for nothing: with one voter left the leader resigns, and the learner never
+    // campaigns.
     for voter in others(&world, leader).into_iter().filter(|x| *x != learner) {
         world.crash(voter, 0);
     }
@@ -271,7 +272,7 @@ fn a_leader_reported_down_is_replaced_sooner() {
         }
         let took = world.run_until(1000 * MS, |w| w.leader().is_some());
         soon += u32::from(took <= 56 * MS);
-        let is_hinted = |notice: &Notice| matches!(notice, Notice::RoleChanged { cause, .. } if *cause == Cause::LeaderDown);
+        let is_hinted = |notice: &Notice| has_cause(notice, Cause::LeaderDown);
         let has_hint = |node: &NodeId| world.nodes[node].notices.iter().any(is_hinted);
         assert!(others(&world, leader).iter().any(has_hint), "seed {seed}");
     }
@@ -425,8 +426,8 @@ fn proposals_beyond_the_bound_are_refused() {
     assert_eq!(world.nodes[&leader].rejected, 6);
 }
 
-/// Every row: the network is damaged, commits must resume, and the term must not run away. The old leader and the cuts
-/// are numbered as in the row; a seed in which another node leads is skipped.
+/// Every row: the network is damaged, commits must resume, and the term must not run away. The old
+/// leader and the cuts are numbered as in the row; a seed in which another node leads is skipped.
 fn survives(name: &str, voters: u64, leader: u64, damage: impl Fn(&mut World), within: Duration) {
     let mut tried = 0;
     for seed in 0..60 {
@@ -454,7 +455,8 @@ fn survives(name: &str, voters: u64, leader: u64, damage: impl Fn(&mut World), w
     assert!(tried >= 4, "{name}: {tried} seeds tell something");
 }
 
-/// Partial partitions: bridges (A, B, C), a leader that is deaf (E) or dumb (F), a deaf follower (G).
+/// Partial partitions: bridges (A, B, C), a leader that is deaf (E) or dumb (F), a deaf follower
+/// (G).
 #[test]
 fn partial_partitions_neither_stop_commits_nor_raise_terms() {
     let two_timeouts = 600 * MS;
@@ -478,4 +480,11 @@ fn partial_partitions_neither_stop_commits_nor_raise_terms() {
         |w| [1, 3, 4, 5].iter().for_each(|x| w.cut(*x, 2)),
         two_timeouts,
     );
+}
+
+fn has_cause(notice: &Notice, expected: Cause) -> bool {
+    match notice {
+        Notice::RoleChanged { cause, .. } => *cause == expected,
+        Notice::PeerFault { .. } => false,
+    }
 }

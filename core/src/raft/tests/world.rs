@@ -1,5 +1,5 @@
-//! A small world for several machines: a network with cuts, loss, duplicates and delays, and disks with a gate.
-//! It checks the safety properties of Raft (thesis Fig. 3.2) at every step.
+//! A small world for several machines: a network with cuts, loss, duplicates and delays, and disks
+//! with a gate. It checks the safety properties of Raft (thesis Fig. 3.2) at every step.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
