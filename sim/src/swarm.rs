@@ -85,7 +85,13 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
 
 fn fixed_mix(seed: u64, random: &mut Random) -> Plan {
     let mut plan = Plan::quiet(&format!("mix-{seed}"), seed, [3, 5][random.index(2)]);
-    let kinds = [Kind::Partition, Kind::HealAll, Kind::Crash, Kind::Pause, Kind::CutAll];
+    let kinds = [
+        Kind::Partition,
+        Kind::HealAll,
+        Kind::Crash,
+        Kind::Pause,
+        Kind::CutAll,
+    ];
     add_faults(&mut plan, &kinds, 1_500, random);
     plan
 }
@@ -105,14 +111,28 @@ fn storm(seed: u64, random: &mut Random) -> Plan {
         for node in 1..=nodes {
             let moment = match random.below(3) {
                 0 => continue,
-                1 => Moment::Vote(1),
+                1 => [Moment::Vote(1), Moment::VoteSent(1)][random.index(2)],
                 _ => Moment::Synced(small(random)),
             };
             let (who, restart_after_ms) = (Who::Node(node), Some(random.within(1..=60)));
-            plan.strike(at, Fault::Crash { who, moment, torn: false, restart_after_ms });
+            plan.strike(
+                at,
+                Fault::Crash {
+                    who,
+                    moment,
+                    torn: false,
+                    restart_after_ms,
+                },
+            );
         }
         let who = Who::Part(Part::Leader);
-        plan.strike(at, Fault::Pause { who, for_ms: random.within(300..=1_200) });
+        plan.strike(
+            at,
+            Fault::Pause {
+                who,
+                for_ms: random.within(300..=1_200),
+            },
+        );
         at += random.within(800..=2_500);
     }
     plan
@@ -132,13 +152,21 @@ fn add_faults(plan: &mut Plan, kinds: &[Kind], gap_ms: u64, random: &mut Random)
 
 fn draw(kind: Kind, nodes: u64, random: &mut Random) -> Fault {
     match kind {
-        Kind::Cut => Fault::Cut { from: who(nodes, random), to: who(nodes, random) },
-        Kind::CutAll => Fault::CutAll { who: who(nodes, random), inbound: random.chance(500) },
+        Kind::Cut => Fault::Cut {
+            from: who(nodes, random),
+            to: who(nodes, random),
+        },
+        Kind::CutAll => Fault::CutAll {
+            who: who(nodes, random),
+            inbound: random.chance(500),
+        },
         Kind::Partition => {
             let mut all: Vec<u64> = (1..=nodes).collect();
             random.shuffle(&mut all);
             let right = all.split_off(random.index(all.len() + 1));
-            Fault::Partition { groups: vec![all, right] }
+            Fault::Partition {
+                groups: vec![all, right],
+            }
         }
         Kind::PartitionLeader => {
             let with = random.index(usize::try_from(nodes).unwrap_or(1));
@@ -147,16 +175,29 @@ fn draw(kind: Kind, nodes: u64, random: &mut Random) -> Fault {
         Kind::HealAll => Fault::HealAll,
         Kind::Crash => crash(Moment::Now, nodes, random),
         Kind::CrashAtPersist => crash(Moment::Persist(small(random)), nodes, random),
-        Kind::CrashAtVote => crash(Moment::Vote(1), nodes, random),
+        Kind::CrashAtVote => {
+            let moment = [Moment::Vote(1), Moment::VoteSent(1)][random.index(2)];
+            crash(moment, nodes, random)
+        }
         Kind::CrashAtSync => crash(Moment::Synced(small(random)), nodes, random),
-        Kind::Pause => Fault::Pause { who: who(nodes, random), for_ms: random.within(20..=4_000) },
+        Kind::Pause => Fault::Pause {
+            who: who(nodes, random),
+            for_ms: random.within(20..=4_000),
+        },
         Kind::LatencySpike => {
             let extra_ms = random.within(5..=200);
-            Fault::LatencySpike { extra_ms, for_ms: random.within(100..=3_000) }
+            Fault::LatencySpike {
+                extra_ms,
+                for_ms: random.within(100..=3_000),
+            }
         }
         Kind::SlowDisk => {
             let (sync_ms, for_ms) = (random.within(5..=300), random.within(500..=4_000));
-            Fault::SlowDisk { who: who(nodes, random), sync_ms, for_ms }
+            Fault::SlowDisk {
+                who: who(nodes, random),
+                sync_ms,
+                for_ms,
+            }
         }
     }
 }
@@ -202,13 +243,29 @@ mod tests {
     fn every_kind_of_fault_and_every_size_of_cluster_is_drawn() {
         let plans: Vec<Plan> = (0..300).map(expand).collect();
         for nodes in 1..=7 {
-            assert!(plans.iter().any(|plan| plan.nodes == nodes), "{nodes} nodes");
+            assert!(
+                plans.iter().any(|plan| plan.nodes == nodes),
+                "{nodes} nodes"
+            );
         }
         let texts: String = plans.iter().map(Plan::to_text).collect();
-        for fault in ["cut", "cut-all", "partition", "partition-leader", "heal-all", "crash"] {
+        for fault in [
+            "cut",
+            "cut-all",
+            "partition",
+            "partition-leader",
+            "heal-all",
+            "crash",
+        ] {
             assert!(texts.contains(&format!("fault = \"{fault}\"")), "{fault}");
         }
-        for moment in ["\"now\"", "persist = ", "vote = ", "synced = "] {
+        for moment in [
+            "\"now\"",
+            "persist = ",
+            "vote = ",
+            "vote-sent = ",
+            "synced = ",
+        ] {
             assert!(texts.contains(moment), "{moment}");
         }
     }

@@ -19,7 +19,9 @@ impl Default for Fold {
 
 impl Fold {
     fn word(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23);
+        self.0 = (self.0 ^ word)
+            .wrapping_mul(0x0000_0100_0000_01b3)
+            .rotate_left(23);
     }
 }
 
@@ -111,7 +113,7 @@ mod tests {
     fn order_content_and_length_count_and_the_value_is_frozen() {
         assert_ne!(digest(&[1_u64, 2]), digest(&[2_u64, 1]));
         assert_ne!(digest(&"ab"), digest(&"ab\0"));
-        assert_ne!(digest(&[0_u8; 8][..]), digest(&[0_u8; 9][..]));
+        assert_ne!(digest(&[0_u8; 8]), digest(&[0_u8; 9]));
         let mut trace = Trace::default();
         trace.step(1, 2, &Event::Tick);
         let first = trace.hash();

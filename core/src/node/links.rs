@@ -221,6 +221,14 @@ impl Links {
                 address,
                 dialed,
             });
+        } else if dialed {
+            // Of two crossing dials each end may have seen the other's first, as the one who was
+            // called. One of them must still act as the caller, on the connection that stays.
+            out.push(Output::Up {
+                peer,
+                address,
+                dialed,
+            });
         }
         let outbox = core::mem::take(&mut self.way(peer.node).outbox);
         let fresh = outbox
@@ -431,6 +439,28 @@ mod tests {
                 .collect();
             assert_eq!((at_one, at_two), (alloc::vec![2], alloc::vec![2]));
             assert_eq!(one.active(NodeId(2)), Some(LinkId(1)));
+        }
+    }
+
+    /// Whoever dialled opens the exchange of member lists; it must be exactly one of the two, and
+    /// over the connection that stays, however two dials cross.
+    #[test]
+    fn crossing_dials_have_one_caller_on_the_connection_that_stays() {
+        for order in [[1, 1], [1, 2], [2, 1], [2, 2]] {
+            let mut calls = Vec::new();
+            for (me, first) in [(1, order[0]), (2, order[1])] {
+                let mut links = links(me);
+                for link in [first, 3 - first] {
+                    let dialed = link == me;
+                    let out = step(&mut links, 0, up(link, 3 - me, 1, dialed));
+                    let called =
+                        |output: &Output| matches!(output, Output::Up { dialed: true, .. });
+                    if out.iter().any(called) && link == 1 {
+                        calls.push((me, link));
+                    }
+                }
+            }
+            assert_eq!(calls, [(1, 1)], "arrivals {order:?}");
         }
     }
 
