@@ -3,8 +3,8 @@
 //! * I1: a plan and the code determine the run; nothing else does.
 //! * I2: a plan survives the way through its file unchanged.
 //!
-//! Deliberately absent: loops and conditions. What depends on the run is named, not computed: `leader` is whoever
-//! leads when the fault strikes.
+//! Deliberately absent: loops and conditions. What depends on the run is named, not computed:
+//! `leader` is whoever leads when the fault strikes.
 
 use std::path::Path;
 
@@ -22,7 +22,8 @@ pub struct Plan {
     pub nodes: u64,
     /// The first so many of them vote.
     pub voters: u64,
-    /// From here on everything is healed and running, and the cluster must come back; in simulated milliseconds.
+    /// From here on everything is healed and running, and the cluster must come back; in simulated
+    /// milliseconds.
     pub heal_ms: u64,
     /// The end of the run.
     pub end_ms: u64,
@@ -125,7 +126,8 @@ pub enum Part {
 pub enum Moment {
     /// At once.
     Now,
-    /// After it wrote its `n`-th record from now and sent what it sends at once, before the record is durable.
+    /// After it wrote its `n`-th record from now and sent what it sends at once, before the record
+    /// is durable.
     Persist(u32),
     /// The same, counting only records of a vote.
     Vote(u32),

@@ -19,12 +19,12 @@ pub struct Scenario {
 pub const ALL: [Scenario; 4] = [
     Scenario {
         name: "split-brain",
-        about: "5 nodes part into 2 and 3 with the leader among the two; its writes must stall or be refused",
+        about: "5 nodes part into 2 and 3, the leader among the two: it must write nothing more",
         build: split_brain,
     },
     Scenario {
         name: "leader-crash",
-        about: "the leader's process dies, another takes over, the old one comes back as a new life",
+        about: "the leader dies, another takes over, the old one comes back as a new life",
         build: leader_crash,
     },
     Scenario {

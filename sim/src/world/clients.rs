@@ -5,6 +5,7 @@ use quorate_core::id::{Epoch, LogIndex, RequestId, Ticket};
 use quorate_core::node::{Answer, Command, Event, Refusal};
 
 use super::World;
+use super::host::Host;
 use crate::engine::des::Due;
 use crate::workload::{Ending, TIMEOUT_NS};
 
@@ -18,7 +19,7 @@ impl World {
         if is_closing || !self.workload.is_turn(client, turn) {
             return;
         }
-        let started = |host: &super::Host| host.process.as_ref().is_some_and(|p| p.started);
+        let started = |host: &Host| host.process.as_ref().is_some_and(|p| p.started);
         let hosts = self.hosts.iter().enumerate();
         let live: Vec<usize> = hosts
             .filter(|(_, h)| started(h))

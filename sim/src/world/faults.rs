@@ -3,7 +3,8 @@
 use quorate_core::node::Event;
 use quorate_core::raft::Role;
 
-use super::{Doom, World};
+use super::World;
+use super::host::{Doom, Host};
 use crate::engine::des::Due;
 use crate::plan::{Fault, Moment, Part, Who};
 
@@ -27,16 +28,7 @@ impl World {
                 }
             }
             Fault::Partition { groups } => self.partition(&groups),
-            Fault::PartitionLeader { with } => {
-                let Some(leader) = self.resolve(Who::Part(Part::Leader)) else {
-                    return;
-                };
-                let numbers = 1..=self.hosts.len() as u64;
-                let others: Vec<u64> = numbers.filter(|n| *n != leader as u64 + 1).collect();
-                let (near, far) = others.split_at(with.min(others.len()));
-                let near = near.iter().copied().chain([leader as u64 + 1]).collect();
-                self.partition(&[near, far.to_vec()]);
-            }
+            Fault::PartitionLeader { with } => self.partition_leader(with),
             Fault::HealAll => self.open_ways(),
             Fault::Crash {
                 who,
@@ -61,17 +53,7 @@ impl World {
                 }
             }
             Fault::RestartAll => self.restart_all(),
-            Fault::Pause { who, for_ms } => {
-                let Some(who) = self.resolve(who) else { return };
-                let host = &mut self.hosts[who];
-                host.paused = host.process.is_some();
-                host.pauses += 1;
-                let due = Due::Resume {
-                    host: who,
-                    pause: host.pauses,
-                };
-                self.queue.push(self.now + for_ms * 1_000_000, due);
-            }
+            Fault::Pause { who, for_ms } => self.pause(who, for_ms),
             Fault::LatencySpike { extra_ms, for_ms } => {
                 self.ways.set_extra(extra_ms * 1_000_000);
                 self.latency_spells += 1;
@@ -85,17 +67,7 @@ impl World {
                 who,
                 sync_ms,
                 for_ms,
-            } => {
-                let Some(who) = self.resolve(who) else { return };
-                let host = &mut self.hosts[who];
-                host.slow_sync_ns = sync_ms * 1_000_000;
-                host.slow_spells += 1;
-                let due = Due::Calm {
-                    host: Some(who),
-                    spell: host.slow_spells,
-                };
-                self.queue.push(self.now + for_ms * 1_000_000, due);
-            }
+            } => self.slow_disk(who, sync_ms, for_ms),
         }
     }
 
@@ -206,7 +178,7 @@ impl World {
                 (index < self.hosts.len()).then_some(index)
             }
             Who::Part(Part::Leader) => {
-                let standing = |host: &super::Host| host.process.as_ref().map(|p| p.standing);
+                let standing = |host: &Host| host.process.as_ref().map(|p| p.standing);
                 let leads = hosts().filter_map(|(index, host)| {
                     let standing = standing(host)?;
                     (standing.role == Role::Leader).then_some((standing.term, index))
@@ -214,7 +186,7 @@ impl World {
                 leads.max().map(|(_, index)| index)
             }
             Who::Part(Part::Follower) => {
-                let follows = |host: &super::Host| {
+                let follows = |host: &Host| {
                     host.process
                         .as_ref()
                         .is_some_and(|p| p.standing.role == Role::Follower)
@@ -231,6 +203,42 @@ impl World {
             self.ways.set_cut(from, to, cut);
             self.release_held();
         }
+    }
+
+    fn partition_leader(&mut self, with: usize) {
+        let Some(leader) = self.resolve(Who::Part(Part::Leader)) else {
+            return;
+        };
+        let leader = leader as u64 + 1;
+        let numbers = 1..=self.hosts.len() as u64;
+        let others: Vec<u64> = numbers.filter(|number| *number != leader).collect();
+        let (near, far) = others.split_at(with.min(others.len()));
+        let near = near.iter().copied().chain([leader]).collect();
+        self.partition(&[near, far.to_vec()]);
+    }
+
+    fn pause(&mut self, who: Who, for_ms: u64) {
+        let Some(host) = self.resolve(who) else {
+            return;
+        };
+        let state = &mut self.hosts[host];
+        state.paused = state.process.is_some();
+        state.pauses += 1;
+        let pause = state.pauses;
+        let at = self.now + for_ms * 1_000_000;
+        self.queue.push(at, Due::Resume { host, pause });
+    }
+
+    fn slow_disk(&mut self, who: Who, sync_ms: u64, for_ms: u64) {
+        let Some(who) = self.resolve(who) else {
+            return;
+        };
+        let host = &mut self.hosts[who];
+        host.slow_sync_ns = sync_ms * 1_000_000;
+        host.slow_spells += 1;
+        let (host, spell) = (Some(who), host.slow_spells);
+        let at = self.now + for_ms * 1_000_000;
+        self.queue.push(at, Due::Calm { host, spell });
     }
 
     fn partition(&mut self, groups: &[Vec<u64>]) {

@@ -5,29 +5,25 @@
 //!   else happens to it, except that a crash may come first.
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
-//! Split by what happens: `connections`, `faults`, `clients`.
+//! Split by what happens: `connections`, `faults`, `clients`; `watch` shows it to the checkers.
 
 mod clients;
 mod connections;
 mod faults;
+mod host;
+mod watch;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use quorate_core::control::Envelope;
-use quorate_core::durable::Record;
-use quorate_core::failover::{Placement, RoleSpec};
-use quorate_core::id::{ClusterId, LinkId, LogIndex, NodeId, Peer, RoleName, Term, Ticket};
-use quorate_core::membership::State;
-use quorate_core::node::{Action, Command, Config, Event, Node, ValidConfig};
+use quorate_core::id::{LinkId, LogIndex, RoleName, Ticket};
+use quorate_core::node::{Action, Command, Event, Node};
 use quorate_core::notice::Notice;
-use quorate_core::raft::{self, Role, Standing};
 use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
-use quorate_core::wire::{Message, codec};
 
-use crate::checkers::{Checkers, Verdict, Violation, actions_per_step};
-use crate::disk::Disk;
+use self::host::{Host, Process, host, name, plant};
+use self::watch::vote_sent;
+use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Options, Queue};
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
@@ -40,46 +36,6 @@ const LOOK_NS: u64 = 100_000_000;
 const NEVER: u64 = u64::MAX;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
-
-/// A running process.
-struct Process {
-    node: Node,
-    born: u64,
-    started: bool,
-    /// The heap entry armed for the node's deadline.
-    armed: u64,
-    /// Connection and end of each link, by the link's number.
-    links: Vec<(usize, usize)>,
-    dials: Vec<(SocketAddr, Option<NodeId>)>,
-    standing: Standing,
-    /// The last committed entry a checker has seen of this life.
-    seen: LogIndex,
-}
-
-/// A crash to come.
-#[derive(Clone, Copy, Debug)]
-struct Doom {
-    moment: Moment,
-    torn: bool,
-    restart_after_ms: Option<u64>,
-}
-
-/// A machine: it keeps its disk when its process ends.
-struct Host {
-    id: NodeId,
-    config: ValidConfig,
-    seed: Seed,
-    process: Option<Process>,
-    life: u64,
-    disk: Disk,
-    doom: Option<Doom>,
-    paused: bool,
-    pauses: u64,
-    backlog: Vec<Due>,
-    commands: Vec<(Ticket, Command)>,
-    slow_sync_ns: u64,
-    slow_spells: u64,
-}
 
 /// Everything that a run is made of.
 pub struct World {
@@ -242,18 +198,6 @@ impl World {
         self.hosts[host].process.is_some() && self.hosts[host].life == life
     }
 
-    fn demand(&mut self, checker: &'static str, verdict: Verdict) {
-        if let (Err(what), None) = (verdict, &self.violation) {
-            self.timeline
-                .line(self.now, None, format_args!("VIOLATION {checker}: {what}"));
-            self.violation = Some(Violation {
-                checker,
-                at_ns: self.now,
-                what,
-            });
-        }
-    }
-
     /// Starts a process from what its disk holds.
     fn start(&mut self, index: usize) {
         let host = &mut self.hosts[index];
@@ -398,66 +342,6 @@ impl World {
         self.arm(index);
     }
 
-    /// Shows the checkers what a step has changed.
-    fn observe(&mut self, index: usize, actions: &[Action]) {
-        let host = &mut self.hosts[index];
-        let (id, Some(process)) = (host.id, host.process.as_mut()) else {
-            return;
-        };
-        let view = process.node.view();
-        let raft = view.raft();
-        let mut verdicts: [(&'static str, Verdict); 5] = [
-            ("one_leader_per_term", Ok(())),
-            ("log_matching", Ok(())),
-            ("applied_agree", Ok(())),
-            ("no_stale_epoch_write", Ok(())),
-            ("one_vote_per_term", Ok(())),
-        ];
-        let standing = raft.standing();
-        if standing != process.standing {
-            process.standing = standing;
-            if standing.role == Role::Leader {
-                verdicts[0].1 = self.checkers.one_leader_per_term.leads(id, standing.term);
-            }
-        }
-        for action in actions {
-            if let Some((term, to)) = vote_sent(action) {
-                let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
-                verdicts[4].1 = std::mem::replace(&mut verdicts[4].1, Ok(())).and(verdict);
-            }
-            for entry in entries_written(action) {
-                let before = LogIndex(entry.index.0.saturating_sub(1));
-                let before = raft.entry(before).map_or(Term(0), |entry| entry.term);
-                let verdict = self.checkers.log_matching.wrote(id, entry, before);
-                verdicts[1].1 = std::mem::replace(&mut verdicts[1].1, Ok(())).and(verdict);
-            }
-        }
-        let commit = raft.commit();
-        while process.seen < commit {
-            process.seen = process.seen.next();
-            let Some(entry) = raft.entry(process.seen) else {
-                break;
-            };
-            match self.checkers.applied_agree.applied(id, entry) {
-                Ok(true) => {
-                    let envelope = codec::decode::<Envelope>(&entry.data).ok();
-                    self.checkers
-                        .no_stale_epoch_write
-                        .apply(entry.index, envelope.as_ref());
-                }
-                Ok(false) => {}
-                Err(what) => verdicts[2].1 = Err(what),
-            }
-            if process.seen == commit {
-                let state = view.control().state();
-                verdicts[3].1 = self.checkers.no_stale_epoch_write.compare(id, state);
-            }
-        }
-        for (checker, verdict) in verdicts {
-            self.demand(checker, verdict);
-        }
-    }
-
     /// Does what a node wants done; true if it must crash before anything else.
     fn perform(&mut self, index: usize, life: u64, action: Action) -> bool {
         match action {
@@ -512,168 +396,6 @@ impl World {
             self.step(index, Event::Command { ticket, command });
         }
     }
-
-    /// The checkers that look at the whole, now and then.
-    fn on_look(&mut self) {
-        self.queue.push(self.now + LOOK_NS, Due::Look);
-        for index in 0..self.hosts.len() {
-            let is_lonely = self.is_lonely_leader(index);
-            let id = self.hosts[index].id;
-            let verdict = self
-                .checkers
-                .leader_steps_down
-                .look(self.now, id, is_lonely);
-            self.demand("leader_steps_down", verdict);
-        }
-        let heal = self.plan.heal_ms * 1_000_000;
-        if self.now < heal {
-            return;
-        }
-        let since = self.now - heal;
-        let verdict = self.checkers.progress.look(since);
-        self.demand("progress", verdict);
-        let live = || self.hosts.iter().filter_map(|host| host.process.as_ref());
-        let truth: BTreeSet<Peer> = live().map(|process| process.node.view().me()).collect();
-        let views = live().map(|process| {
-            let view = process.node.view();
-            let members = view.membership().members();
-            let alive = members.filter(|member| member.state == State::Alive);
-            (
-                view.me(),
-                alive.map(quorate_core::membership::Member::peer).collect(),
-            )
-        });
-        let verdict = self
-            .checkers
-            .membership_converges
-            .look(since, &truth, views);
-        self.demand("membership_converges", verdict);
-    }
-
-    /// Leads, and no majority of the voters is there with a way to it and back.
-    fn is_lonely_leader(&self, index: usize) -> bool {
-        let host = &self.hosts[index];
-        let leads = |process: &Process| process.standing.role == Role::Leader;
-        if host.paused || !host.process.as_ref().is_some_and(leads) {
-            return false;
-        }
-        let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-        let reachable = self
-            .hosts
-            .iter()
-            .take(voters)
-            .enumerate()
-            .filter(|(other, host)| {
-                let is_up = host.process.as_ref().is_some_and(|process| process.started);
-                let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
-                is_up && !host.paused && !is_cut
-            });
-        2 * reachable.count() <= voters
-    }
-
-    fn check_acknowledged(&mut self) {
-        for index in 0..self.hosts.len() {
-            let Some(process) = self.hosts[index].process.as_ref() else {
-                continue;
-            };
-            let raft = process.node.view().raft();
-            let verdict = self
-                .checkers
-                .acknowledged_survive
-                .check(self.hosts[index].id, |at| {
-                    let entry = raft.entry(at).filter(|_| at <= raft.commit())?;
-                    codec::decode(&entry.data).ok()
-                });
-            self.demand("acknowledged_survive", verdict);
-        }
-    }
-}
-
-fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
-    let last = u8::try_from(node).unwrap_or(u8::MAX);
-    let address = SocketAddr::from(([10, 0, 0, last], 7000));
-    let mut config = Config::lan(cluster(), NodeId(node), address);
-    config.voters = (1..=plan.voters).map(NodeId).collect();
-    config.roles = vec![
-        RoleSpec {
-            name: name(PRIMARY),
-            placement: Placement::Leader,
-        },
-        RoleSpec {
-            name: name("archive"),
-            placement: Placement::Voter,
-        },
-    ];
-    let config = match config.validate() {
-        Ok(config) => config,
-        Err(error) => panic!("the simulated configuration is valid: {error}"),
-    };
-    Host {
-        id: NodeId(node),
-        config,
-        seed: seed.part(node),
-        process: None,
-        life: 0,
-        disk: Disk::default(),
-        doom: None,
-        paused: false,
-        pauses: 0,
-        backlog: Vec::new(),
-        commands: Vec::new(),
-        slow_sync_ns: 0,
-        slow_spells: 0,
-    }
-}
-
-fn cluster() -> ClusterId {
-    match ClusterId::new("sim") {
-        Ok(cluster) => cluster,
-        Err(error) => panic!("a constant: {error}"),
-    }
-}
-
-fn name(text: &str) -> RoleName {
-    match RoleName::new(text) {
-        Ok(name) => name,
-        Err(error) => panic!("a constant: {error}"),
-    }
-}
-
-/// The vote that leaves with an action.
-fn vote_sent(action: &Action) -> Option<(Term, NodeId)> {
-    let Action::Send {
-        to,
-        message: Message::Raft(raft::Message::VoteReply(reply)),
-        ..
-    } = action
-    else {
-        return None;
-    };
-    reply.granted.then_some((reply.term, *to))
-}
-
-/// The entries an action makes durable.
-fn entries_written(action: &Action) -> &[raft::Entry] {
-    let Action::Persist {
-        record: Record::Raft(raft::Record::Append { entries }),
-        ..
-    } = action
-    else {
-        return &[];
-    };
-    entries
-}
-
-#[cfg(feature = "mutants")]
-fn plant(node: &mut Node, mutant: Option<&str>) {
-    if let Some(mutant) = mutant.and_then(crate::soak::mutant) {
-        node.plant(mutant);
-    }
-}
-
-#[cfg(not(feature = "mutants"))]
-fn plant(node: &mut Node, mutant: Option<&str>) {
-    let _ = (node, mutant);
 }
 
 /// The link's number as an index.

@@ -1,0 +1,116 @@
+//! A machine of the world: its disk stays when its process ends.
+
+use std::net::SocketAddr;
+
+use quorate_core::failover::{Placement, RoleSpec};
+use quorate_core::id::{ClusterId, LogIndex, NodeId, RoleName, Ticket};
+use quorate_core::node::{Command, Config, Node, ValidConfig};
+use quorate_core::raft::Standing;
+use quorate_core::seed::Seed;
+
+use super::PRIMARY;
+use crate::disk::Disk;
+use crate::engine::des::Due;
+use crate::plan::{Moment, Plan};
+
+/// A running process.
+pub(super) struct Process {
+    pub(super) node: Node,
+    pub(super) born: u64,
+    pub(super) started: bool,
+    /// The heap entry armed for the node's deadline.
+    pub(super) armed: u64,
+    /// Connection and end of each link, by the link's number.
+    pub(super) links: Vec<(usize, usize)>,
+    pub(super) dials: Vec<(SocketAddr, Option<NodeId>)>,
+    pub(super) standing: Standing,
+    /// The last committed entry a checker has seen of this life.
+    pub(super) seen: LogIndex,
+}
+
+/// A crash to come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doom {
+    pub(super) moment: Moment,
+    pub(super) torn: bool,
+    pub(super) restart_after_ms: Option<u64>,
+}
+
+/// A machine: it keeps its disk when its process ends.
+pub(super) struct Host {
+    pub(super) id: NodeId,
+    pub(super) config: ValidConfig,
+    pub(super) seed: Seed,
+    pub(super) process: Option<Process>,
+    pub(super) life: u64,
+    pub(super) disk: Disk,
+    pub(super) doom: Option<Doom>,
+    pub(super) paused: bool,
+    pub(super) pauses: u64,
+    pub(super) backlog: Vec<Due>,
+    pub(super) commands: Vec<(Ticket, Command)>,
+    pub(super) slow_sync_ns: u64,
+    pub(super) slow_spells: u64,
+}
+
+pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
+    let last = u8::try_from(node).unwrap_or(u8::MAX);
+    let address = SocketAddr::from(([10, 0, 0, last], 7000));
+    let mut config = Config::lan(cluster(), NodeId(node), address);
+    config.voters = (1..=plan.voters).map(NodeId).collect();
+    config.roles = vec![
+        RoleSpec {
+            name: name(PRIMARY),
+            placement: Placement::Leader,
+        },
+        RoleSpec {
+            name: name("archive"),
+            placement: Placement::Voter,
+        },
+    ];
+    let config = match config.validate() {
+        Ok(config) => config,
+        Err(error) => panic!("the simulated configuration is valid: {error}"),
+    };
+    Host {
+        id: NodeId(node),
+        config,
+        seed: seed.part(node),
+        process: None,
+        life: 0,
+        disk: Disk::default(),
+        doom: None,
+        paused: false,
+        pauses: 0,
+        backlog: Vec::new(),
+        commands: Vec::new(),
+        slow_sync_ns: 0,
+        slow_spells: 0,
+    }
+}
+
+fn cluster() -> ClusterId {
+    match ClusterId::new("sim") {
+        Ok(cluster) => cluster,
+        Err(error) => panic!("a constant: {error}"),
+    }
+}
+
+pub(super) fn name(text: &str) -> RoleName {
+    match RoleName::new(text) {
+        Ok(name) => name,
+        Err(error) => panic!("a constant: {error}"),
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub(super) fn plant(node: &mut Node, mutant: Option<&str>) {
+    if let Some(mutant) = mutant.and_then(crate::soak::mutant) {
+        node.plant(mutant);
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+pub(super) fn plant(node: &mut Node, mutant: Option<&str>) {
+    let _ = (node, mutant);
+}
