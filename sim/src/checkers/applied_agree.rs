@@ -1,7 +1,5 @@
 //! State machine safety: no two nodes apply different entries at one index (Raft thesis §3.6.3,
 //! figure 3.2). A node that applies again after a restart must apply the same.
-//!
-//! Catches the mutant `commit-old-term`.
 
 use quorate_core::id::NodeId;
 use quorate_core::raft::Entry;
