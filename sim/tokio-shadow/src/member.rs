@@ -96,6 +96,8 @@ pub async fn live(legacy: Legacy) {
     let joining = manager.clone();
     tokio::spawn(async move { joining.join_cluster(seeds).await });
     write(&legacy, &manager).await;
+    // The process ends with its first task, and the node shall outlive its client.
+    std::future::pending::<()>().await;
 }
 
 async fn start(legacy: &Legacy) -> Result<ClusterNetworkManager, String> {
