@@ -98,7 +98,14 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     ExitCode::from(match cli.verb {
         Verb::List => list(cli.json),
-        Verb::Run { what, seed, engine, check, quiet, save } => {
+        Verb::Run {
+            what,
+            seed,
+            engine,
+            check,
+            quiet,
+            save,
+        } => {
             if engine == Engine::Madsim {
                 return ExitCode::from(usage(&format!(
                     "this program carries plans out by itself; for the tokio adapter run \
@@ -113,10 +120,25 @@ pub fn main() -> ExitCode {
                 Err(error) => usage(&error.to_string()),
             }
         }
-        Verb::Soak { seeds, start, jobs, mutant, failures } => {
+        Verb::Soak {
+            seeds,
+            start,
+            jobs,
+            mutant,
+            failures,
+        } => {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let threads = jobs.unwrap_or(cores);
-            soak_seeds(&Order { start, seeds, threads, mutant, failures_max: failures }, cli.json)
+            soak_seeds(
+                &Order {
+                    start,
+                    seeds,
+                    threads,
+                    mutant,
+                    failures_max: failures,
+                },
+                cli.json,
+            )
         }
         Verb::Replay { plan, quiet } => match Plan::read(&plan) {
             Ok(plan) => run(&plan, true, quiet, cli.json),
@@ -144,8 +166,13 @@ fn list(json: bool) -> u8 {
         let rows = scenarios::ALL.map(|s| json!({ "name": s.name, "about": s.about }));
         say(&json!({ "scenarios": rows, "mutants": MUTANTS }).to_string());
     } else {
-        scenarios::ALL.iter().for_each(|s| say(&format!("{:<16} {}", s.name, s.about)));
-        say(&format!("{:<16} what the seed draws from everything", "swarm"));
+        scenarios::ALL
+            .iter()
+            .for_each(|s| say(&format!("{:<16} {}", s.name, s.about)));
+        say(&format!(
+            "{:<16} what the seed draws from everything",
+            "swarm"
+        ));
         say(&format!("mutants: {}", MUTANTS.join(" ")));
     }
     OK
@@ -155,7 +182,12 @@ fn run(plan: &Plan, check: bool, quiet: bool, json: bool) -> u8 {
     if let Some(problem) = plan.mutant.as_deref().and_then(mutant_problem) {
         return usage(&problem);
     }
-    let report = des::run(plan, Options { timeline: !quiet && !json });
+    let report = des::run(
+        plan,
+        Options {
+            timeline: !quiet && !json,
+        },
+    );
     let second = check.then(|| des::run(plan, Options::default()).trace);
     let differs = second.as_ref().filter(|second| **second != report.trace);
     if json {
@@ -197,7 +229,10 @@ fn summary(report: &Report) -> String {
     }
     match &report.violation {
         Some(violation) => {
-            text.push_str(&format!("\nVIOLATION {}: {}", violation.checker, violation.what));
+            text.push_str(&format!(
+                "\nVIOLATION {}: {}",
+                violation.checker, violation.what
+            ));
         }
         None => text.push_str("\nno property violated"),
     }
@@ -211,19 +246,33 @@ fn soak_seeds(order: &Order, json: bool) -> u8 {
     let every = (order.seeds / 10).max(1);
     let harvest = soak::soak(order, |harvest| {
         if !json && harvest.runs.is_multiple_of(every) {
-            complain(&format!("{} of {} seeds, {}", harvest.runs, order.seeds, pace(harvest)));
+            complain(&format!(
+                "{} of {} seeds, {}",
+                harvest.runs,
+                order.seeds,
+                pace(harvest)
+            ));
         }
     });
     let mut files = Vec::new();
     for (plan, report) in &harvest.failures {
-        let Some(violation) = &report.violation else { continue };
+        let Some(violation) = &report.violation else {
+            continue;
+        };
         let path = format!("failures/{}-{}.plan.toml", violation.checker, plan.seed);
         if let Err(error) = plan.write(Path::new(&path)) {
             return usage(&error.to_string());
         }
         if !json {
-            say(&format!("seed {} VIOLATION {}: {}", plan.seed, violation.checker, violation.what));
-            let features = if plan.mutant.is_some() { " --features mutants" } else { "" };
+            say(&format!(
+                "seed {} VIOLATION {}: {}",
+                plan.seed, violation.checker, violation.what
+            ));
+            let features = if plan.mutant.is_some() {
+                " --features mutants"
+            } else {
+                ""
+            };
             say(&format!(
                 "replay: cargo run --release -p quorate-sim{features} -- replay {path}"
             ));
@@ -252,7 +301,11 @@ fn soak_seeds(order: &Order, json: bool) -> u8 {
         ));
         say(&format!("violations: {:?}", harvest.violations));
     }
-    if harvest.failures.is_empty() { OK } else { VIOLATED }
+    if harvest.failures.is_empty() {
+        OK
+    } else {
+        VIOLATED
+    }
 }
 
 fn pace(harvest: &Harvest) -> String {
@@ -268,7 +321,10 @@ fn pace(harvest: &Harvest) -> String {
 /// Why a bug cannot be planted: a build without bugs must not pass for one that survived them.
 fn mutant_problem(name: &str) -> Option<String> {
     if !MUTANTS.contains(&name) {
-        return Some(format!("no mutant `{name}`; there are {}", MUTANTS.join(", ")));
+        return Some(format!(
+            "no mutant `{name}`; there are {}",
+            MUTANTS.join(", ")
+        ));
     }
     let can = cfg!(feature = "mutants");
     (!can).then(|| format!("mutant `{name}` needs a build with `--features mutants`"))

@@ -63,7 +63,10 @@ impl Disk {
         let (len, lsn) = self.syncing.take()?;
         self.durable.extend(self.unsynced.drain(..len));
         let done = self.votes.iter().take_while(|(at, _)| *at <= lsn).count();
-        Some((lsn, self.votes.drain(..done).map(|(_, vote)| vote).collect()))
+        Some((
+            lsn,
+            self.votes.drain(..done).map(|(_, vote)| vote).collect(),
+        ))
     }
 
     /// The process is gone. With `torn`, a part of what was not synced survives.
@@ -98,9 +101,13 @@ impl Disk {
 #[must_use]
 pub fn vote_of(record: &Record) -> Option<VoteRecord> {
     match record {
-        Record::Raft(raft::Record::HardState { term, vote: Some(to) }) => {
-            Some(VoteRecord { term: *term, to: *to })
-        }
+        Record::Raft(raft::Record::HardState {
+            term,
+            vote: Some(to),
+        }) => Some(VoteRecord {
+            term: *term,
+            to: *to,
+        }),
         Record::Raft(raft::Record::HardState { vote: None, .. } | raft::Record::Append { .. })
         | Record::Boot { .. } => None,
     }
@@ -112,7 +119,10 @@ mod tests {
     use quorate_core::seed::{Seed, Stream};
 
     fn vote(term: u64, to: u64) -> Record {
-        Record::Raft(raft::Record::HardState { term: Term(term), vote: Some(NodeId(to)) })
+        Record::Raft(raft::Record::HardState {
+            term: Term(term),
+            vote: Some(NodeId(to)),
+        })
     }
 
     #[test]
@@ -124,7 +134,11 @@ mod tests {
         assert_eq!(disk.end_sync(), Some((Lsn(1), Vec::new())));
         assert!(disk.begin_sync());
         disk.crash(None);
-        assert_eq!(disk.end_sync(), None, "a crashed process's sync completes for nobody");
+        assert_eq!(
+            disk.end_sync(),
+            None,
+            "a crashed process's sync completes for nobody"
+        );
         let found = disk.recover().unwrap();
         assert_eq!((found.last, found.durable.boot), (Lsn(1), 1));
         assert_eq!(found.durable.raft.vote, None);
@@ -136,7 +150,10 @@ mod tests {
         disk.append(Lsn(1), &vote(3, 2));
         assert!(disk.begin_sync());
         disk.append(Lsn(2), &vote(4, 1));
-        let expected = VoteRecord { term: Term(3), to: NodeId(2) };
+        let expected = VoteRecord {
+            term: Term(3),
+            to: NodeId(2),
+        };
         assert_eq!(disk.end_sync(), Some((Lsn(1), vec![expected])));
         assert!(disk.begin_sync(), "what came meanwhile is next");
     }

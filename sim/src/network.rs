@@ -31,7 +31,12 @@ impl Ways {
     /// All open.
     #[must_use]
     pub fn new(nodes: usize, spec: plan::Network) -> Ways {
-        Ways { nodes, cut: vec![false; nodes * nodes], spec, extra_ns: 0 }
+        Ways {
+            nodes,
+            cut: vec![false; nodes * nodes],
+            spec,
+            extra_ns: 0,
+        }
     }
 
     /// Whether nothing gets from one node to another.
@@ -130,7 +135,11 @@ mod tests {
     fn segments_arrive_in_order_however_long_each_takes() {
         let mut pipe = Pipe::default();
         assert_eq!(pipe.push(50, Segment::Bytes(vec![1])), 50);
-        assert_eq!(pipe.push(20, Segment::Close), 50, "the slow one holds up the fast one");
+        assert_eq!(
+            pipe.push(20, Segment::Close),
+            50,
+            "the slow one holds up the fast one"
+        );
         assert_eq!(pipe.push(60, Segment::Close), 60);
     }
 

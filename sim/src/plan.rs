@@ -247,9 +247,20 @@ impl Plan {
             heal_ms: 20_000,
             end_ms: 45_000,
             mutant: None,
-            network: Network { latency_us_min: 200, latency_us_max: 1_000, loss_permille: 0 },
-            disk: Disk { sync_us_min: 100, sync_us_max: 2_000 },
-            workload: Workload { clients: 2, zombies: 1, interval_ms: 150 },
+            network: Network {
+                latency_us_min: 200,
+                latency_us_max: 1_000,
+                loss_permille: 0,
+            },
+            disk: Disk {
+                sync_us_min: 100,
+                sync_us_max: 2_000,
+            },
+            workload: Workload {
+                clients: 2,
+                zombies: 1,
+                interval_ms: 150,
+            },
             expect: Expect::default(),
             faults: Vec::new(),
         }
@@ -271,10 +282,15 @@ impl Plan {
     /// # Errors
     /// [`PlanError::Malformed`] says what is wrong.
     pub fn from_text(path: &str, text: &str) -> Result<Plan, PlanError> {
-        let malformed = |message: String| PlanError::Malformed { path: path.to_string(), message };
+        let malformed = |message: String| PlanError::Malformed {
+            path: path.to_string(),
+            message,
+        };
         let plan: Plan = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
         if plan.nodes == 0 || plan.nodes > 100 || plan.voters == 0 || plan.voters > plan.nodes {
-            return Err(malformed("needs 1 to 100 nodes, and 1 to `nodes` voters".to_string()));
+            return Err(malformed(
+                "needs 1 to 100 nodes, and 1 to `nodes` voters".to_string(),
+            ));
         }
         if plan.heal_ms > plan.end_ms {
             return Err(malformed("heal_ms lies behind end_ms".to_string()));
@@ -288,8 +304,10 @@ impl Plan {
     /// [`PlanError`] says which file and why.
     pub fn read(path: &Path) -> Result<Plan, PlanError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PlanError::File { path: name.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| PlanError::File {
+            path: name.clone(),
+            source,
+        })?;
         Plan::from_text(&name, &text)
     }
 
@@ -313,7 +331,12 @@ mod tests {
     fn a_plan_survives_its_file() {
         for seed in 0..200 {
             let plan = crate::swarm::expand(seed);
-            assert_eq!(Plan::from_text("x", &plan.to_text()).unwrap(), plan, "{}", plan.to_text());
+            assert_eq!(
+                Plan::from_text("x", &plan.to_text()).unwrap(),
+                plan,
+                "{}",
+                plan.to_text()
+            );
         }
     }
 

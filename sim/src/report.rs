@@ -74,13 +74,20 @@ impl Report {
     ) -> Report {
         let rows = [
             ("leaders", plan.expect.leaders_min, totals.leaders),
-            ("acknowledged writes", plan.expect.acknowledged_min, totals.acknowledged),
-            ("writes refused as stale", plan.expect.stale_refused_min, totals.stale_refused),
+            (
+                "acknowledged writes",
+                plan.expect.acknowledged_min,
+                totals.acknowledged,
+            ),
+            (
+                "writes refused as stale",
+                plan.expect.stale_refused_min,
+                totals.stale_refused,
+            ),
         ];
         let unmet = rows.into_iter().filter(|(_, least, found)| found < least);
-        let unmet = unmet.map(|(what, least, found)| {
-            format!("{found} {what}, expected at least {least}")
-        });
+        let unmet =
+            unmet.map(|(what, least, found)| format!("{found} {what}, expected at least {least}"));
         Report {
             name: plan.name.clone(),
             seed: plan.seed,

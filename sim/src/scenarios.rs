@@ -57,7 +57,11 @@ fn split_brain(seed: u64) -> Plan {
     let parted = random.within(4_000..=7_000);
     plan.strike(parted, Fault::PartitionLeader { with: 1 });
     plan.strike(parted + random.within(4_000..=12_000), Fault::HealAll);
-    plan.expect = Expect { leaders_min: 2, acknowledged_min: 20, stale_refused_min: 1 };
+    plan.expect = Expect {
+        leaders_min: 2,
+        acknowledged_min: 20,
+        stale_refused_min: 1,
+    };
     plan
 }
 
@@ -68,8 +72,20 @@ fn leader_crash(seed: u64) -> Plan {
     let restart_after_ms = Some(random.within(2_000..=9_000));
     let torn = random.chance(500);
     let moment = Moment::Now;
-    plan.strike(crashed, Fault::Crash { who: LEADER, moment, torn, restart_after_ms });
-    plan.expect = Expect { leaders_min: 2, acknowledged_min: 20, stale_refused_min: 0 };
+    plan.strike(
+        crashed,
+        Fault::Crash {
+            who: LEADER,
+            moment,
+            torn,
+            restart_after_ms,
+        },
+    );
+    plan.expect = Expect {
+        leaders_min: 2,
+        acknowledged_min: 20,
+        stale_refused_min: 0,
+    };
     plan
 }
 
@@ -77,12 +93,28 @@ fn one_way_cut(seed: u64) -> Plan {
     let mut random = timing(seed);
     let mut plan = Plan::quiet("one-way-cut", seed, 5);
     let first = random.within(4_000..=6_000);
-    plan.strike(first, Fault::CutAll { who: LEADER, inbound: true });
+    plan.strike(
+        first,
+        Fault::CutAll {
+            who: LEADER,
+            inbound: true,
+        },
+    );
     let healed = first + random.within(3_000..=5_000);
     plan.strike(healed, Fault::HealAll);
     let second = healed + random.within(1_000..=2_000);
-    plan.strike(second, Fault::CutAll { who: LEADER, inbound: false });
-    plan.expect = Expect { leaders_min: 3, acknowledged_min: 20, stale_refused_min: 0 };
+    plan.strike(
+        second,
+        Fault::CutAll {
+            who: LEADER,
+            inbound: false,
+        },
+    );
+    plan.expect = Expect {
+        leaders_min: 3,
+        acknowledged_min: 20,
+        stale_refused_min: 0,
+    };
     plan
 }
 
@@ -94,12 +126,30 @@ fn rolling_crashes(seed: u64) -> Plan {
         let moment = [Moment::Now, Moment::Vote(1), Moment::Persist(2)][random.index(3)];
         let restart_after_ms = Some(random.within(5..=1_500));
         let who = Who::Node(node);
-        plan.strike(at, Fault::Crash { who, moment, torn: random.chance(500), restart_after_ms });
+        plan.strike(
+            at,
+            Fault::Crash {
+                who,
+                moment,
+                torn: random.chance(500),
+                restart_after_ms,
+            },
+        );
         let who = LEADER;
-        plan.strike(at + 50, Fault::Pause { who, for_ms: random.within(100..=700) });
+        plan.strike(
+            at + 50,
+            Fault::Pause {
+                who,
+                for_ms: random.within(100..=700),
+            },
+        );
         at += random.within(2_000..=3_000);
     }
-    plan.expect = Expect { leaders_min: 1, acknowledged_min: 20, stale_refused_min: 0 };
+    plan.expect = Expect {
+        leaders_min: 1,
+        acknowledged_min: 20,
+        stale_refused_min: 0,
+    };
     plan
 }
 

@@ -101,7 +101,9 @@ pub fn soak(order: &Order, progress: impl Fn(&Harvest) + Sync) -> Harvest {
                     let mut plan = swarm::expand(order.start + number);
                     plan.mutant.clone_from(&order.mutant);
                     let report = des::run(&plan, Options::default());
-                    let Ok(mut harvest) = harvest.lock() else { return };
+                    let Ok(mut harvest) = harvest.lock() else {
+                        return;
+                    };
                     harvest.add(plan, report);
                     let wall = begun.elapsed().as_nanos();
                     harvest.wall_ns = u64::try_from(wall).unwrap_or(u64::MAX);
@@ -113,14 +115,20 @@ pub fn soak(order: &Order, progress: impl Fn(&Harvest) + Sync) -> Harvest {
             });
         }
     });
-    let mut harvest = harvest.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut harvest = harvest
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     harvest.failures.sort_by_key(|(plan, _)| plan.seed);
     harvest
 }
 
 /// The names of the bugs that can be planted.
-pub const MUTANTS: [&str; 4] =
-    ["vote-before-durable", "vote-not-persisted", "no-quorum-check", "commit-old-term"];
+pub const MUTANTS: [&str; 4] = [
+    "vote-before-durable",
+    "vote-not-persisted",
+    "no-quorum-check",
+    "commit-old-term",
+];
 
 /// The bug of that name.
 #[cfg(feature = "mutants")]

@@ -84,7 +84,13 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
 
 fn fixed_mix(seed: u64, random: &mut Random) -> Plan {
     let mut plan = Plan::quiet(&format!("mix-{seed}"), seed, [3, 5][random.index(2)]);
-    let kinds = [Kind::Partition, Kind::HealAll, Kind::Crash, Kind::Pause, Kind::CutAll];
+    let kinds = [
+        Kind::Partition,
+        Kind::HealAll,
+        Kind::Crash,
+        Kind::Pause,
+        Kind::CutAll,
+    ];
     add_faults(&mut plan, &kinds, 1_500, random);
     plan
 }
@@ -103,13 +109,21 @@ fn add_faults(plan: &mut Plan, kinds: &[Kind], gap_ms: u64, random: &mut Random)
 
 fn draw(kind: Kind, nodes: u64, random: &mut Random) -> Fault {
     match kind {
-        Kind::Cut => Fault::Cut { from: who(nodes, random), to: who(nodes, random) },
-        Kind::CutAll => Fault::CutAll { who: who(nodes, random), inbound: random.chance(500) },
+        Kind::Cut => Fault::Cut {
+            from: who(nodes, random),
+            to: who(nodes, random),
+        },
+        Kind::CutAll => Fault::CutAll {
+            who: who(nodes, random),
+            inbound: random.chance(500),
+        },
         Kind::Partition => {
             let mut all: Vec<u64> = (1..=nodes).collect();
             random.shuffle(&mut all);
             let right = all.split_off(random.index(all.len() + 1));
-            Fault::Partition { groups: vec![all, right] }
+            Fault::Partition {
+                groups: vec![all, right],
+            }
         }
         Kind::PartitionLeader => {
             let with = random.index(usize::try_from(nodes).unwrap_or(1));
@@ -120,14 +134,24 @@ fn draw(kind: Kind, nodes: u64, random: &mut Random) -> Fault {
         Kind::CrashAtPersist => crash(Moment::Persist(small(random)), nodes, random),
         Kind::CrashAtVote => crash(Moment::Vote(1), nodes, random),
         Kind::CrashAtSync => crash(Moment::Synced(small(random)), nodes, random),
-        Kind::Pause => Fault::Pause { who: who(nodes, random), for_ms: random.within(20..=4_000) },
+        Kind::Pause => Fault::Pause {
+            who: who(nodes, random),
+            for_ms: random.within(20..=4_000),
+        },
         Kind::LatencySpike => {
             let extra_ms = random.within(5..=200);
-            Fault::LatencySpike { extra_ms, for_ms: random.within(100..=3_000) }
+            Fault::LatencySpike {
+                extra_ms,
+                for_ms: random.within(100..=3_000),
+            }
         }
         Kind::SlowDisk => {
             let (sync_ms, for_ms) = (random.within(5..=300), random.within(500..=4_000));
-            Fault::SlowDisk { who: who(nodes, random), sync_ms, for_ms }
+            Fault::SlowDisk {
+                who: who(nodes, random),
+                sync_ms,
+                for_ms,
+            }
         }
     }
 }
@@ -173,10 +197,20 @@ mod tests {
     fn every_kind_of_fault_and_every_size_of_cluster_is_drawn() {
         let plans: Vec<Plan> = (0..300).map(expand).collect();
         for nodes in 1..=7 {
-            assert!(plans.iter().any(|plan| plan.nodes == nodes), "{nodes} nodes");
+            assert!(
+                plans.iter().any(|plan| plan.nodes == nodes),
+                "{nodes} nodes"
+            );
         }
         let texts: String = plans.iter().map(Plan::to_text).collect();
-        for fault in ["cut", "cut-all", "partition", "partition-leader", "heal-all", "crash"] {
+        for fault in [
+            "cut",
+            "cut-all",
+            "partition",
+            "partition-leader",
+            "heal-all",
+            "crash",
+        ] {
             assert!(texts.contains(&format!("fault = \"{fault}\"")), "{fault}");
         }
         for moment in ["\"now\"", "persist = ", "vote = ", "synced = "] {

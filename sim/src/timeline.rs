@@ -17,7 +17,9 @@ impl Timeline {
     /// Keeps lines or not.
     #[must_use]
     pub fn new(wanted: bool) -> Timeline {
-        Timeline { lines: wanted.then(Vec::new) }
+        Timeline {
+            lines: wanted.then(Vec::new),
+        }
     }
 
     /// Adds a line; costs nothing when none are wanted.
@@ -60,16 +62,29 @@ impl fmt::Display for Told<'_> {
                 Some(leader) => write!(f, "term {} leader is {leader}", standing.term),
                 None => write!(f, "term {} knows no leader", standing.term),
             },
-            Notice::Raft(raft::Notice::RoleChanged { from, to, term, cause }) => {
+            Notice::Raft(raft::Notice::RoleChanged {
+                from,
+                to,
+                term,
+                cause,
+            }) => {
                 write!(f, "term {term} {from:?} -> {to:?} ({cause:?})")
             }
             Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
                 write!(f, "raft: {from} broke a rule ({fault:?})")
             }
-            Notice::RoleChanged { role, holder: Some(holder), epoch } => {
+            Notice::RoleChanged {
+                role,
+                holder: Some(holder),
+                epoch,
+            } => {
                 write!(f, "{role} is held by {holder} under {epoch}")
             }
-            Notice::RoleChanged { role, holder: None, epoch } => {
+            Notice::RoleChanged {
+                role,
+                holder: None,
+                epoch,
+            } => {
                 write!(f, "{role} is held by nobody under {epoch}")
             }
             Notice::LinkUp { peer, .. } => write!(f, "connected to {peer}"),

@@ -73,9 +73,16 @@ impl Workload {
             open: None,
         };
         let clients = (0..spec.clients).map(|_| client(false));
-        let clients = clients.chain((0..spec.zombies).map(|_| client(true))).collect();
+        let clients = clients
+            .chain((0..spec.zombies).map(|_| client(true)))
+            .collect();
         let role = RoleName::new(crate::world::PRIMARY).ok();
-        Workload { clients, interval_ns: spec.interval_ms * 1_000_000, random, role }
+        Workload {
+            clients,
+            interval_ns: spec.interval_ms * 1_000_000,
+            random,
+            role,
+        }
     }
 
     /// How many clients there are.
@@ -124,7 +131,12 @@ impl Workload {
             state.tries = 0;
             let key = format!("register-{client}");
             let value = Payload::copy_from(&state.request.to_le_bytes());
-            let command = control::Command::Write { role, epoch: state.held, key, value };
+            let command = control::Command::Write {
+                role,
+                epoch: state.held,
+                key,
+                value,
+            };
             state.open = Some((command, now));
         }
         state.tries += 1;
@@ -144,7 +156,12 @@ impl Workload {
         let request = (ticket.0 >> 16) & 0xffff_ffff;
         let id = ClientId(client as u64 + 1);
         let (request, begun) = ((request == state.request).then_some(request)?, *begun);
-        Some(Asked { client, id, request: RequestId(request), begun })
+        Some(Asked {
+            client,
+            id,
+            request: RequestId(request),
+            begun,
+        })
     }
 
     /// A try has ended; how long the client waits before its next turn.
@@ -157,7 +174,8 @@ impl Workload {
             Ending::Done | Ending::Stale => {}
         }
         state.open = None;
-        self.random.within(self.interval_ns / 2..=self.interval_ns * 3 / 2)
+        self.random
+            .within(self.interval_ns / 2..=self.interval_ns * 3 / 2)
     }
 }
 
@@ -167,13 +185,20 @@ mod tests {
     use quorate_core::seed::{Seed, Stream};
 
     fn workload() -> Workload {
-        let spec = plan::Workload { clients: 1, zombies: 1, interval_ms: 100 };
+        let spec = plan::Workload {
+            clients: 1,
+            zombies: 1,
+            interval_ms: 100,
+        };
         Workload::new(spec, Seed::from_number(1).stream(Stream::Workload))
     }
 
     fn epoch_of(command: &Command) -> Option<Epoch> {
         match command {
-            Command::Propose { command: control::Command::Write { epoch, .. }, .. } => Some(*epoch),
+            Command::Propose {
+                command: control::Command::Write { epoch, .. },
+                ..
+            } => Some(*epoch),
             _ => None,
         }
     }
@@ -185,7 +210,10 @@ mod tests {
         let (first, command) = workload.ask(0, Epoch(5), 1).unwrap();
         let (second, again) = workload.ask(0, Epoch(9), 2).unwrap();
         assert_eq!(command, again);
-        assert_eq!(workload.asked(second).map(|asked| asked.request), Some(RequestId(1)));
+        assert_eq!(
+            workload.asked(second).map(|asked| asked.request),
+            Some(RequestId(1))
+        );
         workload.answered(0, Ending::Done);
         assert_eq!(workload.asked(first), None, "a late answer is for nobody");
         let (_, next) = workload.ask(0, Epoch(9), 3).unwrap();

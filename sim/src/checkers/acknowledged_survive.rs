@@ -27,7 +27,9 @@ impl Checker {
     ) -> Verdict {
         match *self.acknowledged.entry((client, request)).or_insert(index) {
             first if first == index => Ok(()),
-            first => Err(format!("{client} {request} took effect at {first} and at {index}")),
+            first => Err(format!(
+                "{client} {request} took effect at {first} and at {index}"
+            )),
         }
     }
 
@@ -49,7 +51,9 @@ impl Checker {
         for ((client, request), index) in &self.acknowledged {
             let found = entry(*index);
             if found.is_none_or(|found| (found.client, found.request) != (*client, *request)) {
-                return Err(format!("{node} lost {client} {request}, acknowledged at {index}"));
+                return Err(format!(
+                    "{node} lost {client} {request}, acknowledged at {index}"
+                ));
             }
         }
         Ok(())
@@ -64,13 +68,20 @@ mod tests {
     #[test]
     fn a_lost_or_doubled_write_is_refused_and_a_kept_one_is_not() {
         let (client, request) = (ClientId(1), RequestId(2));
-        let kept = Envelope { client, request, command: Command::Barrier };
+        let kept = Envelope {
+            client,
+            request,
+            command: Command::Barrier,
+        };
         let mut checker = Checker::default();
         assert_eq!(checker.acknowledged(client, request, LogIndex(7)), Ok(()));
         assert_eq!(checker.acknowledged(client, request, LogIndex(7)), Ok(()));
         assert_eq!(checker.check(NodeId(1), |_| Some(kept.clone())), Ok(()));
         assert!(checker.check(NodeId(1), |_| None).is_err());
-        let other = Envelope { request: RequestId(3), ..kept.clone() };
+        let other = Envelope {
+            request: RequestId(3),
+            ..kept.clone()
+        };
         assert!(checker.check(NodeId(1), |_| Some(other.clone())).is_err());
         assert!(checker.acknowledged(client, request, LogIndex(8)).is_err());
     }

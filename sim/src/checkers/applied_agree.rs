@@ -22,7 +22,10 @@ impl Checker {
     pub fn applied(&mut self, node: NodeId, entry: &Entry) -> Result<bool, String> {
         let digest = digest(entry);
         let index = usize::try_from(entry.index.0).unwrap_or(usize::MAX);
-        match index.checked_sub(1).map(|slot| (slot, self.applied.get(slot))) {
+        match index
+            .checked_sub(1)
+            .map(|slot| (slot, self.applied.get(slot)))
+        {
             Some((_, Some(first))) if *first == digest => Ok(false),
             Some((_, Some(_))) => Err(format!(
                 "{node} applied another entry at {} (term {}) than the first to apply there",
@@ -44,7 +47,11 @@ mod tests {
     use quorate_core::payload::Payload;
 
     fn entry(index: u64, data: &[u8]) -> Entry {
-        Entry { index: LogIndex(index), term: Term(1), data: Payload::copy_from(data) }
+        Entry {
+            index: LogIndex(index),
+            term: Term(1),
+            data: Payload::copy_from(data),
+        }
     }
 
     #[test]

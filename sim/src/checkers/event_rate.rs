@@ -29,7 +29,10 @@ impl Checker {
         if *steps <= STEPS_MAX {
             return Ok(());
         }
-        Err(format!("n{} was stepped more than {STEPS_MAX} times in second {second}", host + 1))
+        Err(format!(
+            "n{} was stepped more than {STEPS_MAX} times in second {second}",
+            host + 1
+        ))
     }
 }
 

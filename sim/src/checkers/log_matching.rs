@@ -34,12 +34,22 @@ impl Checker {
     pub fn wrote(&mut self, node: NodeId, entry: &Entry, before: Term) -> Verdict {
         let data = digest(&entry.data);
         let (index, term) = (entry.index, entry.term);
-        let seen = Seen { data, before, at: node };
-        let first = self.entries.entry((index, term)).or_insert_with(|| seen.clone());
+        let seen = Seen {
+            data,
+            before,
+            at: node,
+        };
+        let first = self
+            .entries
+            .entry((index, term))
+            .or_insert_with(|| seen.clone());
         if (first.data, first.before) == (data, before) {
             return Ok(());
         }
-        Err(format!("entry {index} of term {term} differs between {} and {node}", first.at))
+        Err(format!(
+            "entry {index} of term {term} differs between {} and {node}",
+            first.at
+        ))
     }
 }
 
@@ -49,7 +59,11 @@ mod tests {
     use quorate_core::payload::Payload;
 
     fn entry(index: u64, term: u64, data: &[u8]) -> Entry {
-        Entry { index: LogIndex(index), term: Term(term), data: Payload::copy_from(data) }
+        Entry {
+            index: LogIndex(index),
+            term: Term(term),
+            data: Payload::copy_from(data),
+        }
     }
 
     #[test]
@@ -58,7 +72,11 @@ mod tests {
         let (one, two) = (NodeId(1), NodeId(2));
         assert_eq!(checker.wrote(one, &entry(4, 2, b"a"), Term(1)), Ok(()));
         assert_eq!(checker.wrote(two, &entry(4, 2, b"a"), Term(1)), Ok(()));
-        assert_eq!(checker.wrote(two, &entry(4, 3, b"b"), Term(1)), Ok(()), "another term");
+        assert_eq!(
+            checker.wrote(two, &entry(4, 3, b"b"), Term(1)),
+            Ok(()),
+            "another term"
+        );
         assert!(checker.wrote(two, &entry(4, 2, b"b"), Term(1)).is_err());
         assert!(checker.wrote(two, &entry(4, 2, b"a"), Term(2)).is_err());
     }

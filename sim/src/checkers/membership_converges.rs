@@ -36,11 +36,17 @@ impl Checker {
             }
             Some((who, view)) if since_heal > BOUND_NS => {
                 let list = |peers: &BTreeSet<Peer>| {
-                    peers.iter().map(Peer::to_string).collect::<Vec<_>>().join(" ")
+                    peers
+                        .iter()
+                        .map(Peer::to_string)
+                        .collect::<Vec<_>>()
+                        .join(" ")
                 };
                 let millis = since_heal / 1_000_000;
                 let (sees, truth) = (list(&view), list(truth));
-                Err(format!("{millis} ms after the heal {who} sees [{sees}], alive are [{truth}]"))
+                Err(format!(
+                    "{millis} ms after the heal {who} sees [{sees}], alive are [{truth}]"
+                ))
             }
             Some(_) => {
                 self.converged_after = None;
@@ -62,12 +68,21 @@ mod tests {
     use quorate_core::id::NodeId;
 
     fn peers(nodes: &[u64]) -> BTreeSet<Peer> {
-        nodes.iter().map(|node| Peer { node: NodeId(*node), boot: 1 }).collect()
+        nodes
+            .iter()
+            .map(|node| Peer {
+                node: NodeId(*node),
+                boot: 1,
+            })
+            .collect()
     }
 
     #[test]
     fn a_late_wrong_view_is_refused_and_an_early_one_is_not() {
-        let me = Peer { node: NodeId(1), boot: 1 };
+        let me = Peer {
+            node: NodeId(1),
+            boot: 1,
+        };
         let mut checker = Checker::default();
         let mut look = |after, sees: &[u64]| {
             let view = std::iter::once((me, peers(sees)));

@@ -34,18 +34,25 @@ impl Checker {
         }
         self.requests.insert(envelope.client, envelope.request);
         match &envelope.command {
-            Command::GrantRole { role, holder, expected } => {
+            Command::GrantRole {
+                role,
+                holder,
+                expected,
+            } => {
                 self.hand_over(index, role, *expected, Some(*holder));
             }
             Command::ReleaseRole { role, expected } => {
                 self.hand_over(index, role, *expected, None);
             }
-            Command::Write { role, epoch, key, .. } => {
+            Command::Write {
+                role, epoch, key, ..
+            } => {
                 let in_force = self.roles.get(role).copied().unwrap_or_default();
                 if in_force.0 == *epoch && in_force.1.is_some() {
                     let register = self.registers.entry(key.clone()).or_default();
                     *register = (register.0 + 1, *epoch);
-                    self.written.insert(index, (envelope.client, envelope.request));
+                    self.written
+                        .insert(index, (envelope.client, envelope.request));
                 }
             }
             Command::Barrier => {}
@@ -74,13 +81,23 @@ impl Checker {
         if state.applied() != self.applied {
             return Ok(());
         }
-        let roles = state.roles().iter().map(|(name, role)| (name, (role.epoch, role.holder)));
+        let roles = state
+            .roles()
+            .iter()
+            .map(|(name, role)| (name, (role.epoch, role.holder)));
         if !roles.eq(self.roles.iter().map(|(name, role)| (name, *role))) {
-            return Err(format!("{node} holds other roles at {} than the log says", self.applied));
+            return Err(format!(
+                "{node} holds other roles at {} than the log says",
+                self.applied
+            ));
         }
         let registers = state.registers().iter();
         let registers = registers.map(|(key, register)| (key, (register.version, register.epoch)));
-        if !registers.eq(self.registers.iter().map(|(key, register)| (key, *register))) {
+        if !registers.eq(self
+            .registers
+            .iter()
+            .map(|(key, register)| (key, *register)))
+        {
             return Err(format!(
                 "{node} accepted a write at or before {} that the epochs in force forbid, or \
                  refused one that they allow",
@@ -98,7 +115,9 @@ impl Checker {
         if self.written.get(&index) == Some(&(client, request)) {
             return Ok(());
         }
-        Err(format!("{client} was told that {request} took effect at {index}; the log denies it"))
+        Err(format!(
+            "{client} was told that {request} took effect at {index}; the log denies it"
+        ))
     }
 }
 
@@ -112,20 +131,47 @@ mod tests {
     }
 
     fn grant(request: u64, node: u64, expected: u64) -> Envelope {
-        let holder = Peer { node: NodeId(node), boot: 1 };
-        let command = Command::GrantRole { role: role(), holder, expected: Epoch(expected) };
-        Envelope { client: ClientId(9), request: RequestId(request), command }
+        let holder = Peer {
+            node: NodeId(node),
+            boot: 1,
+        };
+        let command = Command::GrantRole {
+            role: role(),
+            holder,
+            expected: Epoch(expected),
+        };
+        Envelope {
+            client: ClientId(9),
+            request: RequestId(request),
+            command,
+        }
     }
 
     fn write(request: u64, epoch: u64) -> Envelope {
         let (key, value) = ("k".to_string(), Payload::default());
-        let command = Command::Write { role: role(), epoch: Epoch(epoch), key, value };
-        Envelope { client: ClientId(1), request: RequestId(request), command }
+        let command = Command::Write {
+            role: role(),
+            epoch: Epoch(epoch),
+            key,
+            value,
+        };
+        Envelope {
+            client: ClientId(1),
+            request: RequestId(request),
+            command,
+        }
     }
 
     #[test]
     fn the_twin_agrees_with_the_state_and_notices_a_difference() {
-        let log = [grant(1, 1, 0), write(1, 1), write(1, 1), grant(2, 2, 1), write(2, 1), write(3, 4)];
+        let log = [
+            grant(1, 1, 0),
+            write(1, 1),
+            write(1, 1),
+            grant(2, 2, 1),
+            write(2, 1),
+            write(3, 4),
+        ];
         let (mut twin, mut state) = (Checker::default(), State::default());
         for (at, envelope) in log.iter().enumerate() {
             let index = LogIndex(at as u64 + 1);
@@ -133,9 +179,8 @@ mod tests {
             state.apply(index, envelope);
             assert_eq!(twin.compare(NodeId(1), &state), Ok(()));
         }
-        let acknowledged = |index, request| {
-            twin.acknowledged(LogIndex(index), ClientId(1), RequestId(request))
-        };
+        let acknowledged =
+            |index, request| twin.acknowledged(LogIndex(index), ClientId(1), RequestId(request));
         assert_eq!((acknowledged(2, 1), acknowledged(6, 3)), (Ok(()), Ok(())));
         assert!(acknowledged(5, 2).is_err(), "it was fenced");
         assert!(acknowledged(3, 1).is_err(), "the first try counts");

@@ -25,7 +25,9 @@ impl Checker {
     pub fn voted(&mut self, voter: NodeId, term: Term, to: NodeId) -> Verdict {
         match *self.votes.entry((voter, term)).or_insert(to) {
             first if first == to => Ok(()),
-            first => Err(format!("{voter} voted for {first} and for {to} in term {term}")),
+            first => Err(format!(
+                "{voter} voted for {first} and for {to} in term {term}"
+            )),
         }
     }
 }

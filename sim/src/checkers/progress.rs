@@ -26,7 +26,10 @@ impl Checker {
         if self.acknowledged_after.is_some() || since_heal <= BOUND_NS {
             return Ok(());
         }
-        Err(format!("no write acknowledged {} ms after the heal", since_heal / 1_000_000))
+        Err(format!(
+            "no write acknowledged {} ms after the heal",
+            since_heal / 1_000_000
+        ))
     }
 
     /// How long the first write took, in nanoseconds after the heal.

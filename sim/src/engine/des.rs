@@ -150,7 +150,12 @@ impl Queue {
     pub fn new(seed: &Seed) -> Queue {
         let mut order = seed.stream(Stream::Order);
         let word = order.word();
-        Queue { heap: BinaryHeap::new(), order, word, number: 0 }
+        Queue {
+            heap: BinaryHeap::new(),
+            order,
+            word,
+            number: 0,
+        }
     }
 
     /// Adds an entry.
@@ -161,7 +166,12 @@ impl Queue {
             self.word = self.order.word();
         }
         let tie = (self.word ^ self.number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.heap.push(Reverse(Entry { at, tie, number: self.number, due }));
+        self.heap.push(Reverse(Entry {
+            at,
+            tie,
+            number: self.number,
+            due,
+        }));
     }
 
     /// The next entry.

@@ -20,7 +20,10 @@ impl World {
         }
         let started = |host: &super::Host| host.process.as_ref().is_some_and(|p| p.started);
         let hosts = self.hosts.iter().enumerate();
-        let live: Vec<usize> = hosts.filter(|(_, h)| started(h)).map(|(index, _)| index).collect();
+        let live: Vec<usize> = hosts
+            .filter(|(_, h)| started(h))
+            .map(|(index, _)| index)
+            .collect();
         if let Some(host) = self.workload.choose(&live) {
             let epoch = self.epoch_seen_by(host);
             if let Some((ticket, command)) = self.workload.ask(client, epoch, self.now) {
@@ -30,7 +33,8 @@ impl World {
         // An answer may have come at once, and with it another turn.
         if self.workload.is_turn(client, turn) {
             let turn = self.workload.next_turn(client);
-            self.queue.push(self.now + TIMEOUT_NS, Due::Client { client, turn });
+            self.queue
+                .push(self.now + TIMEOUT_NS, Due::Client { client, turn });
         }
     }
 
@@ -48,19 +52,34 @@ impl World {
         }
     }
 
-    pub(super) fn on_reply(&mut self, host: usize, ticket: Ticket, answer: Result<Answer, Refusal>) {
-        let Some(asked) = self.workload.asked(ticket) else { return };
+    pub(super) fn on_reply(
+        &mut self,
+        host: usize,
+        ticket: Ticket,
+        answer: Result<Answer, Refusal>,
+    ) {
+        let Some(asked) = self.workload.asked(ticket) else {
+            return;
+        };
         let client_id = asked.id;
         let ending = match answer {
-            Ok(Answer::Applied { index, outcome: Ok(Effect::Written { .. }) }) => {
+            Ok(Answer::Applied {
+                index,
+                outcome: Ok(Effect::Written { .. }),
+            }) => {
                 self.on_acknowledged(asked.id, asked.request, index, asked.begun);
                 Ending::Done
             }
-            Ok(Answer::Applied { outcome: Err(Refused::StaleEpoch { .. }), .. }) => {
+            Ok(Answer::Applied {
+                outcome: Err(Refused::StaleEpoch { .. }),
+                ..
+            }) => {
                 self.totals.stale_refused += 1;
                 Ending::Stale
             }
-            Ok(Answer::Applied { outcome: Err(_), .. }) => Ending::Done,
+            Ok(Answer::Applied {
+                outcome: Err(_), ..
+            }) => Ending::Done,
             Err(Refusal::Unknown | Refusal::Busy | Refusal::Stopping | Refusal::Pending) => {
                 Ending::Again
             }
@@ -72,7 +91,13 @@ impl World {
         };
         let wait = self.workload.answered(asked.client, ending);
         let turn = self.workload.next_turn(asked.client);
-        self.queue.push(self.now + wait, Due::Client { client: asked.client, turn });
+        self.queue.push(
+            self.now + wait,
+            Due::Client {
+                client: asked.client,
+                turn,
+            },
+        );
     }
 
     fn on_acknowledged(
@@ -82,9 +107,15 @@ impl World {
         index: LogIndex,
         begun: u64,
     ) {
-        let verdict = self.checkers.acknowledged_survive.acknowledged(client, request, index);
+        let verdict = self
+            .checkers
+            .acknowledged_survive
+            .acknowledged(client, request, index);
         self.demand("acknowledged_survive", verdict);
-        let verdict = self.checkers.no_stale_epoch_write.acknowledged(index, client, request);
+        let verdict = self
+            .checkers
+            .no_stale_epoch_write
+            .acknowledged(index, client, request);
         self.demand("no_stale_epoch_write", verdict);
         let heal = self.plan.heal_ms * 1_000_000;
         if begun >= heal {

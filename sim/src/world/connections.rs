@@ -22,10 +22,13 @@ impl World {
     pub(super) fn dial(&mut self, from: usize, address: SocketAddr, expected: Option<NodeId>) {
         let life = self.hosts[from].life;
         let latency = self.ways.latency(&mut self.network);
-        let Some(process) = self.hosts[from].process.as_mut() else { return };
+        let Some(process) = self.hosts[from].process.as_mut() else {
+            return;
+        };
         process.dials.push((address, expected));
         let dial = process.dials.len() - 1;
-        self.queue.push(self.now + latency, Due::Opened { from, life, dial });
+        self.queue
+            .push(self.now + latency, Due::Opened { from, life, dial });
     }
 
     /// The opening of a connection is where it was sent, or would be.
@@ -33,19 +36,38 @@ impl World {
         if !self.is_life(from, life) {
             return;
         }
-        let Some(process) = self.hosts[from].process.as_ref() else { return };
+        let Some(process) = self.hosts[from].process.as_ref() else {
+            return;
+        };
         let (address, expected) = process.dials[dial];
         let target = host_at(address).filter(|target| *target < self.hosts.len());
-        let Some(to) = target.filter(|to| {
-            !self.ways.is_cut(from, *to) && !self.ways.is_cut(*to, from)
-        }) else {
+        let Some(to) =
+            target.filter(|to| !self.ways.is_cut(from, *to) && !self.ways.is_cut(*to, from))
+        else {
             let at = self.now + DIAL_TIMEOUT_NS;
-            return self.queue.push(at, Due::DialFailed { host: from, life, dial });
+            return self.queue.push(
+                at,
+                Due::DialFailed {
+                    host: from,
+                    life,
+                    dial,
+                },
+            );
         };
-        let listens = self.hosts[to].process.as_ref().is_some_and(|process| process.started);
+        let listens = self.hosts[to]
+            .process
+            .as_ref()
+            .is_some_and(|process| process.started);
         if !listens {
             let at = self.now + self.ways.latency(&mut self.network);
-            return self.queue.push(at, Due::DialFailed { host: from, life, dial });
+            return self.queue.push(
+                at,
+                Due::DialFailed {
+                    host: from,
+                    life,
+                    dial,
+                },
+            );
         }
         let conn = self.conns.len();
         let ends = [
@@ -73,7 +95,10 @@ impl World {
         let (cluster, address) = (config.cluster.clone(), config.address);
         let transport = config.transport.clone();
         let mut now = Time::ZERO;
-        let mut peer = quorate_core::id::Peer { node: host_state.id, boot: 0 };
+        let mut peer = quorate_core::id::Peer {
+            node: host_state.id,
+            boot: 0,
+        };
         let mut link_id = LinkId(0);
         if let Some(process) = host_state.process.as_mut() {
             now = Time(self.now - process.born);
@@ -81,16 +106,31 @@ impl World {
             link_id = LinkId(process.links.len() as u64);
             process.links.push((conn, end));
         }
-        let hello = Hello { versions: VersionRange::OURS, cluster, peer, address };
+        let hello = Hello {
+            versions: VersionRange::OURS,
+            cluster,
+            peer,
+            address,
+        };
         let link = Link::new(transport, hello, expected, now);
-        End { host, link_id, link, open: true, up: false, dialed, armed: NEVER }
+        End {
+            host,
+            link_id,
+            link,
+            open: true,
+            up: false,
+            dialed,
+            armed: NEVER,
+        }
     }
 
     pub(super) fn on_dial_failed(&mut self, host: usize, life: u64, dial: usize) {
         if !self.is_life(host, life) {
             return;
         }
-        let Some(process) = self.hosts[host].process.as_ref() else { return };
+        let Some(process) = self.hosts[host].process.as_ref() else {
+            return;
+        };
         let (address, _) = process.dials[dial];
         self.step(host, Event::DialFailed { address });
     }
@@ -102,8 +142,12 @@ impl World {
         priority: Priority,
         message: &Message,
     ) {
-        let Some(process) = self.hosts[host].process.as_ref() else { return };
-        let Some(&(conn, end)) = process.links.get(slot(link)) else { return };
+        let Some(process) = self.hosts[host].process.as_ref() else {
+            return;
+        };
+        let Some(&(conn, end)) = process.links.get(slot(link)) else {
+            return;
+        };
         let now = Time(self.now - process.born);
         let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
             return;
@@ -112,7 +156,9 @@ impl World {
         let code = message.encode(&mut self.scratch);
         let body = Payload::copy_from(&self.scratch);
         // What a full queue refuses is lost, as the contract of `Send` allows.
-        let sent = state.ends[end].link.submit(now, priority, Outgoing::Node { code, body });
+        let sent = state.ends[end]
+            .link
+            .submit(now, priority, Outgoing::Node { code, body });
         self.totals.messages += u64::from(sent.is_ok());
         if !self.touched.contains(&(conn, end)) {
             self.touched.push((conn, end));
@@ -130,14 +176,19 @@ impl World {
 
     fn flush(&mut self, conn: usize, end: usize) {
         loop {
-            let Some(state) = self.conns[conn].as_mut() else { return };
+            let Some(state) = self.conns[conn].as_mut() else {
+                return;
+            };
             let from = &mut state.ends[end];
-            let Some(process) = self.hosts[from.host].process.as_ref() else { return };
+            let Some(process) = self.hosts[from.host].process.as_ref() else {
+                return;
+            };
             if !from.open || !from.link.wants_transmit() {
                 return;
             }
             let mut bytes = Vec::new();
-            from.link.transmit(Time(self.now - process.born), BUDGET, &mut bytes);
+            from.link
+                .transmit(Time(self.now - process.born), BUDGET, &mut bytes);
             if bytes.is_empty() {
                 return;
             }
@@ -147,7 +198,9 @@ impl World {
 
     fn send_segment(&mut self, conn: usize, end: usize, segment: Segment) {
         let latency = self.ways.latency(&mut self.network);
-        let Some(state) = self.conns[conn].as_mut() else { return };
+        let Some(state) = self.conns[conn].as_mut() else {
+            return;
+        };
         let at = state.pipes[end].push(self.now + latency, segment);
         self.queue.push(at, Due::Arrived { conn, end: 1 - end });
     }
@@ -155,14 +208,18 @@ impl World {
     /// Hands over everything that has arrived at an end, unless the way is cut.
     pub(super) fn on_arrived(&mut self, conn: usize, end: usize) {
         loop {
-            let Some(state) = self.conns[conn].as_mut() else { return };
+            let Some(state) = self.conns[conn].as_mut() else {
+                return;
+            };
             let (from, to) = (state.ends[1 - end].host, state.ends[end].host);
             let pipe = &mut state.pipes[1 - end];
             let has_arrived = pipe.segments.front().is_some_and(|(at, _)| *at <= self.now);
             if !has_arrived || self.ways.is_cut(from, to) {
                 return;
             }
-            let Some((_, segment)) = pipe.segments.pop_front() else { return };
+            let Some((_, segment)) = pipe.segments.pop_front() else {
+                return;
+            };
             if !state.ends[end].open {
                 continue;
             }
@@ -174,11 +231,16 @@ impl World {
     }
 
     fn on_bytes(&mut self, conn: usize, end: usize, bytes: &[u8]) {
-        let Some(state) = self.conns[conn].as_mut() else { return };
+        let Some(state) = self.conns[conn].as_mut() else {
+            return;
+        };
         let to = &mut state.ends[end];
-        let Some(process) = self.hosts[to.host].process.as_ref() else { return };
+        let Some(process) = self.hosts[to.host].process.as_ref() else {
+            return;
+        };
         let mut outputs = Vec::new();
-        to.link.receive(Time(self.now - process.born), bytes, &mut outputs);
+        to.link
+            .receive(Time(self.now - process.born), bytes, &mut outputs);
         self.on_link_outputs(conn, end, outputs);
         self.flush(conn, end);
         self.arm_link(conn, end);
@@ -196,7 +258,15 @@ impl World {
                     to.up = true;
                     let address = to.dialed.unwrap_or(hello.address);
                     let (peer, dialed) = (hello.peer, to.dialed.is_some());
-                    self.step(host, Event::LinkUp { link, peer, address, dialed });
+                    self.step(
+                        host,
+                        Event::LinkUp {
+                            link,
+                            peer,
+                            address,
+                            dialed,
+                        },
+                    );
                 }
                 Output::Node { code, body } => match Message::decode(code, &body) {
                     Ok(message) => self.step(host, Event::Received { link, message }),
@@ -220,7 +290,9 @@ impl World {
     /// An end is closed by its process or by the other end; both sides get to know.
     fn close_end(&mut self, conn: usize, end: usize) {
         self.send_segment(conn, end, Segment::Close);
-        let Some(state) = self.conns[conn].as_mut() else { return };
+        let Some(state) = self.conns[conn].as_mut() else {
+            return;
+        };
         let closed = &mut state.ends[end];
         closed.open = false;
         let (host, link, up, dialed) = (closed.host, closed.link_id, closed.up, closed.dialed);
@@ -242,8 +314,12 @@ impl World {
     pub(super) fn hang_up(&mut self, host: usize, link: LinkId) {
         let life = self.hosts[host].life;
         self.queue.push(self.now, Due::HungUp { host, life, link });
-        let Some(process) = self.hosts[host].process.as_ref() else { return };
-        let Some(&(conn, end)) = process.links.get(slot(link)) else { return };
+        let Some(process) = self.hosts[host].process.as_ref() else {
+            return;
+        };
+        let Some(&(conn, end)) = process.links.get(slot(link)) else {
+            return;
+        };
         let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
             return;
         };
@@ -259,7 +335,9 @@ impl World {
     /// A process has died: the kernel closes its ends.
     pub(super) fn close_ends_of(&mut self, links: &[(usize, usize)]) {
         for (conn, end) in links {
-            let is_open = self.conns[*conn].as_ref().is_some_and(|conn| conn.ends[*end].open);
+            let is_open = self.conns[*conn]
+                .as_ref()
+                .is_some_and(|conn| conn.ends[*end].open);
             if !is_open {
                 continue;
             }
@@ -272,10 +350,16 @@ impl World {
     }
 
     fn arm_link(&mut self, conn: usize, end: usize) {
-        let Some(state) = self.conns[conn].as_mut() else { return };
+        let Some(state) = self.conns[conn].as_mut() else {
+            return;
+        };
         let to = &mut state.ends[end];
-        let Some(process) = self.hosts[to.host].process.as_ref() else { return };
-        let Some(deadline) = to.link.deadline().filter(|_| to.open) else { return };
+        let Some(process) = self.hosts[to.host].process.as_ref() else {
+            return;
+        };
+        let Some(deadline) = to.link.deadline().filter(|_| to.open) else {
+            return;
+        };
         let at = process.born.saturating_add(deadline.at.0).max(self.now);
         if at < to.armed {
             to.armed = at;
@@ -292,9 +376,15 @@ impl World {
             return;
         }
         to.armed = NEVER;
-        let Some(process) = self.hosts[to.host].process.as_ref() else { return };
+        let Some(process) = self.hosts[to.host].process.as_ref() else {
+            return;
+        };
         let now = Time(self.now - process.born);
-        if to.link.deadline().is_some_and(|deadline| deadline.at <= now) {
+        if to
+            .link
+            .deadline()
+            .is_some_and(|deadline| deadline.at <= now)
+        {
             let mut outputs = Vec::new();
             to.link.tick(now, &mut outputs);
             self.on_link_outputs(conn, end, outputs);
@@ -307,7 +397,9 @@ impl World {
     pub(super) fn release_held(&mut self) {
         for conn in 0..self.conns.len() {
             for end in 0..2 {
-                let Some(state) = self.conns[conn].as_ref() else { break };
+                let Some(state) = self.conns[conn].as_ref() else {
+                    break;
+                };
                 let (from, to) = (state.ends[1 - end].host, state.ends[end].host);
                 if state.pipes[1 - end].segments.is_empty() || self.ways.is_cut(from, to) {
                     continue;

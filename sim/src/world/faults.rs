@@ -9,10 +9,13 @@ use crate::plan::{Fault, Moment, Part, Who};
 
 impl World {
     pub(super) fn on_fault(&mut self, index: usize) {
-        let Some(strike) = self.plan.faults.get(index) else { return };
+        let Some(strike) = self.plan.faults.get(index) else {
+            return;
+        };
         let fault = strike.fault.clone();
         self.trace.note(self.now, &index);
-        self.timeline.line(self.now, None, format_args!("fault {fault:?}"));
+        self.timeline
+            .line(self.now, None, format_args!("fault {fault:?}"));
         match fault {
             Fault::Cut { from, to } => self.cut_one(from, to, true),
             Fault::Heal { from, to } => self.cut_one(from, to, false),
@@ -25,7 +28,9 @@ impl World {
             }
             Fault::Partition { groups } => self.partition(&groups),
             Fault::PartitionLeader { with } => {
-                let Some(leader) = self.resolve(Who::Part(Part::Leader)) else { return };
+                let Some(leader) = self.resolve(Who::Part(Part::Leader)) else {
+                    return;
+                };
                 let numbers = 1..=self.hosts.len() as u64;
                 let others: Vec<u64> = numbers.filter(|n| *n != leader as u64 + 1).collect();
                 let (near, far) = others.split_at(with.min(others.len()));
@@ -33,9 +38,18 @@ impl World {
                 self.partition(&[near, far.to_vec()]);
             }
             Fault::HealAll => self.open_ways(),
-            Fault::Crash { who, moment, torn, restart_after_ms } => {
+            Fault::Crash {
+                who,
+                moment,
+                torn,
+                restart_after_ms,
+            } => {
                 let Some(who) = self.resolve(who) else { return };
-                self.hosts[who].doom = Some(Doom { moment, torn, restart_after_ms });
+                self.hosts[who].doom = Some(Doom {
+                    moment,
+                    torn,
+                    restart_after_ms,
+                });
                 if moment == Moment::Now {
                     self.crash_of_doom(who);
                 }
@@ -52,28 +66,42 @@ impl World {
                 let host = &mut self.hosts[who];
                 host.paused = host.process.is_some();
                 host.pauses += 1;
-                let due = Due::Resume { host: who, pause: host.pauses };
+                let due = Due::Resume {
+                    host: who,
+                    pause: host.pauses,
+                };
                 self.queue.push(self.now + for_ms * 1_000_000, due);
             }
             Fault::LatencySpike { extra_ms, for_ms } => {
                 self.ways.set_extra(extra_ms * 1_000_000);
                 self.latency_spells += 1;
-                let due = Due::Calm { host: None, spell: self.latency_spells };
+                let due = Due::Calm {
+                    host: None,
+                    spell: self.latency_spells,
+                };
                 self.queue.push(self.now + for_ms * 1_000_000, due);
             }
-            Fault::SlowDisk { who, sync_ms, for_ms } => {
+            Fault::SlowDisk {
+                who,
+                sync_ms,
+                for_ms,
+            } => {
                 let Some(who) = self.resolve(who) else { return };
                 let host = &mut self.hosts[who];
                 host.slow_sync_ns = sync_ms * 1_000_000;
                 host.slow_spells += 1;
-                let due = Due::Calm { host: Some(who), spell: host.slow_spells };
+                let due = Due::Calm {
+                    host: Some(who),
+                    spell: host.slow_spells,
+                };
                 self.queue.push(self.now + for_ms * 1_000_000, due);
             }
         }
     }
 
     pub(super) fn on_heal_all(&mut self) {
-        self.timeline.line(self.now, None, format_args!("everything heals"));
+        self.timeline
+            .line(self.now, None, format_args!("everything heals"));
         self.trace.note(self.now, &"heal");
         self.ways.set_extra(0);
         for host in 0..self.hosts.len() {
@@ -105,7 +133,8 @@ impl World {
             self.step(host, Event::Command { ticket, command });
         }
         let id = self.hosts[host].id;
-        self.timeline.line(self.now, Some(id), format_args!("process goes on"));
+        self.timeline
+            .line(self.now, Some(id), format_args!("process goes on"));
     }
 
     pub(super) fn on_calm(&mut self, host: Option<usize>, spell: u64) {
@@ -120,7 +149,11 @@ impl World {
 
     /// Counts towards a crash to come; true when its moment is there.
     pub(super) fn count_down(&mut self, host: usize, counts: impl Fn(Moment) -> bool) -> bool {
-        let Some(doom) = self.hosts[host].doom.as_mut().filter(|doom| counts(doom.moment)) else {
+        let Some(doom) = self.hosts[host]
+            .doom
+            .as_mut()
+            .filter(|doom| counts(doom.moment))
+        else {
             return false;
         };
         match &mut doom.moment {
@@ -134,11 +167,19 @@ impl World {
 
     /// The crash that was announced.
     pub(super) fn crash_of_doom(&mut self, host: usize) {
-        let Some(doom) = self.hosts[host].doom.take() else { return };
-        let Some(process) = self.hosts[host].process.take() else { return };
+        let Some(doom) = self.hosts[host].doom.take() else {
+            return;
+        };
+        let Some(process) = self.hosts[host].process.take() else {
+            return;
+        };
         self.trace.note(self.now, &("crash", host));
         let id = self.hosts[host].id;
-        self.timeline.line(self.now, Some(id), format_args!("process crashes ({:?})", doom.moment));
+        self.timeline.line(
+            self.now,
+            Some(id),
+            format_args!("process crashes ({:?})", doom.moment),
+        );
         let state = &mut self.hosts[host];
         let torn = doom.torn.then_some(&mut self.disks);
         state.disk.crash(torn);
@@ -148,7 +189,8 @@ impl World {
         let life = state.life;
         self.close_ends_of(&process.links);
         if let Some(after) = doom.restart_after_ms {
-            self.queue.push(self.now + after * 1_000_000, Due::Restart { host, life });
+            self.queue
+                .push(self.now + after * 1_000_000, Due::Restart { host, life });
         }
     }
 
@@ -170,9 +212,13 @@ impl World {
             }
             Who::Part(Part::Follower) => {
                 let follows = |host: &super::Host| {
-                    host.process.as_ref().is_some_and(|p| p.standing.role == Role::Follower)
+                    host.process
+                        .as_ref()
+                        .is_some_and(|p| p.standing.role == Role::Follower)
                 };
-                hosts().find(|(_, host)| follows(host)).map(|(index, _)| index)
+                hosts()
+                    .find(|(_, host)| follows(host))
+                    .map(|(index, _)| index)
             }
         }
     }

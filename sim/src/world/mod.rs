@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use quorate_core::control::Envelope;
+use quorate_core::durable::Record;
 use quorate_core::failover::{Placement, RoleSpec};
 use quorate_core::id::{ClusterId, LinkId, LogIndex, NodeId, Peer, RoleName, Term, Ticket};
 use quorate_core::membership::State;
@@ -24,7 +25,6 @@ use quorate_core::raft::{self, Role, Standing};
 use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 use quorate_core::wire::{Message, codec};
-use quorate_core::durable::Record;
 
 use crate::checkers::{Checkers, Verdict, Violation, actions_per_step};
 use crate::disk::Disk;
@@ -111,11 +111,19 @@ impl World {
     #[must_use]
     pub fn new(plan: &Plan, options: Options) -> World {
         let seed = Seed::from_number(plan.seed);
-        let hosts: Vec<Host> = (1..=plan.nodes).map(|node| host(plan, &seed, node)).collect();
+        let hosts: Vec<Host> = (1..=plan.nodes)
+            .map(|node| host(plan, &seed, node))
+            .collect();
         let mut queue = Queue::new(&seed);
         for index in 0..hosts.len() {
             // A few milliseconds apart, as an operator or a supervisor would.
-            queue.push(index as u64 * 3_000_000, Due::Restart { host: index, life: 0 });
+            queue.push(
+                index as u64 * 3_000_000,
+                Due::Restart {
+                    host: index,
+                    life: 0,
+                },
+            );
         }
         for (index, strike) in plan.faults.iter().enumerate() {
             queue.push(strike.at_ms * 1_000_000, Due::Fault(index));
@@ -124,7 +132,10 @@ impl World {
         queue.push(LOOK_NS, Due::Look);
         let workload = Workload::new(plan.workload, seed.stream(Stream::Workload));
         for client in 0..workload.len() {
-            queue.push(1_000_000_000 + client as u64 * 7_000_000, Due::Client { client, turn: 0 });
+            queue.push(
+                1_000_000_000 + client as u64 * 7_000_000,
+                Due::Client { client, turn: 0 },
+            );
         }
         World {
             now: 0,
@@ -195,7 +206,13 @@ impl World {
         self.totals.leaders = self.checkers.one_leader_per_term.terms();
         self.totals.converged_after_ns = self.checkers.membership_converges.converged_after();
         self.totals.progress_after_ns = self.checkers.progress.acknowledged_after();
-        Report::new(&self.plan, self.trace.hash(), self.violation, self.totals, self.timeline)
+        Report::new(
+            &self.plan,
+            self.trace.hash(),
+            self.violation,
+            self.totals,
+            self.timeline,
+        )
     }
 
     /// The process a due thing is for; a paused one gets it later.
@@ -227,8 +244,13 @@ impl World {
 
     fn demand(&mut self, checker: &'static str, verdict: Verdict) {
         if let (Err(what), None) = (verdict, &self.violation) {
-            self.timeline.line(self.now, None, format_args!("VIOLATION {checker}: {what}"));
-            self.violation = Some(Violation { checker, at_ns: self.now, what });
+            self.timeline
+                .line(self.now, None, format_args!("VIOLATION {checker}: {what}"));
+            self.violation = Some(Violation {
+                checker,
+                at_ns: self.now,
+                what,
+            });
         }
     }
 
@@ -257,7 +279,11 @@ impl World {
             seen: LogIndex(0),
         });
         let id = host.id;
-        self.timeline.line(self.now, Some(id), format_args!("process starts (life {life})"));
+        self.timeline.line(
+            self.now,
+            Some(id),
+            format_args!("process starts (life {life})"),
+        );
         if let (term, Some(to)) = vote {
             let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
             self.demand("one_vote_per_term", verdict);
@@ -270,12 +296,17 @@ impl World {
             return;
         }
         let now = self.now;
-        let Some(process) = self.hosts[index].process.as_mut() else { return };
+        let Some(process) = self.hosts[index].process.as_mut() else {
+            return;
+        };
         if process.armed > now {
             return;
         }
         process.armed = NEVER;
-        let due = process.node.deadline().is_some_and(|d| process.born + d.at.0 <= now);
+        let due = process
+            .node
+            .deadline()
+            .is_some_and(|d| process.born + d.at.0 <= now);
         if due {
             self.step(index, Event::Tick);
         } else {
@@ -286,8 +317,12 @@ impl World {
     /// One heap entry per node: a new one only if the deadline has come closer.
     fn arm(&mut self, index: usize) {
         let life = self.hosts[index].life;
-        let Some(process) = self.hosts[index].process.as_mut() else { return };
-        let Some(deadline) = process.node.deadline() else { return };
+        let Some(process) = self.hosts[index].process.as_mut() else {
+            return;
+        };
+        let Some(deadline) = process.node.deadline() else {
+            return;
+        };
         let at = process.born.saturating_add(deadline.at.0).max(self.now);
         if at < process.armed {
             process.armed = at;
@@ -299,10 +334,15 @@ impl World {
         if !self.is_life(index, life) {
             return;
         }
-        let Some((lsn, votes)) = self.hosts[index].disk.end_sync() else { return };
+        let Some((lsn, votes)) = self.hosts[index].disk.end_sync() else {
+            return;
+        };
         let id = self.hosts[index].id;
         for vote in votes {
-            let verdict = self.checkers.one_vote_per_term.voted(id, vote.term, vote.to);
+            let verdict = self
+                .checkers
+                .one_vote_per_term
+                .voted(id, vote.term, vote.to);
             self.demand("one_vote_per_term", verdict);
         }
         if self.count_down(index, |moment| matches!(moment, Moment::Synced(_))) {
@@ -317,20 +357,27 @@ impl World {
             return;
         }
         let disk = self.plan.disk;
-        let nanos = self.disks.within(disk.sync_us_min * 1_000..=disk.sync_us_max * 1_000);
+        let nanos = self
+            .disks
+            .within(disk.sync_us_min * 1_000..=disk.sync_us_max * 1_000);
         let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
-        self.queue.push(self.now + nanos + slow, Due::Synced { host: index, life });
+        self.queue
+            .push(self.now + nanos + slow, Due::Synced { host: index, life });
     }
 
     /// The only place where a node is stepped.
     fn step(&mut self, index: usize, event: Event) {
         let now = self.now;
         let host = &mut self.hosts[index];
-        let Some(process) = host.process.as_mut() else { return };
+        let Some(process) = host.process.as_mut() else {
+            return;
+        };
         let mut actions = std::mem::take(&mut self.actions);
         self.totals.events += 1;
         self.trace.step(now, host.id.0, &event);
-        process.node.step(Time(now - process.born), event, &mut actions);
+        process
+            .node
+            .step(Time(now - process.born), event, &mut actions);
         self.trace.actions(&actions);
         self.totals.actions += actions.len() as u64;
         let verdict = self.checkers.event_rate.stepped(now, index);
@@ -354,7 +401,9 @@ impl World {
     /// Shows the checkers what a step has changed.
     fn observe(&mut self, index: usize, actions: &[Action]) {
         let host = &mut self.hosts[index];
-        let (id, Some(process)) = (host.id, host.process.as_mut()) else { return };
+        let (id, Some(process)) = (host.id, host.process.as_mut()) else {
+            return;
+        };
         let view = process.node.view();
         let raft = view.raft();
         let mut verdicts: [(&'static str, Verdict); 5] = [
@@ -386,11 +435,15 @@ impl World {
         let commit = raft.commit();
         while process.seen < commit {
             process.seen = process.seen.next();
-            let Some(entry) = raft.entry(process.seen) else { break };
+            let Some(entry) = raft.entry(process.seen) else {
+                break;
+            };
             match self.checkers.applied_agree.applied(id, entry) {
                 Ok(true) => {
                     let envelope = codec::decode::<Envelope>(&entry.data).ok();
-                    self.checkers.no_stale_epoch_write.apply(entry.index, envelope.as_ref());
+                    self.checkers
+                        .no_stale_epoch_write
+                        .apply(entry.index, envelope.as_ref());
                 }
                 Ok(false) => {}
                 Err(what) => verdicts[2].1 = Err(what),
@@ -408,7 +461,12 @@ impl World {
     /// Does what a node wants done; true if it must crash before anything else.
     fn perform(&mut self, index: usize, life: u64, action: Action) -> bool {
         match action {
-            Action::Send { link, priority, message, .. } => {
+            Action::Send {
+                link,
+                priority,
+                message,
+                ..
+            } => {
                 self.submit(index, link, priority, &message);
             }
             Action::Dial { address, expected } => self.dial(index, address, expected),
@@ -442,7 +500,10 @@ impl World {
         if !self.is_life(index, life) {
             return;
         }
-        let others = self.hosts.iter().filter(|host| host.id != self.hosts[index].id);
+        let others = self
+            .hosts
+            .iter()
+            .filter(|host| host.id != self.hosts[index].id);
         let seeds: Vec<SocketAddr> = others.map(|host| host.config.address).collect();
         if !seeds.is_empty() {
             let (ticket, command) = (Ticket(0), Command::Join { seeds });
@@ -456,7 +517,10 @@ impl World {
         for index in 0..self.hosts.len() {
             let is_lonely = self.is_lonely_leader(index);
             let id = self.hosts[index].id;
-            let verdict = self.checkers.leader_steps_down.look(self.now, id, is_lonely);
+            let verdict = self
+                .checkers
+                .leader_steps_down
+                .look(self.now, id, is_lonely);
             self.demand("leader_steps_down", verdict);
         }
         let heal = self.plan.heal_ms * 1_000_000;
@@ -472,9 +536,15 @@ impl World {
             let view = process.node.view();
             let members = view.membership().members();
             let alive = members.filter(|member| member.state == State::Alive);
-            (view.me(), alive.map(quorate_core::membership::Member::peer).collect())
+            (
+                view.me(),
+                alive.map(quorate_core::membership::Member::peer).collect(),
+            )
         });
-        let verdict = self.checkers.membership_converges.look(since, &truth, views);
+        let verdict = self
+            .checkers
+            .membership_converges
+            .look(since, &truth, views);
         self.demand("membership_converges", verdict);
     }
 
@@ -486,22 +556,32 @@ impl World {
             return false;
         }
         let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-        let reachable = self.hosts.iter().take(voters).enumerate().filter(|(other, host)| {
-            let is_up = host.process.as_ref().is_some_and(|process| process.started);
-            let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
-            is_up && !host.paused && !is_cut
-        });
+        let reachable = self
+            .hosts
+            .iter()
+            .take(voters)
+            .enumerate()
+            .filter(|(other, host)| {
+                let is_up = host.process.as_ref().is_some_and(|process| process.started);
+                let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
+                is_up && !host.paused && !is_cut
+            });
         2 * reachable.count() <= voters
     }
 
     fn check_acknowledged(&mut self) {
         for index in 0..self.hosts.len() {
-            let Some(process) = self.hosts[index].process.as_ref() else { continue };
+            let Some(process) = self.hosts[index].process.as_ref() else {
+                continue;
+            };
             let raft = process.node.view().raft();
-            let verdict = self.checkers.acknowledged_survive.check(self.hosts[index].id, |at| {
-                let entry = raft.entry(at).filter(|_| at <= raft.commit())?;
-                codec::decode(&entry.data).ok()
-            });
+            let verdict = self
+                .checkers
+                .acknowledged_survive
+                .check(self.hosts[index].id, |at| {
+                    let entry = raft.entry(at).filter(|_| at <= raft.commit())?;
+                    codec::decode(&entry.data).ok()
+                });
             self.demand("acknowledged_survive", verdict);
         }
     }
@@ -513,8 +593,14 @@ fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
     let mut config = Config::lan(cluster(), NodeId(node), address);
     config.voters = (1..=plan.voters).map(NodeId).collect();
     config.roles = vec![
-        RoleSpec { name: name(PRIMARY), placement: Placement::Leader },
-        RoleSpec { name: name("archive"), placement: Placement::Voter },
+        RoleSpec {
+            name: name(PRIMARY),
+            placement: Placement::Leader,
+        },
+        RoleSpec {
+            name: name("archive"),
+            placement: Placement::Voter,
+        },
     ];
     let config = match config.validate() {
         Ok(config) => config,
@@ -553,7 +639,11 @@ fn name(text: &str) -> RoleName {
 
 /// The vote that leaves with an action.
 fn vote_sent(action: &Action) -> Option<(Term, NodeId)> {
-    let Action::Send { to, message: Message::Raft(raft::Message::VoteReply(reply)), .. } = action
+    let Action::Send {
+        to,
+        message: Message::Raft(raft::Message::VoteReply(reply)),
+        ..
+    } = action
     else {
         return None;
     };
@@ -562,7 +652,10 @@ fn vote_sent(action: &Action) -> Option<(Term, NodeId)> {
 
 /// The entries an action makes durable.
 fn entries_written(action: &Action) -> &[raft::Entry] {
-    let Action::Persist { record: Record::Raft(raft::Record::Append { entries }), .. } = action
+    let Action::Persist {
+        record: Record::Raft(raft::Record::Append { entries }),
+        ..
+    } = action
     else {
         return &[];
     };
