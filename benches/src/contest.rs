@@ -77,7 +77,16 @@ pub fn compare(
     }
     let (ours, theirs, ratio) = (median(&mut us), median(&mut them), median(&mut ratios));
     let spread = (ratios[0], ratios[ratios.len() - 1]);
-    Figure { bench, case, unit: "1/s", ours, peer, theirs, ratio, spread }
+    Figure {
+        bench,
+        case,
+        unit: "1/s",
+        ours,
+        peer,
+        theirs,
+        ratio,
+        spread,
+    }
 }
 
 /// Sorts, and takes the middle.

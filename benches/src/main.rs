@@ -1,6 +1,7 @@
 //! Side by side with peers: one process, one run, interleaved rounds, ratios first.
 //!
-//! Absolute figures of a shared machine mean little; the ratio of two contenders that took turns does.
+//! Absolute figures of a shared machine mean little; the ratio of two contenders that took turns
+//! does.
 
 mod contest;
 mod raft;

@@ -1,8 +1,10 @@
-//! Consensus machines in memory: a leader proposes, followers append and answer, until everything is committed.
+//! Consensus machines in memory: a leader proposes, followers append and answer, until everything
+//! is committed.
 //!
-//! Both sides get the same network (none: messages are handed over in order), a disk that is done at once, 256-byte
-//! entries and the same window. Ours runs the shipping machine with its promises; theirs is raft-rs 0.7 with appends
-//! batched and messages of up to a megabyte, without which the comparison would be unfair to it.
+//! Both sides get the same network (none: messages are handed over in order), a disk that is done
+//! at once, 256-byte entries and the same window. Ours runs the shipping machine with its promises;
+//! theirs is raft-rs 0.7 with appends batched and messages of up to a megabyte, without which the
+//! comparison would be unfair to it.
 
 mod ours;
 mod theirs;
@@ -20,7 +22,9 @@ const MESSAGE_BYTES: usize = 1 << 20;
 
 /// Clusters of 1, 3 and 5, in batches of 1, 64 and 512.
 pub fn run(rounds: u32) -> Vec<Figure> {
-    let cases = [1, 3, 5].into_iter().flat_map(|n| [1, 64, 512].map(|batch| (n, batch)));
+    let cases = [1, 3, 5]
+        .into_iter()
+        .flat_map(|n| [1, 64, 512].map(|batch| (n, batch)));
     let measured = cases.map(|(nodes, batch)| {
         let case = format!("{nodes} nodes, batch {batch}, {ENTRY_BYTES} B");
         compare(

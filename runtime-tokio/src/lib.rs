@@ -39,3 +39,8 @@ pub use seam::TokioSeam;
 pub type ClusterNetworkManager = quorate_runtime::ClusterNetworkManager<TokioSeam>;
 /// Chooses the parts of a node, on tokio.
 pub type Builder = quorate_runtime::Builder<TokioSeam>;
+
+/// The program of the front page must compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -53,10 +53,22 @@ impl Cluster {
         let machine = |node: usize| {
             let node = NodeId(node as u64 + 1);
             let random = Seed::from_number(node.0).stream(Stream::Raft);
-            Raft::recover(config.clone(), node, voters(), Recovered::default(), random, Time::ZERO)
+            Raft::recover(
+                config.clone(),
+                node,
+                voters(),
+                Recovered::default(),
+                random,
+                Time::ZERO,
+            )
         };
         let nodes = (0..nodes).map(machine).collect();
-        Cluster { nodes, queue: VecDeque::new(), out: Vec::new(), now: Time::ZERO }
+        Cluster {
+            nodes,
+            queue: VecDeque::new(),
+            out: Vec::new(),
+            now: Time::ZERO,
+        }
     }
 
     fn elect(&mut self) -> usize {
@@ -80,7 +92,8 @@ impl Cluster {
             match output {
                 Output::Send { to, message } | Output::Promise { to, message } => {
                     let from = NodeId(node as u64 + 1);
-                    self.queue.push_back((usize::try_from(to.0).unwrap_or(1) - 1, from, message));
+                    self.queue
+                        .push_back((usize::try_from(to.0).unwrap_or(1) - 1, from, message));
                 }
                 Output::Persist(record) => drop(std::hint::black_box(record)),
                 Output::Committed(entry) => drop(std::hint::black_box(entry)),

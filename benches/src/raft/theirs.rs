@@ -24,12 +24,17 @@ pub fn run(nodes: usize, batch: usize) -> Duration {
     while proposed < PROPOSALS {
         for _ in 0..batch.min(usize::try_from(PROPOSALS - proposed).unwrap_or(batch)) {
             proposed += 1;
-            cluster.nodes[leader].propose(Vec::new(), data.clone()).expect("the leader takes it");
+            cluster.nodes[leader]
+                .propose(Vec::new(), data.clone())
+                .expect("the leader takes it");
         }
         cluster.settle();
     }
     let took = start.elapsed();
-    assert_eq!(cluster.nodes[leader].raft.raft_log.committed, first + PROPOSALS);
+    assert_eq!(
+        cluster.nodes[leader].raft.raft_log.committed,
+        first + PROPOSALS
+    );
     took
 }
 
@@ -53,7 +58,9 @@ impl Cluster {
             let storage = MemStorage::new_with_conf_state(state);
             RawNode::new(&config, storage, &logger).expect("the configuration is valid")
         };
-        Cluster { nodes: voters.iter().map(|id| machine(*id)).collect() }
+        Cluster {
+            nodes: voters.iter().map(|id| machine(*id)).collect(),
+        }
     }
 
     fn elect(&mut self) -> usize {
@@ -80,7 +87,9 @@ impl Cluster {
                 for message in ready(&mut self.nodes[node]) {
                     moved = true;
                     let to = usize::try_from(message.to).unwrap_or(1) - 1;
-                    self.nodes[to].step(message).expect("the message is well formed");
+                    self.nodes[to]
+                        .step(message)
+                        .expect("the message is well formed");
                 }
             }
         }
@@ -96,7 +105,10 @@ fn ready(node: &mut RawNode<MemStorage>) -> Vec<Message> {
         std::hint::black_box(ready.take_committed_entries());
         let storage = node.store().clone();
         if !ready.entries().is_empty() {
-            storage.wl().append(ready.entries()).expect("the entries are contiguous");
+            storage
+                .wl()
+                .append(ready.entries())
+                .expect("the entries are contiguous");
         }
         if let Some(state) = ready.hs() {
             storage.wl().set_hardstate(state.clone());

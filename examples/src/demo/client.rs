@@ -26,7 +26,7 @@ pub(crate) const NODE: u64 = 100;
 /// Commands under way at a time.
 const WORKERS: u64 = 8;
 /// How long one attempt may take before it is repeated.
-const ATTEMPT: Duration = Duration::from_secs(1);
+const ATTEMPT: Duration = Duration::from_millis(300);
 /// The pause before a command is tried again.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long a command is tried before the story is called failed.

@@ -137,7 +137,13 @@ impl Cluster {
                 Report::Failed { why } => {
                     return Err(io::Error::other(format!("n{} failed: {why}", seen.by)));
                 }
-                _ => return Ok(Some(seen)),
+                Report::Started { .. }
+                | Report::Leader { .. }
+                | Report::Joined { .. }
+                | Report::Suspected { .. }
+                | Report::Died { .. }
+                | Report::Role { .. }
+                | Report::Wrote { .. } => return Ok(Some(seen)),
             }
         }
     }

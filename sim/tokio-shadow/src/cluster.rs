@@ -58,11 +58,26 @@ impl Cluster {
             };
             let heir = legacy.clone();
             let builder = simulation.create_node().name(format!("n{node}"));
-            let builder = builder.ip(member::ip(node)).init(move || member::live(heir.clone()));
-            machines.insert(node, Machinery { legacy, handle: builder.build() });
+            let builder = builder
+                .ip(member::ip(node))
+                .init(move || member::live(heir.clone()));
+            machines.insert(
+                node,
+                Machinery {
+                    legacy,
+                    handle: builder.build(),
+                },
+            );
         }
         let (down, cuts, paused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Cluster { machines, down, cuts, paused, started: Instant::now(), record }
+        Cluster {
+            machines,
+            down,
+            cuts,
+            paused,
+            started: Instant::now(),
+            record,
+        }
     }
 
     /// Lets time pass.
@@ -97,9 +112,10 @@ impl Cluster {
         match who {
             Who::Node(node) => self.machines.contains_key(&node).then_some(node),
             Who::Part(Part::Leader) => leader,
-            Who::Part(Part::Follower) => {
-                self.nodes().into_iter().find(|node| Some(*node) != leader && self.is_up(*node))
-            }
+            Who::Part(Part::Follower) => self
+                .nodes()
+                .into_iter()
+                .find(|node| Some(*node) != leader && self.is_up(*node)),
         }
     }
 
@@ -110,7 +126,9 @@ impl Cluster {
 
     /// Ends a node's process without a word.
     pub fn crash(&mut self, node: u64) {
-        let Some(machine) = self.machines.get(&node) else { return };
+        let Some(machine) = self.machines.get(&node) else {
+            return;
+        };
         if self.down.insert(node) {
             lock(&machine.legacy.client).manager = None;
             Handle::current().kill(machine.handle.id());
@@ -128,7 +146,9 @@ impl Cluster {
 
     /// Stops or resumes a node's tasks.
     pub fn pause(&mut self, node: u64, paused: bool) {
-        let Some(machine) = self.machine(node) else { return };
+        let Some(machine) = self.machine(node) else {
+            return;
+        };
         if paused && self.paused.insert(node) {
             Handle::current().pause(machine);
         } else if !paused && self.paused.remove(&node) {
@@ -138,7 +158,9 @@ impl Cluster {
 
     /// Opens or closes one direction between two nodes.
     pub fn cut(&mut self, from: u64, to: u64, closed: bool) {
-        let (Some(a), Some(b)) = (self.machine(from), self.machine(to)) else { return };
+        let (Some(a), Some(b)) = (self.machine(from), self.machine(to)) else {
+            return;
+        };
         let network = NetSim::current();
         if closed && self.cuts.insert((from, to)) {
             network.clog_link(a, b);
@@ -167,7 +189,10 @@ impl Cluster {
 
     /// Writes acknowledged so far, of all clients.
     pub fn acknowledged(&self) -> u64 {
-        self.machines.values().map(|machine| lock(&machine.legacy.client).acknowledged).sum()
+        self.machines
+            .values()
+            .map(|machine| lock(&machine.legacy.client).acknowledged)
+            .sum()
     }
 
     /// Tells the clients to end with their present request.
@@ -179,7 +204,9 @@ impl Cluster {
 
     /// Whether a client still waits for an answer.
     pub fn clients_are_busy(&self) -> bool {
-        self.machines.values().any(|machine| lock(&machine.legacy.client).busy)
+        self.machines
+            .values()
+            .any(|machine| lock(&machine.legacy.client).busy)
     }
 
     fn machine(&self, node: u64) -> Option<Machine> {

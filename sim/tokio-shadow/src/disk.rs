@@ -25,7 +25,9 @@ pub struct SimDisk {
 
 impl SimDisk {
     fn change<T>(&self, change: impl FnOnce(&mut Vec<u8>) -> T) -> io::Result<T> {
-        Ok(change(&mut self.platter.lock().unwrap_or_else(PoisonError::into_inner)))
+        Ok(change(
+            &mut self.platter.lock().unwrap_or_else(PoisonError::into_inner),
+        ))
     }
 }
 

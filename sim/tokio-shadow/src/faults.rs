@@ -1,7 +1,7 @@
 //! Faults of a plan on madsim's switches.
 //!
-//! Its network knows no latency per link, its crash no moment between two writes, its disk is ours and never tears. What
-//! needs those is refused before the run: `cargo sim run` can do it.
+//! Its network knows no latency per link, its crash no moment between two writes, its disk is ours
+//! and never tears. What needs those is refused before the run: `cargo sim run` can do it.
 
 use quorate_sim::plan::{Fault, Moment, Part, Plan, Who};
 
@@ -12,18 +12,32 @@ use crate::cluster::Cluster;
 /// # Errors
 /// Names every fault that cannot be carried out.
 pub fn check(plan: &Plan) -> Result<(), String> {
-    let refused: Vec<String> = plan.faults.iter().filter_map(|strike| beyond(&strike.fault)).collect();
-    let mutant = plan.mutant.as_ref().map(|name| format!("the planted bug {name}"));
+    let refused: Vec<String> = plan
+        .faults
+        .iter()
+        .filter_map(|strike| beyond(&strike.fault))
+        .collect();
+    let mutant = plan
+        .mutant
+        .as_ref()
+        .map(|name| format!("the planted bug {name}"));
     let refused: Vec<String> = refused.into_iter().chain(mutant).collect();
     if refused.is_empty() {
         return Ok(());
     }
-    Err(format!("this engine cannot do: {}. The engine des can", refused.join(", ")))
+    Err(format!(
+        "this engine cannot do: {}. The engine des can",
+        refused.join(", ")
+    ))
 }
 
 fn beyond(fault: &Fault) -> Option<String> {
     match fault {
-        Fault::Crash { moment: Moment::Now, torn: _, .. } => None,
+        Fault::Crash {
+            moment: Moment::Now,
+            torn: _,
+            ..
+        } => None,
         Fault::Crash { moment, .. } => Some(format!("a crash at {moment:?}")),
         Fault::LatencySpike { .. } => Some("a spike of latency".into()),
         Fault::SlowDisk { .. } => Some("a slow disk".into()),
@@ -72,7 +86,11 @@ fn strike(cluster: &mut Cluster, fault: &Fault) -> Option<(u64, Step)> {
         Fault::CutAll { who, inbound } => {
             let node = cluster.resolve(*who)?;
             for other in cluster.nodes().into_iter().filter(|other| *other != node) {
-                let (from, to) = if *inbound { (other, node) } else { (node, other) };
+                let (from, to) = if *inbound {
+                    (other, node)
+                } else {
+                    (node, other)
+                };
                 cluster.cut(from, to, true);
             }
         }
@@ -85,7 +103,12 @@ fn strike(cluster: &mut Cluster, fault: &Fault) -> Option<(u64, Step)> {
             part(cluster, &[side.to_vec(), rest.to_vec()]);
         }
         Fault::HealAll => cluster.heal_all(),
-        Fault::Crash { who, moment: _, torn: _, restart_after_ms } => {
+        Fault::Crash {
+            who,
+            moment: _,
+            torn: _,
+            restart_after_ms,
+        } => {
             let node = cluster.resolve(*who)?;
             cluster.crash(node);
             return restart_after_ms.map(|after| (after, Step::Restart(node)));
@@ -117,8 +140,13 @@ fn switch(cluster: &mut Cluster, from: Who, to: Who, closed: bool) {
 /// Cuts both ways between nodes that share no group.
 fn part(cluster: &mut Cluster, groups: &[Vec<u64>]) {
     let nodes = cluster.nodes();
-    for (a, b) in nodes.iter().flat_map(|a| nodes.iter().map(move |b| (*a, *b))) {
-        let together = groups.iter().any(|group| group.contains(&a) && group.contains(&b));
+    for (a, b) in nodes
+        .iter()
+        .flat_map(|a| nodes.iter().map(move |b| (*a, *b)))
+    {
+        let together = groups
+            .iter()
+            .any(|group| group.contains(&a) && group.contains(&b));
         if a != b && !together {
             cluster.cut(a, b, true);
         }

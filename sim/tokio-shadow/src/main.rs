@@ -1,8 +1,9 @@
-//! The engine `madsim`: runs a plan on the tokio adapter's own source, TLS included, in a simulated runtime.
+//! The engine `madsim`: runs a plan on the tokio adapter's own source, TLS included, in a simulated
+//! runtime.
 //!
-//! What it shares with `des` is the plan. Its world is another one: tasks, sockets and time are simulated, the driver, the
-//! connection pump and TLS are the shipped ones. Ring's random bytes are not seeded, so no byte of a TLS stream enters the
-//! trace; nothing that is traced depends on them.
+//! What it shares with `des` is the plan. Its world is another one: tasks, sockets and time are
+//! simulated, the driver, the connection pump and TLS are the shipped ones. Ring's random bytes are
+//! not seeded, so no byte of a TLS stream enters the trace; nothing that is traced depends on them.
 //!
 //! What a plan can say and this engine cannot do is refused by name, never skipped: see `faults`.
 
@@ -35,7 +36,10 @@ const VIOLATION: u8 = 1;
 const USAGE: u8 = 2;
 
 #[derive(Debug, Parser)]
-#[command(name = "madsim", about = "Runs plans on the tokio adapter in a simulated runtime.")]
+#[command(
+    name = "madsim",
+    about = "Runs plans on the tokio adapter in a simulated runtime."
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -92,7 +96,9 @@ fn usage(why: &str) -> ExitCode {
 /// Without the cfg the sockets would be real ones, and the run would prove nothing.
 #[cfg(not(madsim))]
 fn run(_plan: Plan, _json: bool) -> ExitCode {
-    usage("built without the madsim engine: RUSTFLAGS in the environment replaces its cfg; unset it")
+    usage(
+        "built without the madsim engine: RUSTFLAGS in the environment replaces its cfg; unset it",
+    )
 }
 
 #[cfg(madsim)]
@@ -102,5 +108,9 @@ fn run(plan: Plan, json: bool) -> ExitCode {
     }
     let report = run::on_a_fresh_thread(plan);
     report.print(json);
-    if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VIOLATION) }
+    if report.violations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(VIOLATION)
+    }
 }

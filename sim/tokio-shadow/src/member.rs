@@ -44,7 +44,8 @@ pub struct Legacy {
     pub record: Arc<Mutex<Record>>,
 }
 
-/// A client's memory. It writes its own register, one request at a time, and repeats a request until it is answered.
+/// A client's memory. It writes its own register, one request at a time, and repeats a request
+/// until it is answered.
 #[derive(Debug, Default)]
 pub struct Client {
     /// The request under way, or the next.
@@ -92,15 +93,26 @@ pub async fn live(legacy: Legacy) {
         }
     };
     lock(&legacy.client).manager = Some(manager.clone());
-    let seeds = (1..=legacy.nodes).filter(|node| *node != legacy.node).map(address).collect();
+    let seeds = (1..=legacy.nodes)
+        .filter(|node| *node != legacy.node)
+        .map(address)
+        .collect();
     let joining = manager.clone();
     tokio::spawn(async move { joining.join_cluster(seeds).await });
     write(&legacy, &manager).await;
+    // The process ends with its first task, and the node shall outlive its client.
+    std::future::pending::<()>().await;
 }
 
 async fn start(legacy: &Legacy) -> Result<ClusterNetworkManager, String> {
-    let disk = SimDisk { node: legacy.node, platter: legacy.platter.clone() };
-    let identity = legacy.papers.identity().map_err(|error| error.to_string())?;
+    let disk = SimDisk {
+        node: legacy.node,
+        platter: legacy.platter.clone(),
+    };
+    let identity = legacy
+        .papers
+        .identity()
+        .map_err(|error| error.to_string())?;
     let manager = ClusterNetworkManager::builder(address(legacy.node))
         .identity(identity)
         .voters((1..=legacy.voters).map(NodeId))
@@ -136,14 +148,20 @@ async fn write(legacy: &Legacy, manager: &ClusterNetworkManager) {
                 client.request += 1;
             }
         }
-        let pause = if attempt(legacy, manager).await { legacy.interval } else { PAUSE };
+        let pause = if attempt(legacy, manager).await {
+            legacy.interval
+        } else {
+            PAUSE
+        };
         sleep(pause).await;
     }
 }
 
 /// Tries the client's request once; true when it is answered.
 async fn attempt(legacy: &Legacy, manager: &ClusterNetworkManager) -> bool {
-    let Ok(Some(role)) = manager.role(&primary()).await else { return false };
+    let Ok(Some(role)) = manager.role(&primary()).await else {
+        return false;
+    };
     let request = {
         let mut client = lock(&legacy.client);
         client.old_epoch.get_or_insert(role.epoch);

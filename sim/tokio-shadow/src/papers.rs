@@ -1,4 +1,5 @@
-//! Certificates of a run. The simulated wall clock stands at some moment of about 2022; these are valid then and now.
+//! Certificates of a run. The simulated wall clock stands at some moment of about 2022; these are
+//! valid then and now.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,11 @@ impl Papers {
     /// # Errors
     /// [`IdentityError`]; never, for papers issued here.
     pub fn identity(&self) -> Result<Identity, IdentityError> {
-        Identity::from_pem(self.ca.as_bytes(), self.chain.as_bytes(), self.key.as_bytes())
+        Identity::from_pem(
+            self.ca.as_bytes(),
+            self.chain.as_bytes(),
+            self.key.as_bytes(),
+        )
     }
 }
 
@@ -39,7 +44,14 @@ pub fn issue(nodes: u64) -> Result<BTreeMap<u64, Papers>, rcgen::Error> {
         let key = KeyPair::generate()?;
         let params = CertificateParams::new(vec![format!("n{node}.{CLUSTER}.quorate")])?;
         let chain = params.signed_by(&key, &authority)?.pem();
-        Ok((node, Papers { ca: authority.pem(), chain, key: key.serialize_pem() }))
+        Ok((
+            node,
+            Papers {
+                ca: authority.pem(),
+                chain,
+                key: key.serialize_pem(),
+            },
+        ))
     };
     (1..=nodes).map(papers).collect()
 }

@@ -15,12 +15,15 @@ use crate::verdict::{self, Report};
 /// How often the end of the last request is looked for.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Runs a plan. Each run has a thread of its own: a second one on the same thread would find other hash keys.
+/// Runs a plan. Each run has a thread of its own: a second one on the same thread would find other
+/// hash keys.
 pub fn on_a_fresh_thread(plan: Plan) -> Report {
-    let thread = std::thread::Builder::new().name("madsim".into()).spawn(move || {
-        let runtime = Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
-        runtime.block_on(live(plan))
-    });
+    let thread = std::thread::Builder::new()
+        .name("madsim".into())
+        .spawn(move || {
+            let runtime = Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
+            runtime.block_on(live(plan))
+        });
     match thread.map(std::thread::JoinHandle::join) {
         Ok(Ok(report)) => report,
         Ok(Err(panic)) => std::panic::resume_unwind(panic),

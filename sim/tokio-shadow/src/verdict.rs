@@ -1,6 +1,7 @@
 //! What was observed through the public API, and what must hold of it.
 //!
-//! The checkers of `des` see inside the machines; these see what a host sees, and cite the same properties.
+//! The checkers of `des` see inside the machines; these see what a host sees, and cite the same
+//! properties.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,13 @@ impl Record {
         if member::is_traced(event) {
             self.trace(&format!("n{node} {event:?}"));
         }
-        let ClusterEvent::LeaderChanged { term, leader: Some(leader) } = event else { return };
+        let ClusterEvent::LeaderChanged {
+            term,
+            leader: Some(leader),
+        } = event
+        else {
+            return;
+        };
         let known = *self.leaders.entry(*term).or_insert(*leader);
         if known != *leader {
             let text = format!("{known} and {leader} both lead term {term}");
@@ -120,12 +127,16 @@ impl Report {
     }
 }
 
-/// Looks at the end: progress since the heal, nothing lost or doubled, one view, the first epoch fenced.
+/// Looks at the end: progress since the heal, nothing lost or doubled, one view, the first epoch
+/// fenced.
 pub async fn judge(plan: &Plan, cluster: &Cluster, healed: u64) -> Report {
     let mut found = Vec::new();
     let acknowledged = cluster.acknowledged();
     if acknowledged <= healed {
-        found.push(("progress", "no write was acknowledged after the heal".to_string()));
+        found.push((
+            "progress",
+            "no write was acknowledged after the heal".to_string(),
+        ));
     }
     if cluster.clients_are_busy() {
         found.push(("progress", "a request was never answered".to_string()));
@@ -155,17 +166,27 @@ fn check_expectations(plan: &Plan, cluster: &Cluster, acknowledged: u64, found: 
     let leaders = member::lock(&cluster.record).leaders.len() as u64;
     let mut expect = |what: &str, got: u64, min: u64| {
         if got < min {
-            found.push(("expectations", format!("{got} {what}, at least {min} expected")));
+            found.push((
+                "expectations",
+                format!("{got} {what}, at least {min} expected"),
+            ));
         }
     };
     expect("leaders", leaders, plan.expect.leaders_min);
-    expect("acknowledged writes", acknowledged, plan.expect.acknowledged_min);
+    expect(
+        "acknowledged writes",
+        acknowledged,
+        plan.expect.acknowledged_min,
+    );
 }
 
 /// Every acknowledged write took effect once: Raft §5.4, leader completeness, seen from outside.
 async fn check_registers(cluster: &Cluster, node: u64, found: &mut Found) {
     let (Some(manager), Some(legacy)) = (cluster.manager(node), cluster.legacy(node)) else {
-        found.push(("acknowledged_survive", format!("n{node} does not run at the end")));
+        found.push((
+            "acknowledged_survive",
+            format!("n{node} does not run at the end"),
+        ));
         return;
     };
     // Behind the barrier, this node has applied everything that was acknowledged.
@@ -184,18 +205,25 @@ async fn check_registers(cluster: &Cluster, node: u64, found: &mut Found) {
 
 /// SWIM: once healed, everyone is alive for everyone.
 async fn check_members(cluster: &Cluster, node: u64, found: &mut Found) {
-    let Some(manager) = cluster.manager(node) else { return };
+    let Some(manager) = cluster.manager(node) else {
+        return;
+    };
     let alive = manager.get_alive_members().await.unwrap_or_default();
     let alive: Vec<u64> = alive.iter().map(|member| member.node.0).collect();
     if alive != cluster.nodes() {
-        found.push(("membership_converges", format!("n{node} sees {alive:?} alive")));
+        found.push((
+            "membership_converges",
+            format!("n{node} sees {alive:?} alive"),
+        ));
     }
 }
 
 /// A write under an epoch that is over is refused.
 async fn check_fencing(cluster: &Cluster, found: &mut Found) {
     for node in cluster.nodes() {
-        let Some(legacy) = cluster.legacy(node) else { continue };
+        let Some(legacy) = cluster.legacy(node) else {
+            continue;
+        };
         if let Some((true, outcome)) = member::write_under_the_first_epoch(legacy).await {
             found.push(("no_stale_epoch_write", format!("n{node}: {outcome}")));
         }
