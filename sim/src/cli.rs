@@ -191,8 +191,12 @@ fn run(plan: &Plan, check: bool, quiet: bool, json: bool) -> u8 {
     let second = check.then(|| des::run(plan, Options::default()).trace);
     let differs = second.as_ref().filter(|second| **second != report.trace);
     if json {
-        let report = json!({ "report": report, "second_trace": second });
-        say(&report.to_string());
+        let mut object = json!(report);
+        object["ok"] = report.is_ok().into();
+        if let Some(second) = &second {
+            object["second_trace"] = second.as_str().into();
+        }
+        say(&object.to_string());
     } else {
         report.timeline.iter().for_each(|line| say(line));
         say(&summary(&report));
@@ -281,10 +285,11 @@ fn soak_seeds(order: &Order, json: bool) -> u8 {
     }
     if json {
         let (per_second, hours) = (harvest.seeds_per_second_milli(), harvest.hours_per_minute());
-        let object = json!({
-            "soak": harvest, "seeds_per_second_milli": per_second,
-            "simulated_hours_per_minute": hours, "failures": files,
-        });
+        let mut object = json!(harvest);
+        object["ok"] = harvest.failures.is_empty().into();
+        object["seeds_per_second_milli"] = per_second.into();
+        object["simulated_hours_per_minute"] = hours.into();
+        object["plans"] = files.into();
         say(&object.to_string());
     } else {
         say(&format!(
@@ -299,7 +304,11 @@ fn soak_seeds(order: &Order, json: bool) -> u8 {
             harvest.progress_after_ns_max / 1_000_000,
             harvest.converged_after_ns_max / 1_000_000,
         ));
-        say(&format!("violations: {:?}", harvest.violations));
+        let violations: u64 = harvest.violations.values().sum();
+        say(&format!("{violations} violations"));
+        for (checker, times) in &harvest.violations {
+            say(&format!("  {times} of {checker}"));
+        }
     }
     if harvest.failures.is_empty() {
         OK
