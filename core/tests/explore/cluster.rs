@@ -1,4 +1,9 @@
 //! The model: every state a cluster can get into within the bounds, and every step between them.
+//!
+//! Three things make the space small without leaving anything out; each says why where it is done:
+//! nodes are alike until they move ([`Cluster::moved`]), what a machine says without changing is said
+//! at once ([`Explorer::settle`]), and without a crash to come writes need not wait
+//! ([`syncs_at_once`]).
 
 use std::sync::Arc;
 
@@ -6,50 +11,12 @@ use quorate_core::id::{NodeId, Term};
 use quorate_core::raft::{Entry, Message, Recovered, Role};
 use stateright::{Model, Property};
 
+use crate::bounds::Bounds;
 use crate::machine::{Effects, Happening, Machine};
 use crate::memo::Memo;
 use crate::network::{Envelope, Inbox, Letter};
 use crate::properties;
 use crate::shared::Shared;
-
-/// Within these bounds everything is explored.
-#[derive(Clone, Debug)]
-pub struct Bounds {
-    /// Nobody campaigns for a term above it.
-    pub term_max: u64,
-    /// Crashes, of any nodes.
-    pub crashes: u8,
-    /// Commands proposed, besides the empty entry each leader begins with.
-    pub proposals: u8,
-    /// Heartbeats.
-    pub heartbeats: u8,
-    /// Connections that break and come up again under a leader.
-    pub relinks: u8,
-    /// What each node starts from.
-    pub pasts: Vec<Recovered>,
-    #[cfg(feature = "mutants")]
-    pub mutant: Option<quorate_core::raft::Mutant>,
-}
-
-impl Bounds {
-    /// New nodes, and no budget for anything but elections.
-    pub fn terms(nodes: usize, term_max: u64) -> Bounds {
-        Bounds {
-            term_max,
-            crashes: 0,
-            proposals: 0,
-            heartbeats: 0,
-            relinks: 0,
-            pasts: vec![Recovered::default(); nodes],
-            #[cfg(feature = "mutants")]
-            mutant: None,
-        }
-    }
-
-    fn are_alike(&self) -> bool {
-        self.pasts.windows(2).all(|pair| pair[0] == pair[1])
-    }
-}
 
 /// An entry that was committed, with the term of whoever said so first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +35,7 @@ pub struct Cluster {
     pub disagreed: bool,
     /// A crash lost a vote that was written.
     pub lost_a_vote: bool,
+    timeouts: Option<u8>,
     crashes: u8,
     proposals: u8,
     heartbeats: u8,
@@ -123,8 +91,8 @@ impl Cluster {
             Happening::Propose(_) => self.proposals -= 1,
             Happening::Heartbeat => self.heartbeats -= 1,
             Happening::Relink(_) => self.relinks -= 1,
-            Happening::Timeout
-            | Happening::Doubt
+            Happening::Timeout => self.timeouts = self.timeouts.map(|left| left - 1),
+            Happening::Doubt
             | Happening::Deliver(_)
             | Happening::Sync => {}
         }
@@ -141,6 +109,28 @@ impl Cluster {
 
     pub fn letters(&self) -> impl Iterator<Item = &Envelope> {
         self.inboxes.iter().flat_map(Inbox::letters).map(|letter: &Letter| &**letter)
+    }
+}
+
+/// Whether the writes of a node complete at once: no crash can come any more, so only what waits for
+/// a write matters, and to everyone but a leader, who counts its own acknowledgement, nothing is lost
+/// by having it early.
+fn syncs_at_once(state: &Cluster, node: usize) -> bool {
+    state.crashes == 0 && state.nodes[node].role() != Role::Leader
+}
+
+fn stir(node: usize, stirred: &mut Vec<usize>) {
+    if !stirred.contains(&node) {
+        stirred.push(node);
+    }
+}
+
+fn post(state: &mut Cluster, letters: &[Letter], stirred: &mut Vec<usize>) {
+    for letter in letters {
+        let to = position(letter.to);
+        if state.inboxes[to].put(letter.clone()) {
+            stir(to, stirred);
+        }
     }
 }
 
@@ -164,11 +154,12 @@ impl Explorer {
             other => Shared::new(other.clone()).digest(),
         };
         self.steps.get((machine.digest(), key), || {
-            let mut after = Machine::clone(machine);
-            let mut effects = Effects::default();
-            after.live(name(node), happening.clone(), &mut effects);
+            let (me, mut effects) = (name(node), Effects::default());
+            let after = match happening {
+                Happening::Crash => Machine::start(me, &self.bounds, machine.durable.raft.clone()),
+                other => Machine::clone(machine).live(me, other, &mut effects),
+            };
             let by = after.term();
-            let after = self.bounds.planted(after);
             Step {
                 machine: (after != **machine).then(|| Shared::new(after)),
                 sent: effects.sent.into_iter().map(Shared::new).collect(),
@@ -198,13 +189,23 @@ impl Explorer {
     /// changed; so nothing is lost by going there directly.
     fn settle(&self, state: &mut Cluster, mut stirred: Vec<usize>) {
         while let Some(node) = stirred.pop() {
-            let reactions = self.reactions(node, &state.nodes[node], &state.inboxes[node]);
-            for letter in &reactions.answers {
-                let to = position(letter.to);
-                if state.inboxes[to].put(letter.clone()) && !stirred.contains(&to) {
-                    stirred.push(to);
-                }
+            while !state.nodes[node].pending.is_empty() && syncs_at_once(state, node) {
+                let step = self.step(node, &state.nodes[node], &Happening::Sync);
+                self.take(state, node, &step, &mut stirred);
             }
+            let reactions = self.reactions(node, &state.nodes[node], &state.inboxes[node]);
+            post(state, &reactions.answers, &mut stirred);
+        }
+    }
+
+    fn take(&self, state: &mut Cluster, node: usize, step: &Step, stirred: &mut Vec<usize>) {
+        if let Some(machine) = &step.machine {
+            state.nodes[node] = machine.clone();
+            stir(node, stirred);
+        }
+        post(state, &step.sent, stirred);
+        for entry in &step.committed {
+            state.commit(entry.clone(), step.by);
         }
     }
 
@@ -213,14 +214,14 @@ impl Explorer {
         let mut offer = |happening| actions.push(Action { node, happening });
         let is_leader = machine.role() == Role::Leader;
         let may_campaign = machine.term().0 < self.bounds.term_max;
-        if is_leader || may_campaign {
+        if (is_leader || may_campaign) && state.timeouts != Some(0) {
             offer(Happening::Timeout);
         }
         // Whether a leader is heard decides only about terms above this node's.
-        if !is_leader && may_campaign && machine.raft.standing().leader.is_some() {
+        if self.bounds.doubts && !is_leader && may_campaign && machine.raft.standing().leader.is_some() {
             offer(Happening::Doubt);
         }
-        if !machine.pending.is_empty() {
+        if !machine.pending.is_empty() && !syncs_at_once(state, node) {
             offer(Happening::Sync);
         }
         if state.crashes > 0 {
@@ -250,8 +251,7 @@ impl Model for Explorer {
         let bounds = &self.bounds;
         let count = bounds.pasts.len();
         let start = |(node, past): (usize, &Recovered)| {
-            let machine = Machine::start(name(node), count as u64, past.clone());
-            Shared::new(bounds.planted(machine))
+            Shared::new(Machine::start(name(node), bounds, past.clone()))
         };
         Vec::from([Cluster {
             nodes: bounds.pasts.iter().enumerate().map(start).collect(),
@@ -259,6 +259,7 @@ impl Model for Explorer {
             ledger: Vec::new(),
             disagreed: false,
             lost_a_vote: false,
+            timeouts: bounds.timeouts,
             crashes: bounds.crashes,
             proposals: bounds.proposals,
             heartbeats: bounds.heartbeats,
@@ -279,46 +280,22 @@ impl Model for Explorer {
         let step = self.step(node, machine, &happening);
         let mut next = last.clone();
         let mut stirred = Vec::new();
-        if let Some(machine) = &step.machine {
-            next.nodes[node] = machine.clone();
-            stirred.push(node);
-        }
-        for letter in &step.sent {
-            let to = position(letter.to);
-            if next.inboxes[to].put(letter.clone()) && !stirred.contains(&to) {
-                stirred.push(to);
-            }
-        }
+        self.take(&mut next, node, &step, &mut stirred);
         if stirred.is_empty() {
             return None;
         }
-        self.settle(&mut next, stirred);
-        for entry in &step.committed {
-            next.commit(entry.clone(), step.by);
-        }
         next.lost_a_vote |= happening == Happening::Crash && machine.has_unsynced_vote();
         next.spend(&happening);
+        if happening == Happening::Crash {
+            stirred = (0..next.nodes.len()).collect();
+        }
+        self.settle(&mut next, stirred);
         next.moved = last.moved.max(node + 1);
         Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Explorer>> {
-        properties::all()
-    }
-}
-
-impl Bounds {
-    #[cfg(feature = "mutants")]
-    fn planted(&self, mut machine: Machine) -> Machine {
-        if let Some(mutant) = self.mutant {
-            machine.raft.plant(mutant);
-        }
-        machine
-    }
-
-    #[cfg(not(feature = "mutants"))]
-    fn planted(&self, machine: Machine) -> Machine {
-        machine
+        properties::of(&self.bounds)
     }
 }
 

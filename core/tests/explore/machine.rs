@@ -11,6 +11,7 @@ use quorate_core::raft::{self, Config, Entry, Input, Message, Output, Raft, Reco
 use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 
+use crate::bounds::Bounds;
 use crate::network::{Envelope, Letter};
 
 /// The moment of everything but a timeout. Heartbeats, which wait for nothing, are due at it.
@@ -67,49 +68,56 @@ enum Work {
     Release,
 }
 
-fn config() -> Config {
-    Config {
-        heartbeat_interval: Duration::ZERO,
-        election_timeout_min: Duration::from_nanos(1),
-        election_timeout_max: Duration::from_nanos(1),
-        entries_per_append_max: 8,
-        bytes_per_append_max: 1024,
-        appends_in_flight_max: 4,
-        uncommitted_max: 64,
-    }
-}
-
 fn random() -> Random {
     Seed::from_number(0).stream(Stream::Raft)
 }
 
 impl Machine {
-    pub fn start(me: NodeId, nodes: u64, past: Recovered) -> Machine {
-        let durable = Durable { boot: 1, raft: past.clone() };
-        let voters: BTreeSet<NodeId> = (1..=nodes).map(NodeId).collect();
-        let mut raft = Raft::recover(config(), me, voters, past, random(), NOW);
+    pub fn start(me: NodeId, bounds: &Bounds, past: Recovered) -> Machine {
+        let config = Config {
+            heartbeat_interval: Duration::ZERO,
+            election_timeout_min: Duration::from_nanos(1),
+            election_timeout_max: Duration::from_nanos(1),
+            entries_per_append_max: bounds.entries_per_append_max,
+            bytes_per_append_max: 1024,
+            appends_in_flight_max: 4,
+            uncommitted_max: 64,
+        };
+        let voters: BTreeSet<NodeId> = (1..).map(NodeId).take(bounds.pasts.len()).collect();
+        let mut raft = Raft::recover(config, me, voters, past.clone(), random(), NOW);
         raft.forget_past(random());
-        let (gate, pending) = (Gate::new(Lsn(0)), VecDeque::new());
-        let promised = Vec::new();
-        Machine { raft, gate, promised, pending, durable }
+        #[cfg(feature = "mutants")]
+        if let Some(mutant) = bounds.mutant {
+            raft.plant(mutant);
+        }
+        Machine {
+            raft,
+            gate: Gate::new(Lsn(0)),
+            promised: Vec::new(),
+            pending: VecDeque::new(),
+            durable: Durable { boot: 1, raft: past },
+        }
     }
 
-    /// The only way a machine changes, but for a crash.
-    pub fn live(&mut self, me: NodeId, happening: Happening, effects: &mut Effects) {
+    /// What becomes of the machine. Of a crash only the durable is left, for another to start from.
+    pub fn live(mut self, me: NodeId, happening: &Happening, effects: &mut Effects) -> Machine {
         let leader = self.raft.standing().leader;
         let work: Vec<Work> = match happening {
             Happening::Timeout => vec![Work::Raft(LATE, Input::Tick)],
             Happening::Heartbeat => vec![Work::Raft(NOW, Input::Tick)],
             Happening::Doubt => {
-                let down = |node| Work::Raft(NOW, Input::PeerDown { node, dead: false });
-                leader.map(down).into_iter().collect()
+                let down = |node| Input::PeerDown { node, dead: false };
+                leader.map(|node| Work::Raft(NOW, down(node))).into_iter().collect()
             }
-            Happening::Relink(node) => vec![
-                Work::Raft(NOW, Input::PeerDown { node, dead: false }),
-                Work::Raft(NOW, Input::PeerUp { node }),
-            ],
+            Happening::Relink(node) => {
+                let (node, dead) = (*node, false);
+                vec![
+                    Work::Raft(NOW, Input::PeerDown { node, dead }),
+                    Work::Raft(NOW, Input::PeerUp { node }),
+                ]
+            }
             Happening::Propose(number) => {
-                let data = vec![number].into();
+                let data = vec![*number].into();
                 vec![Work::Raft(NOW, Input::Propose { data })]
             }
             Happening::Deliver(letter) => {
@@ -123,7 +131,7 @@ impl Machine {
                 }
                 vec![Work::Release]
             }
-            Happening::Crash => return self.restart(me),
+            Happening::Crash => Vec::new(),
         };
         self.cascade(me, work, effects);
         self.raft.forget_past(random());
@@ -131,6 +139,7 @@ impl Machine {
             // Only differences of record numbers matter, and none is left.
             self.gate = Gate::new(Lsn(0));
         }
+        self
     }
 
     pub fn role(&self) -> Role {
@@ -154,11 +163,6 @@ impl Machine {
             Record::Raft(raft::Record::Append { .. }) | Record::Boot { .. } => false,
         };
         self.pending.iter().any(is_vote)
-    }
-
-    fn restart(&mut self, me: NodeId) {
-        let nodes = self.raft.voters().len() as u64;
-        *self = Machine::start(me, nodes, self.durable.raft.clone());
     }
 
     /// Depth first, in order, as the node's own cascade.

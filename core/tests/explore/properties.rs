@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use quorate_core::id::{LogIndex, NodeId, Term};
 use quorate_core::quorum::majority;
 use quorate_core::raft::{Entry, Role};
 use stateright::Property;
 
+use crate::bounds::Bounds;
 use crate::cluster::{Chosen, Cluster, Explorer, leader_in, vote_in};
 use crate::machine::Machine;
 
-pub fn all() -> Vec<Property<Explorer>> {
-    Vec::from([
+pub fn of(bounds: &Bounds) -> Vec<Property<Explorer>> {
+    let mut all = Vec::from([
         Property::always("one leader per term", one_leader_per_term),
         Property::always("one vote per term", one_vote_per_term),
         Property::always("a leader's own vote is durable", own_vote_is_durable),
@@ -19,22 +21,26 @@ pub fn all() -> Vec<Property<Explorer>> {
         Property::always("committed entries agree", |_, c: &Cluster| !c.disagreed),
         Property::always("committed entries are durable on a majority", committed_is_durable),
         Property::always("a leader holds what was committed", leaders_are_complete),
-        Property::sometimes("a leader is elected", |_, c: &Cluster| {
-            c.nodes.iter().any(|node| node.role() == Role::Leader)
-        }),
-        Property::sometimes("an entry is committed", |_, c: &Cluster| !c.ledger.is_empty()),
-        Property::sometimes("everyone knows what was committed", |_, c: &Cluster| {
-            let knows = |node: &Machine| node.raft.commit().0 as usize == c.ledger.len();
-            !c.ledger.is_empty() && c.nodes.iter().all(|node| knows(node))
-        }),
-    ])
+        Property::sometimes("a leader is elected in the last term", leads_in_last_term),
+        Property::sometimes("everyone knows what was committed", everyone_knows),
+    ]);
+    if bounds.crashes > 0 {
+        let name = "a crash comes between a vote's write and its durability";
+        all.push(Property::sometimes(name, |_, c: &Cluster| c.lost_a_vote));
+    }
+    if bounds.proposals > 0 {
+        all.push(Property::sometimes("a command is committed", |_, c: &Cluster| {
+            c.ledger.iter().any(|chosen| !chosen.entry.data.is_empty())
+        }));
+    }
+    all
 }
 
 /// Election safety, over all terms that ever were.
 fn one_leader_per_term(_: &Explorer, cluster: &Cluster) -> bool {
     let leads = |node: &Machine| node.role() == Role::Leader;
     let leading = cluster.nodes.iter().zip(1..).filter(|(node, _)| leads(node));
-    let leading = leading.map(|(node, number)| (node.term(), quorate_core::id::NodeId(number)));
+    let leading = leading.map(|(node, number)| (node.term(), NodeId(number)));
     let mut leaders = BTreeMap::new();
     let mut proofs = cluster.letters().filter_map(leader_in).chain(leading);
     proofs.all(|(term, leader)| *leaders.entry(term).or_insert(leader) == leader)
@@ -82,4 +88,15 @@ fn leaders_are_complete(_: &Explorer, cluster: &Cluster) -> bool {
     };
     let mut leaders = cluster.nodes.iter().filter(|node| node.role() == Role::Leader);
     leaders.all(|node| cluster.ledger.iter().all(|chosen| has(node, chosen)))
+}
+
+fn leads_in_last_term(explorer: &Explorer, cluster: &Cluster) -> bool {
+    let last = Term(explorer.bounds.term_max);
+    let leads = |node: &Machine| node.role() == Role::Leader && node.term() == last;
+    cluster.nodes.iter().any(|node| leads(node))
+}
+
+fn everyone_knows(_: &Explorer, cluster: &Cluster) -> bool {
+    let all = LogIndex(cluster.ledger.len() as u64);
+    all > LogIndex(0) && cluster.nodes.iter().all(|node| node.raft.commit() == all)
 }
