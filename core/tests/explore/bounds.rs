@@ -4,33 +4,33 @@ use quorate_core::raft::Recovered;
 
 /// Within these bounds everything is explored.
 #[derive(Clone, Debug)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// Nobody campaigns for a term above it.
-    pub term_max: u64,
+    pub(crate) term_max: u64,
     /// Timeouts of elections and leaders; `None` for any number.
-    pub timeouts: Option<u8>,
+    pub(crate) timeouts: Option<u8>,
     /// Whether a follower may lose faith in its leader before its own election timeout. It grants what
     /// it also grants when it times out itself, so this adds little that is new.
-    pub doubts: bool,
+    pub(crate) doubts: bool,
     /// Crashes, of any nodes.
-    pub crashes: u8,
+    pub(crate) crashes: u8,
     /// Commands proposed, besides the empty entry each leader begins with.
-    pub proposals: u8,
+    pub(crate) proposals: u8,
     /// Heartbeats.
-    pub heartbeats: u8,
+    pub(crate) heartbeats: u8,
     /// Connections that break and come up again under a leader.
-    pub relinks: u8,
+    pub(crate) relinks: u8,
     /// Entries in one message.
-    pub entries_per_append_max: usize,
+    pub(crate) entries_per_append_max: usize,
     /// What each node starts from.
-    pub pasts: Vec<Recovered>,
+    pub(crate) pasts: Vec<Recovered>,
     #[cfg(feature = "mutants")]
-    pub mutant: Option<quorate_core::raft::Mutant>,
+    pub(crate) mutant: Option<quorate_core::raft::Mutant>,
 }
 
 impl Bounds {
     /// New nodes, and no budget for anything but elections.
-    pub fn terms(nodes: usize, term_max: u64) -> Bounds {
+    pub(crate) fn terms(nodes: usize, term_max: u64) -> Bounds {
         Bounds {
             term_max,
             timeouts: None,
@@ -47,7 +47,7 @@ impl Bounds {
     }
 
     /// Whether the nodes differ in nothing but their numbers.
-    pub fn are_alike(&self) -> bool {
+    pub(crate) fn are_alike(&self) -> bool {
         self.pasts.windows(2).all(|pair| pair[0] == pair[1])
     }
 }

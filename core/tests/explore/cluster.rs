@@ -20,21 +20,21 @@ use crate::shared::Shared;
 
 /// An entry that was committed, with the term of whoever said so first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Chosen {
-    pub entry: Entry,
-    pub by: Term,
+pub(crate) struct Chosen {
+    pub(crate) entry: Entry,
+    pub(crate) by: Term,
 }
 
 #[derive(Clone, Debug, PartialEq, Hash)]
-pub struct Cluster {
-    pub nodes: Vec<Shared<Machine>>,
-    pub inboxes: Vec<Inbox>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Shared<Machine>>,
+    pub(crate) inboxes: Vec<Inbox>,
     /// What was ever committed by anyone.
-    pub ledger: Vec<Chosen>,
+    pub(crate) ledger: Vec<Chosen>,
     /// Two nodes committed different entries at one index, or one left out an index.
-    pub disagreed: bool,
+    pub(crate) disagreed: bool,
     /// A crash lost a vote that was written.
-    pub lost_a_vote: bool,
+    pub(crate) lost_a_vote: bool,
     timeouts: Option<u8>,
     crashes: u8,
     proposals: u8,
@@ -46,7 +46,7 @@ pub struct Cluster {
 }
 
 #[derive(Clone, PartialEq)]
-pub struct Action {
+pub(crate) struct Action {
     node: usize,
     happening: Happening,
 }
@@ -59,8 +59,8 @@ impl std::fmt::Debug for Action {
 
 /// The model: bounds, and what was found out about single machines.
 #[derive(Debug)]
-pub struct Explorer {
-    pub bounds: Bounds,
+pub(crate) struct Explorer {
+    pub(crate) bounds: Bounds,
     steps: Memo<Step>,
     reactions: Memo<Reactions>,
 }
@@ -92,9 +92,7 @@ impl Cluster {
             Happening::Heartbeat => self.heartbeats -= 1,
             Happening::Relink(_) => self.relinks -= 1,
             Happening::Timeout => self.timeouts = self.timeouts.map(|left| left - 1),
-            Happening::Doubt
-            | Happening::Deliver(_)
-            | Happening::Sync => {}
+            Happening::Doubt | Happening::Deliver(_) | Happening::Sync => {}
         }
     }
 
@@ -107,8 +105,11 @@ impl Cluster {
         }
     }
 
-    pub fn letters(&self) -> impl Iterator<Item = &Envelope> {
-        self.inboxes.iter().flat_map(Inbox::letters).map(|letter: &Letter| &**letter)
+    pub(crate) fn letters(&self) -> impl Iterator<Item = &Envelope> {
+        self.inboxes
+            .iter()
+            .flat_map(Inbox::letters)
+            .map(|letter: &Letter| &**letter)
     }
 }
 
@@ -143,9 +144,13 @@ fn position(node: NodeId) -> usize {
 }
 
 impl Explorer {
-    pub fn new(bounds: Bounds) -> Explorer {
+    pub(crate) fn new(bounds: Bounds) -> Explorer {
         let (steps, reactions) = (Memo::default(), Memo::default());
-        Explorer { bounds, steps, reactions }
+        Explorer {
+            bounds,
+            steps,
+            reactions,
+        }
     }
 
     fn step(&self, node: usize, machine: &Shared<Machine>, happening: &Happening) -> Arc<Step> {
@@ -218,7 +223,11 @@ impl Explorer {
             offer(Happening::Timeout);
         }
         // Whether a leader is heard decides only about terms above this node's.
-        if self.bounds.doubts && !is_leader && may_campaign && machine.raft.standing().leader.is_some() {
+        if self.bounds.doubts
+            && !is_leader
+            && may_campaign
+            && machine.raft.standing().leader.is_some()
+        {
             offer(Happening::Doubt);
         }
         if !machine.pending.is_empty() && !syncs_at_once(state, node) {
@@ -300,7 +309,7 @@ impl Model for Explorer {
 }
 
 /// The leadership that a message proves.
-pub fn leader_in(envelope: &Envelope) -> Option<(Term, NodeId)> {
+pub(crate) fn leader_in(envelope: &Envelope) -> Option<(Term, NodeId)> {
     match &envelope.message {
         Message::Append(append) => Some((append.term, envelope.from)),
         Message::PreVote(_)
@@ -312,7 +321,7 @@ pub fn leader_in(envelope: &Envelope) -> Option<(Term, NodeId)> {
 }
 
 /// The vote that a message proves: who, in which term, for whom. A candidate has voted for itself.
-pub fn vote_in(envelope: &Envelope) -> Option<(NodeId, Term, NodeId)> {
+pub(crate) fn vote_in(envelope: &Envelope) -> Option<(NodeId, Term, NodeId)> {
     let Envelope { from, to, message } = envelope;
     match message {
         Message::Vote(vote) => Some((*from, vote.term, *from)),

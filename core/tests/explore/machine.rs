@@ -23,27 +23,27 @@ const NOW: Time = Time::ZERO;
 const LATE: Time = Time(u64::MAX);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Machine {
-    pub raft: Raft,
+pub(crate) struct Machine {
+    pub(crate) raft: Raft,
     gate: Gate<(NodeId, Message)>,
     /// The promises to others behind the gate, each once: in a network that repeats everything, to
     /// hold one twice is to hold it once.
     promised: Vec<(NodeId, Message)>,
     /// Written, not yet durable.
-    pub pending: VecDeque<(Lsn, Record)>,
-    pub durable: Durable,
+    pub(crate) pending: VecDeque<(Lsn, Record)>,
+    pub(crate) durable: Durable,
 }
 
 /// What a step of a machine shows to the world.
 #[derive(Debug, Default)]
-pub struct Effects {
-    pub sent: Vec<Envelope>,
-    pub committed: Vec<Entry>,
+pub(crate) struct Effects {
+    pub(crate) sent: Vec<Envelope>,
+    pub(crate) committed: Vec<Entry>,
 }
 
 /// What can happen to a machine.
 #[derive(Clone, Debug, PartialEq, Hash)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// The timeout of its role: an election begins, a leader finds that nobody answered.
     Timeout,
     /// A leader's heartbeat is due.
@@ -73,7 +73,7 @@ fn random() -> Random {
 }
 
 impl Machine {
-    pub fn start(me: NodeId, bounds: &Bounds, past: Recovered) -> Machine {
+    pub(crate) fn start(me: NodeId, bounds: &Bounds, past: Recovered) -> Machine {
         let config = Config {
             heartbeat_interval: Duration::ZERO,
             election_timeout_min: Duration::from_nanos(1),
@@ -95,19 +95,30 @@ impl Machine {
             gate: Gate::new(Lsn(0)),
             promised: Vec::new(),
             pending: VecDeque::new(),
-            durable: Durable { boot: 1, raft: past },
+            durable: Durable {
+                boot: 1,
+                raft: past,
+            },
         }
     }
 
     /// What becomes of the machine. Of a crash only the durable is left, for another to start from.
-    pub fn live(mut self, me: NodeId, happening: &Happening, effects: &mut Effects) -> Machine {
+    pub(crate) fn live(
+        mut self,
+        me: NodeId,
+        happening: &Happening,
+        effects: &mut Effects,
+    ) -> Machine {
         let leader = self.raft.standing().leader;
         let work: Vec<Work> = match happening {
             Happening::Timeout => vec![Work::Raft(LATE, Input::Tick)],
             Happening::Heartbeat => vec![Work::Raft(NOW, Input::Tick)],
             Happening::Doubt => {
                 let down = |node| Input::PeerDown { node, dead: false };
-                leader.map(|node| Work::Raft(NOW, down(node))).into_iter().collect()
+                leader
+                    .map(|node| Work::Raft(NOW, down(node)))
+                    .into_iter()
+                    .collect()
             }
             Happening::Relink(node) => {
                 let (node, dead) = (*node, false);
@@ -142,22 +153,22 @@ impl Machine {
         self
     }
 
-    pub fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> Role {
         self.raft.standing().role
     }
 
-    pub fn term(&self) -> Term {
+    pub(crate) fn term(&self) -> Term {
         self.raft.standing().term
     }
 
     /// The log in memory.
-    pub fn log(&self) -> impl DoubleEndedIterator<Item = &Entry> + Clone {
+    pub(crate) fn log(&self) -> impl DoubleEndedIterator<Item = &Entry> + Clone {
         let last = self.raft.last_index().0;
         (1..=last).filter_map(|i| self.raft.entry(quorate_core::id::LogIndex(i)))
     }
 
     /// Whether a vote is written and not durable.
-    pub fn has_unsynced_vote(&self) -> bool {
+    pub(crate) fn has_unsynced_vote(&self) -> bool {
         let is_vote = |(_, record): &(Lsn, Record)| match record {
             Record::Raft(raft::Record::HardState { vote, .. }) => vote.is_some(),
             Record::Raft(raft::Record::Append { .. }) | Record::Boot { .. } => false,
@@ -181,10 +192,15 @@ impl Machine {
                 Work::Send(envelope) => effects.sent.push(envelope),
                 Work::Release => {
                     while let Some((to, message)) = self.gate.release() {
-                        self.promised.retain(|held| (held.0, &held.1) != (to, &message));
+                        self.promised
+                            .retain(|held| (held.0, &held.1) != (to, &message));
                         next.push(match to == me {
                             true => Work::Raft(NOW, Input::Received { from: me, message }),
-                            false => Work::Send(Envelope { from: me, to, message }),
+                            false => Work::Send(Envelope {
+                                from: me,
+                                to,
+                                message,
+                            }),
                         });
                     }
                 }
@@ -202,7 +218,11 @@ impl Machine {
     ) {
         match output {
             Output::Send { to, message } => {
-                next.push(Work::Send(Envelope { from: me, to, message }));
+                next.push(Work::Send(Envelope {
+                    from: me,
+                    to,
+                    message,
+                }));
             }
             Output::Promise { to, message } => {
                 let promise = (to, message);

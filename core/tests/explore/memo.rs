@@ -7,7 +7,7 @@ const SHARDS: usize = 64;
 
 /// From two hashes to a value, for several threads.
 #[derive(Debug)]
-pub struct Memo<V> {
+pub(crate) struct Memo<V> {
     shards: Vec<Mutex<BTreeMap<(u64, u64), Arc<V>>>>,
 }
 
@@ -20,7 +20,7 @@ impl<V> Default for Memo<V> {
 
 impl<V> Memo<V> {
     /// The value of a key; equal keys must compute equal values.
-    pub fn get(&self, key: (u64, u64), compute: impl FnOnce() -> V) -> Arc<V> {
+    pub(crate) fn get(&self, key: (u64, u64), compute: impl FnOnce() -> V) -> Arc<V> {
         let shard = &self.shards[((key.0 ^ key.1) % SHARDS as u64) as usize];
         if let Some(known) = shard.lock().unwrap().get(&key) {
             return Arc::clone(known);

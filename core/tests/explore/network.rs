@@ -14,17 +14,17 @@ use crate::shared::Shared;
 
 /// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Envelope {
-    pub from: NodeId,
-    pub to: NodeId,
-    pub message: Message,
+pub(crate) struct Envelope {
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+    pub(crate) message: Message,
 }
 
-pub type Letter = Shared<Envelope>;
+pub(crate) type Letter = Shared<Envelope>;
 
 /// What was ever sent to one node.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     /// Of the letters' hashes: equal sets have equal sums, in whatever order they were filled.
     sum: u64,
     letters: Arc<Vec<Letter>>,
@@ -32,8 +32,10 @@ pub struct Inbox {
 
 impl Inbox {
     /// True if the letter was not yet there.
-    pub fn put(&mut self, letter: Letter) -> bool {
-        let at = self.letters.binary_search_by_key(&letter.digest(), Shared::digest);
+    pub(crate) fn put(&mut self, letter: Letter) -> bool {
+        let at = self
+            .letters
+            .binary_search_by_key(&letter.digest(), Shared::digest);
         let Err(at) = at else {
             return false;
         };
@@ -42,11 +44,11 @@ impl Inbox {
         true
     }
 
-    pub fn digest(&self) -> u64 {
+    pub(crate) fn digest(&self) -> u64 {
         self.sum
     }
 
-    pub fn letters(&self) -> &[Letter] {
+    pub(crate) fn letters(&self) -> &[Letter] {
         &self.letters
     }
 }

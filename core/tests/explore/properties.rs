@@ -12,14 +12,17 @@ use crate::bounds::Bounds;
 use crate::cluster::{Chosen, Cluster, Explorer, leader_in, vote_in};
 use crate::machine::Machine;
 
-pub fn of(bounds: &Bounds) -> Vec<Property<Explorer>> {
+pub(crate) fn of(bounds: &Bounds) -> Vec<Property<Explorer>> {
     let mut all = Vec::from([
         Property::always("one leader per term", one_leader_per_term),
         Property::always("one vote per term", one_vote_per_term),
         Property::always("a leader's own vote is durable", own_vote_is_durable),
         Property::always("logs match", logs_match),
         Property::always("committed entries agree", |_, c: &Cluster| !c.disagreed),
-        Property::always("committed entries are durable on a majority", committed_is_durable),
+        Property::always(
+            "committed entries are durable on a majority",
+            committed_is_durable,
+        ),
         Property::always("a leader holds what was committed", leaders_are_complete),
         Property::sometimes("a leader is elected in the last term", leads_in_last_term),
         Property::sometimes("everyone knows what was committed", everyone_knows),
@@ -29,9 +32,10 @@ pub fn of(bounds: &Bounds) -> Vec<Property<Explorer>> {
         all.push(Property::sometimes(name, |_, c: &Cluster| c.lost_a_vote));
     }
     if bounds.proposals > 0 {
-        all.push(Property::sometimes("a command is committed", |_, c: &Cluster| {
-            c.ledger.iter().any(|chosen| !chosen.entry.data.is_empty())
-        }));
+        all.push(Property::sometimes(
+            "a command is committed",
+            |_, c: &Cluster| c.ledger.iter().any(|chosen| !chosen.entry.data.is_empty()),
+        ));
     }
     all
 }
@@ -39,7 +43,11 @@ pub fn of(bounds: &Bounds) -> Vec<Property<Explorer>> {
 /// Election safety, over all terms that ever were.
 fn one_leader_per_term(_: &Explorer, cluster: &Cluster) -> bool {
     let leads = |node: &Machine| node.role() == Role::Leader;
-    let leading = cluster.nodes.iter().zip(1..).filter(|(node, _)| leads(node));
+    let leading = cluster
+        .nodes
+        .iter()
+        .zip(1..)
+        .filter(|(node, _)| leads(node));
     let leading = leading.map(|(node, number)| (node.term(), NodeId(number)));
     let mut leaders = BTreeMap::new();
     let mut proofs = cluster.letters().filter_map(leader_in).chain(leading);
@@ -75,10 +83,14 @@ fn logs_match(_: &Explorer, cluster: &Cluster) -> bool {
 
 fn committed_is_durable(_: &Explorer, cluster: &Cluster) -> bool {
     let needed = majority(cluster.nodes.len());
-    cluster.ledger.iter().enumerate().all(|(at, Chosen { entry, .. })| {
-        let has = |node: &Machine| node.durable.raft.log.get(at) == Some(entry);
-        cluster.nodes.iter().filter(|node| has(node)).count() >= needed
-    })
+    cluster
+        .ledger
+        .iter()
+        .enumerate()
+        .all(|(at, Chosen { entry, .. })| {
+            let has = |node: &Machine| node.durable.raft.log.get(at) == Some(entry);
+            cluster.nodes.iter().filter(|node| has(node)).count() >= needed
+        })
 }
 
 /// Leader completeness: from the term of the commitment on.
@@ -86,7 +98,10 @@ fn leaders_are_complete(_: &Explorer, cluster: &Cluster) -> bool {
     let has = |node: &Machine, chosen: &Chosen| {
         node.term() < chosen.by || node.raft.entry(chosen.entry.index) == Some(&chosen.entry)
     };
-    let mut leaders = cluster.nodes.iter().filter(|node| node.role() == Role::Leader);
+    let mut leaders = cluster
+        .nodes
+        .iter()
+        .filter(|node| node.role() == Role::Leader);
     leaders.all(|node| cluster.ledger.iter().all(|chosen| has(node, chosen)))
 }
 

@@ -8,20 +8,20 @@ use std::sync::Arc;
 
 /// An immutable value with its hash.
 #[derive(Clone)]
-pub struct Shared<T> {
+pub(crate) struct Shared<T> {
     hash: u64,
     value: Arc<T>,
 }
 
 impl<T: Hash> Shared<T> {
-    pub fn new(value: T) -> Shared<T> {
+    pub(crate) fn new(value: T) -> Shared<T> {
         let mut hasher = DefaultHasher::new();
         value.hash(&mut hasher);
         let (hash, value) = (hasher.finish(), Arc::new(value));
         Shared { hash, value }
     }
 
-    pub fn digest(&self) -> u64 {
+    pub(crate) fn digest(&self) -> u64 {
         self.hash
     }
 }
