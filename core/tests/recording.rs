@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use harness::{Cluster, address, primary};
 use quorate_core::control;
 use quorate_core::durable::Durable;
-use quorate_core::id::{ClusterId, Epoch, LogIndex, Lsn, NodeId, Term, Ticket};
+use quorate_core::id::{ClusterId, Epoch, LinkId, LogIndex, Lsn, NodeId, Peer, Term, Ticket};
 use quorate_core::journal::{
     End, FRAME_BYTES_MAX, Journal, Replay, ReplayError, Start, Tail, TooLong, Writer, encode_end,
     encode_start, replay_recording,
@@ -22,9 +22,13 @@ use quorate_core::seed::Seed;
 use quorate_core::time::Time;
 
 fn start(seed: u64) -> Start {
+    start_among(1, seed)
+}
+
+fn start_among(voters: u64, seed: u64) -> Start {
     let cluster = ClusterId::new("test").unwrap();
     let mut config = Config::lan(cluster, NodeId(1), address(1));
-    config.voters = vec![NodeId(1)];
+    config.voters = (1..=voters).map(NodeId).collect();
     Start {
         config: config.validate().unwrap(),
         durable: Durable::default(),
@@ -195,10 +199,25 @@ fn frames_in_another_order_are_damage() {
 
 #[test]
 fn a_life_that_was_another_diverges_where_it_differs() {
+    let (peer, link) = (
+        Peer {
+            node: NodeId(2),
+            boot: 1,
+        },
+        LinkId(1),
+    );
+    let up = Event::LinkUp {
+        link,
+        peer,
+        address: address(2),
+        dialed: false,
+    };
     let mut life = life(2);
+    life.start = start_among(3, 1);
+    life.events.push((Time::from_millis(6), up));
     let ticks = (7..400).map(|millis| (Time::from_millis(millis), Event::Tick));
     life.events.extend(ticks);
-    let other = start(2);
+    let other = start_among(3, 2);
     // Recorded with one seed, replayed with another.
     let (mut bytes, mut writer) = (Vec::new(), Writer::new());
     encode_start(&other, &mut bytes).unwrap();
