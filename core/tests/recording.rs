@@ -359,3 +359,25 @@ fn what_is_no_recording_is_said_to_be_none() {
         assert_eq!(replayed, Err(ReplayError::NotARecording));
     }
 }
+
+#[test]
+fn a_bookmark_leads_back_to_its_moment() {
+    let (bytes, _, _) = recording(30);
+    let mut replay = Replay::open(&bytes).unwrap();
+    for _ in 0..10 {
+        assert!(replay.step().unwrap().is_some());
+    }
+    let mut bookmark = replay.clone();
+    let mut further = Vec::new();
+    while let Some(step) = replay.step().unwrap() {
+        further.push((step.number, step.actions.to_vec()));
+    }
+    assert_eq!(further.len(), 20);
+    assert_ne!(bookmark.node(), replay.node());
+    let mut again = Vec::new();
+    while let Some(step) = bookmark.step().unwrap() {
+        again.push((step.number, step.actions.to_vec()));
+    }
+    assert_eq!(again, further);
+    assert_eq!(bookmark.fingerprint(), replay.fingerprint());
+}
