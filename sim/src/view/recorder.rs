@@ -80,7 +80,7 @@ impl Recorder {
 
     /// A fault of the plan strikes.
     pub fn fault(&mut self, now: u64, fault: &crate::plan::Fault) {
-        self.event(now, 0, "fault", words::fault(fault));
+        self.event(now, 0, words::fault_kind(fault), words::fault(fault));
     }
 
     /// A node told something.

@@ -114,6 +114,21 @@ fn of_control(message: &control::Message) -> Spoken {
     }
 }
 
+/// Whether a fault breaks something or mends it.
+pub(super) fn fault_kind(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Heal { .. } | Fault::HealAll | Fault::Restart { .. } | Fault::RestartAll => "heal",
+        Fault::Cut { .. }
+        | Fault::CutAll { .. }
+        | Fault::Partition { .. }
+        | Fault::PartitionLeader { .. }
+        | Fault::Crash { .. }
+        | Fault::Pause { .. }
+        | Fault::LatencySpike { .. }
+        | Fault::SlowDisk { .. } => "fault",
+    }
+}
+
 pub(super) fn fault(fault: &Fault) -> String {
     match fault {
         Fault::Cut { from, to } => format!("cut {} → {}", who(*from), who(*to)),

@@ -72,8 +72,8 @@ function drawPatterns() {
   };
   pattern("hatch", 6, 45, "var(--down-line)", 1.4, 0.8);
   pattern("stripes", 8, 0, "var(--stripe)", 5);
-  pattern("cutboth", 9, 45, "var(--cut)", 5, 0.13);
-  pattern("cutone", 9, 45, "var(--cut)", 1.6, 0.22);
+  pattern("cutboth", 9, 45, "var(--cut)", 6, 0.17);
+  pattern("cutone", 9, 45, "var(--cut)", 1.6, 0.34);
   const clip = el(defs, "clipPath", { id: "plot" });
   el(clip, "rect", { x: box.left, y: 0, width: box.width - box.left - box.right,
     height: box.height });
@@ -87,6 +87,7 @@ function drawAxis() {
   for (let t = Math.ceil(view.from / step) * step; t <= view.to; t += step) {
     const x = xOf(t);
     el(diagram, "line", { class: "grid", x1: x, x2: x, y1: box.axis - 4, y2: box.height });
+    if (cursor.t !== null && Math.abs(x - xOf(cursor.t)) < 58) continue;
     el(diagram, "text", { class: "axis", x, y: 13, "text-anchor": "middle" },
       seconds(t, digits) + " s");
   }
@@ -191,7 +192,6 @@ function drawFaults() {
   const told = run.events.filter((e) => (e.kind === "fault" || e.kind === "heal") && inView(e.at));
   for (const event of told) {
     const x = xOf(event.at);
-    const width = event.text.length * 5.6 + 16;
     const row = free.findIndex((end) => end <= x);
     const g = el(diagram, "g", { class: event.kind });
     el(g, "line", { class: "faultline", x1: x, x2: x, y1: box.axis, y2: box.bottom });
@@ -199,10 +199,13 @@ function drawFaults() {
     el(g, "path", { class: "faultflag", d: `M${x} ${y} l7 4 l-7 4 z` });
     el(g, "title", {}, seconds(event.at) + " s " + event.text);
     if (row < 0) continue;
+    const label = el(g, "text", { class: "faulttext", x: x + 10, y: y + 8 }, event.text);
+    const width = label.getComputedTextLength() + 16;
     free[row] = x + width;
-    const turned = x + width > box.width;
-    el(g, "text", { class: "faulttext", x: turned ? x - 5 : x + 10, y: y + 8,
-      "text-anchor": turned ? "end" : "start" }, event.text);
+    if (x + width <= box.width) continue;
+    const before = x - width > box.left;
+    label.setAttribute("x", before ? x - 5 : box.width - 4);
+    label.setAttribute("text-anchor", "end");
   }
 }
 
@@ -227,16 +230,16 @@ function drawMarks() {
       el(g, "circle", { class: "mark died", cx: x, cy: y - 15, r: 3.2 });
     }
   }
-  let free = -1;
+  const free = [];
   for (const grant of grants) {
     const node = nodeOf(grant.holder);
     if (!node || node > run.nodes || !inView(grant.at)) continue;
     const x = xOf(grant.at), y = laneY(node) - 18;
     el(g, "path", { class: "grant", d: `M${x} ${y - 5} l5 5 l-5 5 l-5 -5 z` });
-    if (x < free) continue;
-    const words = `${grant.role} e${grant.epoch}`;
-    el(g, "text", { class: "grantlabel", x: x + 8, y: y + 4 }, words);
-    free = x + words.length * 6 + 14;
+    if (x < free[node]) continue;
+    const label = el(g, "text", { class: "grantlabel", x: x + 8, y: y + 4 },
+      `${grant.role} e${grant.epoch}`);
+    free[node] = x + label.getComputedTextLength() + 16;
   }
 }
 
@@ -297,15 +300,24 @@ function drawViolation() {
       + "c0 6 -5 8 -8 14 z" });
     el(g, "circle", { cx: x, cy: y - 14, r: 2.8, fill: "var(--card)" });
   }
-  const most = Math.floor((box.width - box.left - 40) / 6.4);
-  const all = broken.checker + ": " + broken.what;
-  const words = all.length > most ? all.slice(0, most - 1) + "…" : all;
-  const width = words.length * 6.05 + 18;
-  const left = Math.max(box.left, Math.min(x - width / 2, box.width - box.right - width));
   const y = box.axis + box.faults - 14;
-  el(g, "rect", { class: "pinbox", x: left, y: y - 6, width, height: 20, rx: 5 });
-  el(g, "text", { class: "pintext", x: left + width / 2, y: y + 8, "text-anchor": "middle" },
-    words);
+  const around = el(g, "rect", { class: "pinbox", y: y - 6, height: 20, rx: 5 });
+  const label = el(g, "text", { class: "pintext", y: y + 8, "text-anchor": "middle" },
+    broken.checker + ": " + broken.what);
+  const width = fit(label, box.width - box.left - box.right - 18) + 18;
+  const left = Math.max(box.left, Math.min(x - width / 2, box.width - box.right - width));
+  around.setAttribute("x", left);
+  around.setAttribute("width", width);
+  label.setAttribute("x", left + width / 2);
+}
+
+// The width of a text, after it was shortened to fit.
+function fit(label, most) {
+  const words = label.textContent;
+  for (let left = words.length; label.getComputedTextLength() > most && left > 4; left -= 4) {
+    label.textContent = words.slice(0, left - 4) + "…";
+  }
+  return label.getComputedTextLength();
 }
 
 // The whole run: who led, what was cut, and the frame of what is shown below.

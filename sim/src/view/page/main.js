@@ -10,7 +10,7 @@ function select(t, node = cursor.node) {
     // Near the edge a frame of the whole run may stay as it is.
     if (!inView(cursor.t)) show(from, from + span());
   }
-  const link = "#t=" + seconds(cursor.t, cursor.t % 1000 ? 6 : 3)
+  const link = "#t=" + stamp(cursor.t)
     + (cursor.node ? "&n=" + cursor.node : "");
   try {
     history.replaceState(null, "", link);
@@ -26,6 +26,11 @@ function show(from, to) {
   const least = -length * 0.05, most = run.end + length * 0.1;
   view.from = Math.min(Math.max(middle - length / 2, least), Math.max(least, most - length));
   view.to = view.from + length;
+}
+
+// With a little air, so that marks at the ends are whole.
+function showAll() {
+  show(-run.end * 0.012, run.end * 1.012);
 }
 
 function refresh() {
@@ -65,7 +70,7 @@ const KEYS = {
   ArrowDown: () => stepNode(1), ArrowUp: () => stepNode(-1),
   "+": () => zoom(0.6), "=": () => zoom(0.6), "-": () => zoom(1 / 0.6), _: () => zoom(1 / 0.6),
   h: () => pan(-0.25), l: () => pan(0.25),
-  0: () => { show(0, run.end); draw(); },
+  0: () => { showAll(); draw(); },
   v: () => toViolation(),
   m: () => { routine = !routine; draw(); },
   Escape: () => { cursor.node = 0; refresh(); },
@@ -210,7 +215,8 @@ function drawWords() {
 }
 
 drawWords();
-show(view.from, view.to);
+if (span() >= run.end) showAll();
+else show(view.from, view.to);
 if (!fromAddress()) {
   if (DATA.violation && inView(DATA.violation.at)) {
     cursor.t = DATA.violation.at;

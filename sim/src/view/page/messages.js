@@ -1,4 +1,4 @@
-// Which messages are drawn, and how. Far out only what decides elections, near everything told;
+// Which messages are drawn, and how. Far out only the votes, near everything told;
 // routine (heartbeats, probes, acknowledgements) close up, of a selected node, or on request.
 const ARROWS_MAX = 300;
 const FAR = 5e6, NEAR = 400e3, AROUND = 60e3;
@@ -14,7 +14,7 @@ function chosenMessages() {
       return near || (span() <= FAR && cursor.t !== null && touches(m)
         && Math.abs(m.at - cursor.t) <= AROUND);
     }
-    return !far || m.family === "election";
+    return !far || m.kind === "Vote" || m.kind === "VoteReply";
   };
   const ends = (m) => (m.fate >= 0 ? m.at + m.fate : m.at);
   const visible = run.messages.filter((m) => m.at <= view.to && ends(m) >= view.from);
@@ -27,7 +27,9 @@ function chosenMessages() {
 
 function drawMessages() {
   const { shown, wanted, visible, far } = chosenMessages();
-  const g = el(diagram, "g", { class: "messages", "clip-path": "url(#plot)" });
+  const crowd = shown.length > 150 ? 0.55 : shown.length > 60 ? 0.75 : 1;
+  const g = el(diagram, "g", { class: "messages", "clip-path": "url(#plot)",
+    opacity: span() > NEAR ? crowd : 1 });
   for (const message of shown) drawMessage(g, message);
   const count = (n) => n.toLocaleString("en");
   let told = shown.length < wanted
@@ -50,9 +52,9 @@ function drawMessage(g, m) {
   const near = cursor.t !== null && cursor.node
     && (m.from === cursor.node ? Math.abs(m.at - cursor.t) < 1
       : m.to === cursor.node && arrives && Math.abs(m.at + m.fate - cursor.t) < 1);
-  let x2 = arrives ? xOf(m.at + m.fate) : x1 + Math.min(26, Math.abs(y2 - y1) / 3);
+  let x2 = arrives ? xOf(m.at + m.fate) : x1 + 7;
   let end = y2;
-  if (m.fate === -1) end = y1 + (y2 - y1) * Math.min(0.5, 34 / Math.abs(y2 - y1));
+  if (m.fate === -1) end = y1 + (y2 - y1) * Math.min(0.5, 30 / Math.abs(y2 - y1));
   if (m.fate === -2) end = y1 + (y2 - y1) * 0.75;
   const classes = ["message", m.folded && "folded", m.fate === -1 && "lost",
     m.fate === -2 && "underway", near && "near"].filter(Boolean).join(" ");

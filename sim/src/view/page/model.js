@@ -161,5 +161,8 @@ const grants = (() => {
 })();
 
 const nodeOf = (peer) => (peer ? Number(/^n(\d+)/.exec(peer)?.[1] ?? 0) : 0);
-const hue = (term) => Math.round((term * 137.5 + 105) % 360);
+// Neighbouring terms differ; no term is red, which is for what is wrong.
+const hue = (term) => Math.round(55 + (term * 0.618034 % 1) * 280);
 const seconds = (t, digits = 3) => (t / 1e6).toFixed(digits);
+// As exact as the moment is: milliseconds where they are enough.
+const stamp = (t) => seconds(t, t % 1000 ? 6 : 3);

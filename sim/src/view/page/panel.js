@@ -21,7 +21,7 @@ const alive = (state) => (state.up === 0 ? "down" : state.up === 1 ? "starting" 
 function heading(name, part, t) {
   const h2 = html(panel, "h2", {}, name);
   html(h2, "span", { class: "part" }, part);
-  html(h2, "time", {}, seconds(t, t % 1000 ? 6 : 3) + " s");
+  html(h2, "time", {}, stamp(t) + " s");
 }
 
 function clusterPanel(t) {
