@@ -21,5 +21,6 @@ pub mod soak;
 pub mod swarm;
 pub mod timeline;
 pub mod trace;
+pub mod view;
 pub mod workload;
 pub mod world;

@@ -45,6 +45,12 @@ pub fn notice(timeline: &mut Timeline, now: u64, node: NodeId, notice: &Notice) 
     timeline.line(now, Some(node), format_args!("{}", Told(notice)));
 }
 
+/// A notice in words.
+#[must_use]
+pub fn tell(notice: &Notice) -> String {
+    Told(notice).to_string()
+}
+
 struct Told<'a>(&'a Notice);
 
 impl fmt::Display for Told<'_> {

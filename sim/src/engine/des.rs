@@ -12,6 +12,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::view::Recording;
 use crate::world::World;
 
 /// What is due.
@@ -191,6 +192,21 @@ pub struct Options {
 #[must_use]
 pub fn run(plan: &Plan, options: Options) -> Report {
     let mut world = World::new(plan, options);
+    carry_out(plan, &mut world);
+    world.finish()
+}
+
+/// Carries out a plan and keeps what a page of it shows.
+#[must_use]
+pub fn record(plan: &Plan) -> (Report, Recording) {
+    let mut world = World::new(plan, Options::default());
+    world.start_recording();
+    carry_out(plan, &mut world);
+    let recording = world.take_recording().unwrap_or_default();
+    (world.finish(), recording)
+}
+
+fn carry_out(plan: &Plan, world: &mut World) {
     let end = plan.end_ms * 1_000_000;
     while let Some((at, due)) = world.queue.pop() {
         if at > end || world.is_over() {
@@ -198,8 +214,8 @@ pub fn run(plan: &Plan, options: Options) -> Report {
         }
         world.now = at;
         world.on_due(due);
+        world.record(&due);
     }
-    world.finish()
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ impl World {
         let Some(asked) = self.workload.asked(ticket) else {
             return;
         };
+        self.record_answer(host, &asked, &answer);
         let client_id = asked.id;
         let ending = match answer {
             Ok(Answer::Applied {

@@ -160,6 +160,10 @@ impl World {
             .link
             .submit(now, priority, Outgoing::Node { code, body });
         self.totals.messages += u64::from(sent.is_ok());
+        if let Some(recorder) = &mut self.recorder {
+            let hosts = (host, state.ends[1 - end].host);
+            recorder.sent(self.now, (conn, end), hosts, message, sent.is_ok());
+        }
         if !self.touched.contains(&(conn, end)) {
             self.touched.push((conn, end));
         }
@@ -269,7 +273,12 @@ impl World {
                     );
                 }
                 Output::Node { code, body } => match Message::decode(code, &body) {
-                    Ok(message) => self.step(host, Event::Received { link, message }),
+                    Ok(message) => {
+                        if let Some(recorder) = &mut self.recorder {
+                            recorder.received(self.now, (conn, 1 - end), &message);
+                        }
+                        self.step(host, Event::Received { link, message });
+                    }
                     Err(error) => {
                         let id = self.hosts[host].id;
                         let what = format!("{id} cannot read type {code}: {error}");

@@ -11,6 +11,7 @@ mod clients;
 mod connections;
 mod faults;
 mod host;
+mod recorded;
 mod watch;
 
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ use crate::plan::{Moment, Plan};
 use crate::report::{Report, Totals};
 use crate::timeline::{self, Timeline};
 use crate::trace::Trace;
+use crate::view::Recorder;
 use crate::workload::Workload;
 
 const LOOK_NS: u64 = 100_000_000;
@@ -60,6 +62,7 @@ pub struct World {
     touched: Vec<(usize, usize)>,
     scratch: Vec<u8>,
     primary: RoleName,
+    recorder: Option<Box<Recorder>>,
 }
 
 impl World {
@@ -113,6 +116,7 @@ impl World {
             touched: Vec::new(),
             scratch: Vec::new(),
             primary: name(PRIMARY),
+            recorder: None,
         }
     }
 
@@ -329,6 +333,9 @@ impl World {
         self.demand("actions_per_step", actions_per_step::check(actions.len()));
         self.observe(index, &actions);
         let life = self.hosts[index].life;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.stepped(index);
+        }
         let mut is_doomed = false;
         for action in actions.drain(..) {
             is_doomed |= self.perform(index, life, action);
@@ -377,6 +384,9 @@ impl World {
                 }
                 let id = self.hosts[index].id;
                 timeline::notice(&mut self.timeline, self.now, id, &notice);
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.notice(self.now, index, &notice);
+                }
             }
         }
         false

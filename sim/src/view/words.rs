@@ -1,0 +1,270 @@
+//! What the page says of messages, faults and processes.
+
+use quorate_core::raft::AppendOutcome;
+use quorate_core::wire::Message;
+use quorate_core::{control, membership, raft};
+
+use super::recording::{State, Up};
+use crate::plan::{Fault, Moment, Part, Who};
+
+/// The kinds of messages: name and family. The page knows them by their place.
+pub(super) const KINDS: [(&str, &str); 16] = [
+    ("Ping", "membership"),
+    ("Ack", "membership"),
+    ("PingReq", "membership"),
+    ("Nack", "membership"),
+    ("Join", "membership"),
+    ("Welcome", "membership"),
+    ("Gossip", "membership"),
+    ("PreVote", "election"),
+    ("PreVoteReply", "election"),
+    ("Vote", "election"),
+    ("VoteReply", "election"),
+    ("Append", "replication"),
+    ("Heartbeat", "replication"),
+    ("AppendReply", "replication"),
+    ("Forward", "control"),
+    ("Answer", "control"),
+];
+
+/// A message in words.
+pub(super) struct Spoken {
+    pub(super) kind: u8,
+    pub(super) is_folded: bool,
+    pub(super) text: String,
+}
+
+fn spoken(kind: u8, is_folded: bool, text: String) -> Spoken {
+    Spoken {
+        kind,
+        is_folded,
+        text,
+    }
+}
+
+pub(super) fn message(message: &Message) -> Spoken {
+    match message {
+        Message::Membership(message) => of_membership(message),
+        Message::Raft(message) => of_raft(message),
+        Message::Control(message) => of_control(message),
+    }
+}
+
+fn of_membership(message: &membership::Message) -> Spoken {
+    use membership::Message as M;
+    let news = |updates: &Vec<membership::Update>| match updates.len() {
+        0 => String::new(),
+        count => format!(" +{count} news"),
+    };
+    match message {
+        M::Ping(m) => spoken(0, true, format!("probe {}{}", m.probe, news(&m.updates))),
+        M::Ack(m) => {
+            let text = format!("probe {}, {} is alive", m.probe, m.alive);
+            spoken(1, true, text + &news(&m.updates))
+        }
+        M::PingReq(m) => spoken(2, false, format!("probe {} for me", m.target)),
+        M::Nack(m) => spoken(3, false, format!("probe {} got no answer", m.probe)),
+        M::Join(m) => spoken(4, false, format!("{} beliefs", m.updates.len())),
+        M::Welcome(m) => spoken(5, false, format!("{} beliefs", m.updates.len())),
+        M::Gossip(m) => spoken(6, true, format!("{} news", m.updates.len())),
+    }
+}
+
+fn of_raft(message: &raft::Message) -> Spoken {
+    use raft::Message as M;
+    let answer = |granted| if granted { "granted" } else { "refused" };
+    let last = |term, index, last| format!("{term}, log ends at {index} of {last}");
+    match message {
+        M::PreVote(m) => spoken(7, false, last(m.term, m.last_index, m.last_term)),
+        M::PreVoteReply(m) => spoken(8, false, format!("{} {}", m.term, answer(m.granted))),
+        M::Vote(m) => spoken(9, false, last(m.term, m.last_index, m.last_term)),
+        M::VoteReply(m) => spoken(10, false, format!("{} {}", m.term, answer(m.granted))),
+        M::Append(m) => {
+            let text = format!("{} after {}, commit {}", m.term, m.prev_index, m.commit);
+            match m.entries.len() {
+                0 => spoken(12, true, text),
+                count => spoken(11, false, format!("{text}, {count} new")),
+            }
+        }
+        M::AppendReply(m) => match m.outcome {
+            AppendOutcome::Matched { index } => {
+                spoken(13, true, format!("{} matched {index}", m.term))
+            }
+            AppendOutcome::Conflict { index, term } => {
+                let text = format!("{} conflict, at most {index} of {term}", m.term);
+                spoken(13, false, text)
+            }
+        },
+    }
+}
+
+fn of_control(message: &control::Message) -> Spoken {
+    match message {
+        control::Message::Forward(m) => {
+            let (client, request) = (m.envelope.client, m.envelope.request);
+            spoken(14, false, format!("{client} {request}"))
+        }
+        control::Message::Answer(m) => {
+            let text = match &m.outcome {
+                Ok(_) => format!("{} {} done at {}", m.client, m.request, m.index),
+                Err(refused) => format!("{} {} refused: {refused}", m.client, m.request),
+            };
+            spoken(15, false, text)
+        }
+    }
+}
+
+/// Whether a fault breaks something or mends it.
+pub(super) fn fault_kind(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Heal { .. } | Fault::HealAll | Fault::Restart { .. } | Fault::RestartAll => "heal",
+        Fault::Cut { .. }
+        | Fault::CutAll { .. }
+        | Fault::Partition { .. }
+        | Fault::PartitionLeader { .. }
+        | Fault::Crash { .. }
+        | Fault::Pause { .. }
+        | Fault::LatencySpike { .. }
+        | Fault::SlowDisk { .. } => "fault",
+    }
+}
+
+pub(super) fn fault(fault: &Fault) -> String {
+    match fault {
+        Fault::Cut { from, to } => format!("cut {} → {}", who(*from), who(*to)),
+        Fault::CutAll { who: node, inbound } => match inbound {
+            true => format!("{} hears nobody", who(*node)),
+            false => format!("nobody hears {}", who(*node)),
+        },
+        Fault::Heal { from, to } => format!("heal {} → {}", who(*from), who(*to)),
+        Fault::Partition { groups } => {
+            let names = |group: &Vec<u64>| {
+                let names: Vec<String> = group.iter().map(|node| format!("n{node}")).collect();
+                names.join(" ")
+            };
+            let groups: Vec<String> = groups.iter().map(names).collect();
+            format!("partition {}", groups.join(" | "))
+        }
+        Fault::PartitionLeader { with } => format!("partition: leader + {with} | the rest"),
+        Fault::HealAll => "all ways open".to_string(),
+        Fault::Crash {
+            who: node,
+            moment: at,
+            torn,
+            ..
+        } => {
+            let torn = if *torn { ", torn write" } else { "" };
+            format!("crash {}{}{torn}", who(*node), moment(*at))
+        }
+        Fault::Restart { node } => format!("restart n{node}"),
+        Fault::RestartAll => "restart all".to_string(),
+        Fault::Pause { who: node, for_ms } => format!("pause {} {for_ms} ms", who(*node)),
+        Fault::LatencySpike { extra_ms, for_ms } => {
+            format!("latency +{extra_ms} ms for {for_ms} ms")
+        }
+        Fault::SlowDisk {
+            who: node,
+            sync_ms,
+            for_ms,
+        } => format!("disk of {} +{sync_ms} ms for {for_ms} ms", who(*node)),
+    }
+}
+
+fn who(who: Who) -> String {
+    match who {
+        Who::Node(number) => format!("n{number}"),
+        Who::Part(Part::Leader) => "leader".to_string(),
+        Who::Part(Part::Follower) => "a follower".to_string(),
+    }
+}
+
+fn moment(moment: Moment) -> String {
+    match moment {
+        Moment::Now => String::new(),
+        Moment::Persist(n) => format!(" before its write {n} is durable"),
+        Moment::Vote(n) => format!(" before its vote {n} is durable"),
+        Moment::VoteSent(n) => format!(" after its vote {n} left"),
+        Moment::Synced(n) => format!(" at its sync {n}"),
+    }
+}
+
+/// What happened to a process between two looks.
+pub(super) fn process(old: &State, new: &State) -> Vec<(&'static str, String)> {
+    let mut events = Vec::new();
+    let (was_up, is_up) = (old.up != Up::Down, new.up != Up::Down);
+    let is_other_life = old.life != new.life;
+    if was_up && (!is_up || is_other_life) {
+        events.push(("crash", "process crashes".to_string()));
+    }
+    if is_other_life {
+        events.push(("start", format!("process starts, life {}", new.life)));
+        if !is_up {
+            events.push(("crash", "process crashes at once".to_string()));
+        }
+    }
+    match (old.paused, new.paused) {
+        (false, true) => events.push(("pause", "process stands still".to_string())),
+        (true, false) if is_up && !is_other_life => {
+            events.push(("resume", "process goes on".to_string()));
+        }
+        (true, false) | (true, true) | (false, false) => {}
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_core::id::{LogIndex, Term};
+
+    #[test]
+    fn a_heartbeat_is_folded_and_new_entries_are_not() {
+        let mut append = raft::Append {
+            term: Term(4),
+            round: 1,
+            prev_index: LogIndex(9),
+            prev_term: Term(3),
+            commit: LogIndex(8),
+            entries: Vec::new(),
+        };
+        let heartbeat = of_raft(&raft::Message::Append(append.clone()));
+        assert_eq!(
+            (KINDS[heartbeat.kind as usize].0, heartbeat.is_folded),
+            ("Heartbeat", true)
+        );
+        append.entries.push(raft::Entry {
+            term: Term(4),
+            index: LogIndex(10),
+            data: quorate_core::payload::Payload::default(),
+        });
+        let entries = of_raft(&raft::Message::Append(append));
+        assert_eq!(
+            (KINDS[entries.kind as usize].0, entries.is_folded),
+            ("Append", false)
+        );
+        assert!(entries.text.ends_with("1 new"), "{}", entries.text);
+    }
+
+    #[test]
+    fn a_process_that_crashed_and_came_back_between_two_looks_did_both() {
+        let up = |up, life| State {
+            up,
+            life,
+            ..State::default()
+        };
+        let kinds = |old: State, new: State| -> Vec<&'static str> {
+            process(&old, &new)
+                .into_iter()
+                .map(|(kind, _)| kind)
+                .collect()
+        };
+        assert_eq!(kinds(up(Up::Down, 0), up(Up::Starting, 1)), ["start"]);
+        assert_eq!(
+            kinds(up(Up::Running, 1), up(Up::Starting, 2)),
+            ["crash", "start"]
+        );
+        assert_eq!(kinds(up(Up::Running, 1), up(Up::Down, 1)), ["crash"]);
+        assert_eq!(kinds(up(Up::Down, 1), up(Up::Down, 2)), ["start", "crash"]);
+        assert!(kinds(up(Up::Running, 1), up(Up::Running, 1)).is_empty());
+    }
+}
