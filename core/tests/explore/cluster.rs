@@ -97,7 +97,7 @@ impl Cluster {
     }
 
     fn commit(&mut self, entry: Entry, by: Term) {
-        let at = usize::try_from(entry.index.0).unwrap() - 1;
+        let at = usize::try_from(entry.index.0).expect("small") - 1;
         match self.ledger.get(at) {
             Some(chosen) => self.disagreed |= chosen.entry != entry,
             None if at == self.ledger.len() => self.ledger.push(Chosen { entry, by }),
@@ -140,7 +140,7 @@ fn name(node: usize) -> NodeId {
 }
 
 fn position(node: NodeId) -> usize {
-    usize::try_from(node.0).unwrap() - 1
+    usize::try_from(node.0).expect("small") - 1
 }
 
 impl Explorer {
@@ -156,13 +156,20 @@ impl Explorer {
     fn step(&self, node: usize, machine: &Shared<Machine>, happening: &Happening) -> Arc<Step> {
         let key = match happening {
             Happening::Deliver(letter) => letter.digest(),
-            other => Shared::new(other.clone()).digest(),
+            Happening::Timeout
+            | Happening::Heartbeat
+            | Happening::Doubt
+            | Happening::Relink(_)
+            | Happening::Propose(_)
+            | Happening::Sync
+            | Happening::Crash => Shared::new(happening.clone()).digest(),
         };
         self.steps.get((machine.digest(), key), || {
             let (me, mut effects) = (name(node), Effects::default());
-            let after = match happening {
-                Happening::Crash => Machine::start(me, &self.bounds, machine.durable.raft.clone()),
-                other => Machine::clone(machine).live(me, other, &mut effects),
+            let after = if *happening == Happening::Crash {
+                Machine::start(me, &self.bounds, machine.durable.raft.clone())
+            } else {
+                Machine::clone(machine).live(me, happening, &mut effects)
             };
             let by = after.term();
             Step {
