@@ -164,3 +164,24 @@ fn a_journal_lived_again_does_the_same() {
         assert_ne!(shorter.replay(), recorder.fingerprint());
     }
 }
+
+/// A leader that repeats itself for a minute to a follower whose disk hangs fills no memory.
+#[test]
+fn promises_of_a_hanging_disk_are_bounded() {
+    let mut cluster = gathered(3, 5);
+    let leader = cluster.leader().expect("gathered");
+    let follower = leader % 3 + 1;
+    cluster.hang_disk(follower);
+    let epoch = epoch(&cluster);
+    assert_eq!(
+        outcome(&mut cluster, leader, write(epoch, "k")),
+        Ok(Effect::Written { version: 1 }),
+        "the other two are a majority"
+    );
+    let mut most = 0;
+    for _ in 0..600 {
+        cluster.run_for(1_000);
+        most = most.max(cluster.node(follower).view().promises_held());
+    }
+    assert!((1_000..=4_096).contains(&most), "{most} promises were held");
+}

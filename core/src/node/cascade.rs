@@ -20,6 +20,10 @@ use crate::{balance, failover, membership, raft};
 /// The ticket of proposals that nobody waits for; drivers count theirs from 1.
 pub(super) const NOBODY: Ticket = Ticket(0);
 
+/// Promises to peers that wait for the disk at a time. While a disk hangs, a leader's heartbeats would
+/// otherwise pile up one promise each.
+const HELD_MAX: usize = 4096;
+
 /// One thing to be done, by one subsystem.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Work {
@@ -216,8 +220,12 @@ impl Node {
         match output {
             raft::Output::Send { to, message } => next.push(send(to, Message::Raft(message))),
             raft::Output::Promise { to, message } => {
-                self.gate.hold(Held::Promise { to, message });
-                next.push(Work::Release);
+                // A peer repeats what it is not answered, so its answer may be lost; a node's
+                // promises to itself may not, and are bounded by what it may have uncommitted.
+                if to == self.me.node || self.gate.len() < HELD_MAX {
+                    self.gate.hold(Held::Promise { to, message });
+                    next.push(Work::Release);
+                }
             }
             raft::Output::Persist(record) => {
                 let (lsn, record) = (self.gate.write(), Record::Raft(record));

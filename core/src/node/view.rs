@@ -65,6 +65,12 @@ impl<'a> View<'a> {
         (self.node.gate.written(), self.node.gate.durable())
     }
 
+    /// Promises that wait until their records are durable.
+    #[must_use]
+    pub fn promises_held(&self) -> usize {
+        self.node.gate.len()
+    }
+
     /// The node's standing, as of its last step.
     #[must_use]
     pub fn status(&self) -> Status {

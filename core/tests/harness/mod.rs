@@ -1,7 +1,7 @@
 //! A few nodes in one process, a message-level network between them: enough to test the composition
 //! without a simulator. Messages take a millisecond, and so does the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use quorate_core::durable::{Durable, Record};
@@ -26,6 +26,7 @@ pub(crate) struct Cluster {
     counter: u64,
     pub(crate) answers: BTreeMap<Ticket, Result<Answer, Refusal>>,
     pub(crate) notices: Vec<(u64, u64, Notice)>,
+    hanging: BTreeSet<u64>,
     voters: u64,
     seed: u64,
 }
@@ -41,6 +42,7 @@ impl Cluster {
             counter: 0,
             answers: BTreeMap::new(),
             notices: Vec::new(),
+            hanging: BTreeSet::new(),
             voters,
             seed,
         };
@@ -99,6 +101,12 @@ impl Cluster {
         for link in lost {
             self.hang_up(link);
         }
+    }
+
+    /// From now on nothing the node writes becomes durable.
+    #[allow(dead_code)] // Not every suite hangs a disk.
+    pub(crate) fn hang_disk(&mut self, node: u64) {
+        self.hanging.insert(node);
     }
 
     pub(crate) fn command(&mut self, node: u64, command: Command) -> Ticket {
@@ -225,6 +233,7 @@ impl Cluster {
                 }
             }
             Action::Hangup { link } => self.hang_up(link),
+            Action::Persist { .. } if self.hanging.contains(&node) => {}
             Action::Persist { lsn, record } => {
                 self.disks.entry(node).or_default().push((lsn, record));
                 self.later(node, Event::Persisted(lsn));
