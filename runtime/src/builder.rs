@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use quorate_core::failover::{Placement, RoleSpec};
 use quorate_core::id::{NodeId, RoleName, Zone};
-use quorate_core::node::Config;
+use quorate_core::node::{Config, ConfigError};
 use quorate_core::seed::Seed;
 use rustls::crypto::CryptoProvider;
 
-use crate::config::{self, CONFIG_FILE};
+use crate::config::{self, CONFIG_FILE, FromFile};
 use crate::disk::{Disk, FileDisk};
 use crate::error::StartError;
 use crate::handle::{ClusterNetworkManager, Setup};
 use crate::identity::Identity;
+use crate::recorder::Recording;
 use crate::seam::Seam;
 use crate::tls::{self, Settings};
 
@@ -39,6 +40,7 @@ pub struct Builder<S: Seam> {
     data: Option<PathBuf>,
     disk: Option<Box<dyn Disk>>,
     seed: Option<Seed>,
+    recording: Option<Recording>,
     provider: Option<Arc<CryptoProvider>>,
 }
 
@@ -65,6 +67,7 @@ impl<S: Seam> Builder<S> {
             data: None,
             disk: None,
             seed: None,
+            recording: None,
             provider: None,
         }
     }
@@ -142,6 +145,14 @@ impl<S: Seam> Builder<S> {
         self
     }
 
+    /// Records the node's life, so that it can be lived again offline. Default: `recorder` of
+    /// `quorate.toml`; without that, nothing is recorded.
+    #[must_use]
+    pub fn record(mut self, recording: Recording) -> Self {
+        self.recording = Some(recording);
+        self
+    }
+
     /// Another implementation of cryptography than ring's. It is used for this node's connections
     /// only.
     #[must_use]
@@ -162,6 +173,7 @@ impl<S: Seam> Builder<S> {
             adjustments,
             disk,
             seed,
+            recording,
             ..
         } = self;
         let home = self.home.unwrap_or_else(default_home);
@@ -175,7 +187,17 @@ impl<S: Seam> Builder<S> {
         let read = seam
             .blocking(move || read_home(home, identity, listen))
             .await;
-        let (identity, mut config, sets_address) = read.map_err(unread)??;
+        let (identity, from_file) = read.map_err(unread)??;
+        let FromFile {
+            mut config,
+            sets_address,
+            ..
+        } = from_file;
+        let recording = recording.or(from_file.recording);
+        let problems = recording.as_ref().map_or(Vec::new(), Recording::problems);
+        if !problems.is_empty() {
+            return Err(ConfigError { problems }.into());
+        }
         for adjust in adjustments {
             adjust(&mut config);
         }
@@ -191,6 +213,7 @@ impl<S: Seam> Builder<S> {
             settings,
             disk: disk.unwrap_or_else(|| Box::new(FileDisk::new(seam.clone(), data))),
             seed: seed.unwrap_or_else(|| Seed::from_bytes(seam.entropy())),
+            recording,
         };
         Ok(ClusterNetworkManager::from_setup(seam, name, setup))
     }
@@ -204,13 +227,13 @@ fn read_home(
     home: PathBuf,
     identity: Option<Identity>,
     listen: SocketAddr,
-) -> Result<(Identity, Config, bool), StartError> {
+) -> Result<(Identity, FromFile), StartError> {
     let identity = match identity {
         Some(identity) => identity,
         None => Identity::load(&home)?,
     };
     let name = identity.name();
     let preset = Config::lan(name.cluster.clone(), name.node, listen);
-    let (config, sets_address) = config::load(&home.join(CONFIG_FILE), preset, name)?;
-    Ok((identity, config, sets_address))
+    let from_file = config::load(&home.join(CONFIG_FILE), preset, name)?;
+    Ok((identity, from_file))
 }

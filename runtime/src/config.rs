@@ -2,31 +2,64 @@
 //!
 //! A file states only what differs. Times are texts with a unit (`"500ms"`, `"2s"`), or the table
 //! `{ secs, nanos }`. `cluster` and `node` come from the certificate; a file that says otherwise is
-//! refused, not obeyed.
+//! refused, not obeyed. The table `[recorder]`, which the core knows nothing of, sets a flight
+//! recorder going.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorate_core::node::Config;
+use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::error::ConfigFileError;
 use crate::identity::Name;
+use crate::recorder::{RECORDINGS_DIRECTORY, Recording};
 
 /// The configuration file's name.
 pub const CONFIG_FILE: &str = "quorate.toml";
 
-/// Lays the file over `preset` if it exists. Blocks. True in the answer when the file sets
-/// `address`.
-pub(crate) fn load(
-    file: &Path,
-    preset: Config,
-    name: &Name,
-) -> Result<(Config, bool), ConfigFileError> {
+/// What a configuration file, or its absence, amounts to.
+#[derive(Debug)]
+pub(crate) struct FromFile {
+    pub(crate) config: Config,
+    /// Whether the file sets `address`.
+    pub(crate) sets_address: bool,
+    pub(crate) recording: Option<Recording>,
+}
+
+/// The table `[recorder]`; its presence sets the recorder going.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecorderTable {
+    directory: Option<PathBuf>,
+    bytes_max: Option<u64>,
+    lives_max: Option<u32>,
+}
+
+impl RecorderTable {
+    /// Its paths are relative to the directory of the file.
+    fn recording(self, home: &Path) -> Recording {
+        let directory = self.directory.unwrap_or(RECORDINGS_DIRECTORY.into());
+        let default = Recording::new(home.join(directory));
+        Recording {
+            bytes_max: self.bytes_max.unwrap_or(default.bytes_max),
+            lives_max: self.lives_max.unwrap_or(default.lives_max),
+            ..default
+        }
+    }
+}
+
+/// Lays the file over `preset` if it exists. Blocks.
+pub(crate) fn load(file: &Path, preset: Config, name: &Name) -> Result<FromFile, ConfigFileError> {
     match std::fs::read_to_string(file) {
         Ok(text) => overlay(file, &text, preset, name),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((preset, false)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(FromFile {
+            config: preset,
+            sets_address: false,
+            recording: None,
+        }),
         Err(error) => Err(ConfigFileError::Unreadable {
             file: file.to_owned(),
             error,
@@ -39,15 +72,24 @@ fn overlay(
     text: &str,
     preset: Config,
     name: &Name,
-) -> Result<(Config, bool), ConfigFileError> {
+) -> Result<FromFile, ConfigFileError> {
     let malformed = |what: String| ConfigFileError::Malformed {
         file: file.to_owned(),
         what,
     };
-    let stated: Table = text
+    let mut stated: Table = text
         .parse()
         .map_err(|error: toml::de::Error| malformed(error.to_string()))?;
     let sets_address = stated.contains_key("address");
+    let recording = match stated.remove("recorder") {
+        Some(table) => {
+            let table: RecorderTable = table
+                .try_into()
+                .map_err(|error: toml::de::Error| malformed(format!("recorder: {error}")))?;
+            Some(table.recording(file.parent().unwrap_or(Path::new(""))))
+        }
+        None => None,
+    };
     let mut merged = Table::try_from(&preset).map_err(|error| malformed(error.to_string()))?;
     merge(&mut merged, stated, "").map_err(malformed)?;
     let config: Config = merged
@@ -74,7 +116,11 @@ fn overlay(
             name.cluster.to_string(),
         ));
     }
-    Ok((config, sets_address))
+    Ok(FromFile {
+        config,
+        sets_address,
+        recording,
+    })
 }
 
 /// Replaces in `base` what `stated` says, table by table; `path` leads to them, for messages.
@@ -143,11 +189,14 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Config, String> {
+        read_file(text).map(|from_file| from_file.config)
+    }
+
+    fn read_file(text: &str) -> Result<FromFile, String> {
         let name = name();
         let address = "127.0.0.1:7000".parse().expect("an address");
         let preset = Config::lan(name.cluster.clone(), name.node, address);
-        overlay(Path::new("quorate.toml"), text, preset, &name)
-            .map(|(config, _)| config)
+        overlay(Path::new("home/quorate.toml"), text, preset, &name)
             .map_err(|error| error.to_string())
     }
 
@@ -167,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn a_table_sets_the_recorder_going() {
+        let recording = |text| read_file(text).map(|from_file| from_file.recording);
+        assert_eq!(recording("voters = [1]"), Ok(None));
+        let default = Recording::new("home/recordings");
+        assert_eq!(recording("[recorder]"), Ok(Some(default)));
+        let stated = Recording {
+            directory: "/var/lives".into(),
+            bytes_max: 65_536,
+            lives_max: 2,
+        };
+        let text = "[recorder]\ndirectory = \"/var/lives\"\nbytes_max = 65536\nlives_max = 2";
+        assert_eq!(recording(text), Ok(Some(stated)));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (text, part) in [
             (
@@ -179,6 +243,9 @@ mod tests {
             ),
             ("[raft]\nheartbeet = \"5ms\"", "heartbeet"),
             ("voters = [", "quorate.toml"),
+            ("[recorder]\nlifes_max = 3", "lifes_max"),
+            ("[recorder]\nbytes_max = -1", "recorder"),
+            ("recorder = true", "recorder"),
             ("node = 7", "the certificate says n1"),
             ("cluster = \"other\"", "the certificate says test"),
         ] {

@@ -17,6 +17,7 @@ use async_channel::{Receiver, Sender};
 use futures_lite::future::{or, yield_now};
 use quorate_core::durable::wal;
 use quorate_core::id::{LinkId, Lsn, NodeId, Peer, Ticket};
+use quorate_core::journal::End;
 use quorate_core::node::{Action, Answer, Command, Event, Node, Refusal};
 use quorate_core::notice::Notice;
 use quorate_core::transport::{Hello, Outgoing, Priority, VersionRange};
@@ -25,6 +26,7 @@ use quorate_core::wire::Message;
 use crate::event::{self, ClusterEvent};
 use crate::journal::Batch;
 use crate::link::{Connection, pump};
+use crate::recorder::Recorder;
 use crate::seam::Seam;
 use crate::shell::Shell;
 use crate::trace;
@@ -33,7 +35,7 @@ use crate::trace;
 pub(crate) const MAILBOX: usize = 1024;
 /// Mails stepped before their actions are performed together.
 const ROUND: usize = 256;
-/// How long connections may take to say goodbye.
+/// How long connections may take to say goodbye, and the recorder to write what it has.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long queued records may take to become durable when the node stops.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,6 +96,9 @@ pub(crate) struct DriverParts<S: Seam> {
     pub(crate) journal: Sender<Batch>,
     /// Closes when the journal's task is over.
     pub(crate) journal_over: Receiver<Infallible>,
+    pub(crate) recorder: Recorder,
+    /// Closes when the recorder's task is over.
+    pub(crate) recorder_over: Receiver<Infallible>,
     /// Waits here until the node has started.
     pub(crate) listener: Option<S::Listener>,
     /// Told when the node has started.
@@ -246,7 +251,10 @@ impl<S: Seam> Driver<S> {
 
     fn step(&mut self, event: Event) {
         let now = self.parts.shell.seam.now();
+        let before = self.actions.len();
+        self.parts.recorder.before(now, &event);
         self.parts.node.step(now, event, &mut self.actions);
+        self.parts.recorder.after(&self.actions[before..]);
     }
 
     /// Performs what the steps of this round asked for.
@@ -283,6 +291,7 @@ impl<S: Seam> Driver<S> {
 
     /// Gives this round's records to the disk and wakes this round's writers.
     fn hand_over(&mut self) {
+        self.parts.recorder.hand_over();
         if !self.records.is_empty() {
             let batch = Batch {
                 last: self.last,
@@ -356,11 +365,17 @@ impl<S: Seam> Driver<S> {
 
     /// Ends the connections and the tasks; what is queued for the disk still gets there.
     async fn wind_down(self, ending: Ending) {
-        let Driver { parts, waiting, .. } = self;
-        let shell = &parts.shell;
+        let Driver {
+            mut parts, waiting, ..
+        } = self;
+        let shell = parts.shell.clone();
         match ending {
-            Ending::Shutdown => shell.stop(),
+            Ending::Shutdown => {
+                parts.recorder.end(End::Stopped);
+                shell.stop();
+            }
             Ending::DiskFailed { reason } => {
+                parts.recorder.end(End::Halted);
                 shell.halt();
                 tracing::error!(node = %shell.name.node, %reason, "halted: the disk failed");
                 let _only_once = shell.halted.set(reason.clone());
@@ -377,6 +392,10 @@ impl<S: Seam> Driver<S> {
         let _late = shell
             .seam
             .within(FLUSH_TIMEOUT, parts.journal_over.recv())
+            .await;
+        let _late = shell
+            .seam
+            .within(STOP_TIMEOUT, parts.recorder_over.recv())
             .await;
     }
 }

@@ -288,19 +288,28 @@ fn soak_seeds(order: &Order, json: bool) -> u8 {
         }
         files.push(path);
     }
+    say_harvest(&harvest, files, json);
+    if harvest.failures.is_empty() {
+        OK
+    } else {
+        VIOLATED
+    }
+}
+
+fn say_harvest(harvest: &Harvest, plans: Vec<String>, json: bool) {
     if json {
         let (per_second, hours) = (harvest.seeds_per_second_milli(), harvest.hours_per_minute());
         let mut object = json!(harvest);
         object["ok"] = harvest.failures.is_empty().into();
         object["seeds_per_second_milli"] = per_second.into();
         object["simulated_hours_per_minute"] = hours.into();
-        object["plans"] = files.into();
+        object["plans"] = plans.into();
         say(&object.to_string());
     } else {
         say(&format!(
             "{} seeds, {}; {} writes acknowledged, {} refused as stale",
             harvest.runs,
-            pace(&harvest),
+            pace(harvest),
             harvest.acknowledged,
             harvest.stale_refused,
         ));
@@ -314,11 +323,6 @@ fn soak_seeds(order: &Order, json: bool) -> u8 {
         for (checker, times) in &harvest.violations {
             say(&format!("  {times} of {checker}"));
         }
-    }
-    if harvest.failures.is_empty() {
-        OK
-    } else {
-        VIOLATED
     }
 }
 

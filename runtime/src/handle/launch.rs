@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 
 use async_channel::Receiver;
-use quorate_core::node::{Config, Node, ValidConfig};
+use quorate_core::journal::Start;
+use quorate_core::node::{Config, ValidConfig};
 use quorate_core::seed::Seed;
 
 use super::{ClusterNetworkManager, Running};
@@ -12,6 +13,7 @@ use crate::disk::{self, Disk};
 use crate::driver::{Driver, DriverParts, MAILBOX};
 use crate::error::StartError;
 use crate::journal;
+use crate::recorder::{self, Recording};
 use crate::seam::Seam;
 use crate::shell::{Shell, ShellParts};
 use crate::tls::Settings;
@@ -25,6 +27,7 @@ pub(crate) struct Setup {
     pub(crate) settings: Settings,
     pub(crate) disk: Box<dyn Disk>,
     pub(crate) seed: Seed,
+    pub(crate) recording: Option<Recording>,
 }
 
 /// What has to be there before the node is made.
@@ -91,7 +94,15 @@ impl<S: Seam> ClusterNetworkManager<S> {
             announcer: self.inner.announcer.clone(),
         });
         let address = config.address;
-        let node = Node::recover(config, loaded.durable, loaded.last, &setup.seed, seam.now());
+        let start = Start {
+            config,
+            durable: loaded.durable,
+            last: loaded.last,
+            seed: setup.seed,
+            now: seam.now(),
+        };
+        let node = start.node();
+        let (recorder, recorder_over) = recorder::launch(seam, setup.recording, start);
         let writing = journal::write(seam.clone(), setup.disk, records, mailbox);
         seam.spawn(async move {
             writing.await;
@@ -106,6 +117,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
             tasks,
             journal,
             journal_over,
+            recorder,
+            recorder_over,
             listener: Some(listener),
             started,
         });

@@ -1,0 +1,138 @@
+//! The frames of a recording: a header of 16 bytes and a body; all numbers are little-endian.
+//!
+//! ```text
+//! length u32   of the body
+//! crc32c u32   over number and body
+//! number u64   0 in the start; then that of the step, from 1
+//! body         one byte that says what it is, and that
+//! ```
+//!
+//! A frame is built in place at the end of a buffer: [`open`], append the body, [`close`].
+
+use alloc::vec::Vec;
+
+use crc::{CRC_32_ISCSI, Crc, Table};
+
+use crate::wire::codec;
+
+/// The longest body of one frame, in bytes.
+pub const FRAME_BYTES_MAX: usize = codec::BYTES_MAX;
+
+const HEADER_LEN: usize = 16;
+static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+
+/// A body is longer than a frame may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TooLong {
+    /// Bytes of it.
+    pub len: usize,
+}
+
+/// A frame whose checksum holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame<'a> {
+    pub(super) number: u64,
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The frame at the start of `bytes`, if it is whole and its checksum holds.
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Frame<'a>> {
+        let claim = Claim::read(bytes)?;
+        claim.is_intact().then_some(Frame {
+            number: claim.number,
+            body: &claim.checked[8..],
+        })
+    }
+
+    /// Its length, header included.
+    pub(super) fn len(&self) -> usize {
+        HEADER_LEN + self.body.len()
+    }
+}
+
+/// Begins a frame; the answer is where.
+pub(super) fn open(number: u64, bytes: &mut Vec<u8>) -> usize {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; 8]);
+    bytes.extend_from_slice(&number.to_le_bytes());
+    start
+}
+
+/// The body of the frame that begins at `start` and is being built.
+pub(super) fn body_mut(start: usize, bytes: &mut [u8]) -> &mut [u8] {
+    bytes.get_mut(start + HEADER_LEN..).unwrap_or_default()
+}
+
+/// Takes the frame back if its body is too long.
+pub(super) fn check(start: usize, bytes: &mut Vec<u8>) -> Result<(), TooLong> {
+    let len = bytes.len().saturating_sub(start + HEADER_LEN);
+    if len > FRAME_BYTES_MAX {
+        bytes.truncate(start);
+        return Err(TooLong { len });
+    }
+    Ok(())
+}
+
+/// Ends a frame whose length was checked.
+pub(super) fn close(start: usize, bytes: &mut [u8]) {
+    let len = bytes.len().saturating_sub(start + HEADER_LEN);
+    let crc = CHECKSUM.checksum(&bytes[start + 8..]);
+    let len = u32::try_from(len).unwrap_or(u32::MAX);
+    bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
+    bytes[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Whether the expected step or a later one lies intact anywhere in `bytes`, which begin with the
+/// damage.
+///
+/// Only an offset whose number is believable is worth a checksum, and the work for checksums is
+/// bounded: where it does not suffice for an answer, the bytes are not taken for a torn end.
+pub(super) fn has_intact_after(bytes: &[u8], expected: u64) -> bool {
+    let last = expected.saturating_add((bytes.len() / HEADER_LEN) as u64);
+    let mut work = bytes
+        .len()
+        .saturating_mul(4)
+        .saturating_add(FRAME_BYTES_MAX);
+    for offset in 1..bytes.len().saturating_sub(HEADER_LEN) {
+        let Some(claim) = Claim::read(&bytes[offset..]) else {
+            continue;
+        };
+        if claim.number < expected || claim.number > last {
+            continue;
+        }
+        if work < claim.checked.len() || claim.is_intact() {
+            return true;
+        }
+        work -= claim.checked.len();
+    }
+    false
+}
+
+/// A frame as it lies there, its checksum not yet verified.
+struct Claim<'a> {
+    crc: u32,
+    number: u64,
+    checked: &'a [u8],
+}
+
+impl<'a> Claim<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Claim<'a>> {
+        let (len, rest) = bytes.split_first_chunk::<4>()?;
+        let (crc, rest) = rest.split_first_chunk::<4>()?;
+        let (number, _) = rest.split_first_chunk::<8>()?;
+        let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
+        if len > FRAME_BYTES_MAX {
+            return None;
+        }
+        Some(Claim {
+            crc: u32::from_le_bytes(*crc),
+            number: u64::from_le_bytes(*number),
+            checked: rest.get(..8 + len)?,
+        })
+    }
+
+    fn is_intact(&self) -> bool {
+        CHECKSUM.checksum(self.checked) == self.crc
+    }
+}

@@ -1,0 +1,459 @@
+//! Reading a recording: the life it holds, lived again step by step.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::Hasher;
+
+use super::frame::{self, Frame};
+use super::recording::{
+    DURABLE, END, End, FORMAT, Head, MADE_BY, MAGIC, START, STEP, UNANSWERED, VERSION,
+};
+use super::{Fingerprint, Start, event};
+use crate::durable::{Durable, Record};
+use crate::node::{Action, ConfigError, Event, Node};
+use crate::time::Time;
+use crate::wire::codec;
+
+/// A life being lived again. Clones are independent: keep one to come back to its moment.
+#[derive(Clone, Debug)]
+pub struct Replay<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    made_by: String,
+    start: Start,
+    node: Node,
+    fingerprint: Fingerprint,
+    steps: u64,
+    last: Option<(Time, Event)>,
+    actions: Vec<Action>,
+    tail: Option<Tail>,
+    failed: Option<ReplayError>,
+}
+
+/// A step of a replayed life.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When.
+    pub now: Time,
+    /// What happened to the node.
+    pub event: &'a Event,
+    /// What it wanted done.
+    pub actions: &'a [Action],
+    /// The node after it.
+    pub node: &'a Node,
+}
+
+/// How a recording ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tail {
+    /// With a reason.
+    Ended(End),
+    /// Without: the process died, or is still running, or the file was cut.
+    Cut {
+        /// Bytes of a torn write that were ignored.
+        torn: usize,
+    },
+}
+
+/// What a replay came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// The version of the crate that made the recording.
+    pub made_by: String,
+    /// Steps.
+    pub steps: u64,
+    /// Of all actions.
+    pub fingerprint: Fingerprint,
+    /// How it ends.
+    pub tail: Tail,
+}
+
+/// Why a recording is not replayed, or not further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayError {
+    /// The bytes do not begin like a recording.
+    NotARecording,
+    /// It has a format of another version.
+    OtherFormat {
+        /// Which.
+        format: u32,
+    },
+    /// It is cut or damaged in its start, without which nothing can be replayed.
+    NoStart {
+        /// Where, in bytes.
+        offset: usize,
+    },
+    /// Its start is intact and not understood.
+    UnknownStart {
+        /// Where, in bytes.
+        offset: usize,
+        /// The version that made it.
+        made_by: String,
+    },
+    /// The configuration in it is refused.
+    Config {
+        /// Why.
+        error: ConfigError,
+        /// The version that made it.
+        made_by: String,
+    },
+    /// It is damaged where a torn write cannot explain it: steps after the damage are intact.
+    Damaged {
+        /// Where, in bytes.
+        offset: usize,
+        /// The step that should stand there.
+        expected: u64,
+    },
+    /// A step is intact and not understood.
+    UnknownStep {
+        /// Where, in bytes.
+        offset: usize,
+        /// Which step.
+        number: u64,
+        /// The version that made it.
+        made_by: String,
+    },
+    /// The node did not do what it did when it was recorded.
+    Diverged {
+        /// The step.
+        at: u64,
+        /// Its moment.
+        now: Time,
+        /// Where it stands, in bytes.
+        offset: usize,
+        /// The version that made the recording.
+        made_by: String,
+    },
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReplayError::NotARecording => f.write_str("not a recording"),
+            ReplayError::OtherFormat { format } => {
+                write!(
+                    f,
+                    "a recording of format {format}; this version reads {FORMAT}"
+                )
+            }
+            ReplayError::NoStart { offset } => write!(
+                f,
+                "cut or damaged at byte {offset}, within the start of the life: nothing of it can \
+                 be replayed"
+            ),
+            ReplayError::UnknownStart { offset, made_by } => write!(
+                f,
+                "the start at byte {offset} was written by version {made_by} and is not \
+                 understood by {VERSION}"
+            ),
+            ReplayError::Config { error, made_by } => write!(
+                f,
+                "version {VERSION} refuses the configuration written by {made_by}: {error}"
+            ),
+            ReplayError::Damaged { offset, expected } => write!(
+                f,
+                "damaged at byte {offset} (step {expected}): no torn write explains it"
+            ),
+            ReplayError::UnknownStep {
+                offset,
+                number,
+                made_by,
+            } => write!(
+                f,
+                "step {number} at byte {offset} was written by version {made_by} and is not \
+                 understood by {VERSION}"
+            ),
+            ReplayError::Diverged {
+                at,
+                now,
+                offset,
+                made_by,
+            } => write!(
+                f,
+                "diverged at step {at} ({now}, byte {offset}): the node did something else when \
+                 it was recorded, by version {made_by}; this is {VERSION}"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ReplayError {}
+
+/// Lives a recording again to its end; `each` sees every step that agrees with the recording, with
+/// the node after it.
+///
+/// # Errors
+/// [`ReplayError`]; the steps before it were seen by `each`.
+pub fn replay_recording(
+    bytes: &[u8],
+    mut each: impl FnMut(Time, &Event, &[Action], &Node),
+) -> Result<Replayed, ReplayError> {
+    let mut replay = Replay::open(bytes)?;
+    while let Some(step) = replay.step()? {
+        each(step.now, step.event, step.actions, step.node);
+    }
+    Ok(Replayed {
+        tail: replay.tail.unwrap_or(Tail::Cut { torn: 0 }),
+        made_by: replay.made_by,
+        steps: replay.steps,
+        fingerprint: replay.fingerprint,
+    })
+}
+
+impl<'a> Replay<'a> {
+    /// Reads the start of a recording; the node stands before its first step.
+    ///
+    /// # Errors
+    /// [`ReplayError`].
+    pub fn open(bytes: &'a [u8]) -> Result<Replay<'a>, ReplayError> {
+        let (format, _) = bytes
+            .strip_prefix(&MAGIC)
+            .and_then(|rest| rest.split_first_chunk::<4>())
+            .ok_or(ReplayError::NotARecording)?;
+        let format = u32::from_le_bytes(*format);
+        if format != FORMAT {
+            return Err(ReplayError::OtherFormat { format });
+        }
+        let mut opening = Opening {
+            bytes,
+            offset: MAGIC.len() + 4,
+            made_by: String::from("unknown"),
+        };
+        opening.made_by = opening.next::<String>(MADE_BY)?;
+        let start = opening.start()?;
+        let Opening {
+            offset, made_by, ..
+        } = opening;
+        Ok(Replay {
+            bytes,
+            offset,
+            made_by,
+            node: start.node(),
+            start,
+            fingerprint: Fingerprint::default(),
+            steps: 0,
+            last: None,
+            actions: Vec::new(),
+            tail: None,
+            failed: None,
+        })
+    }
+
+    /// Steps the node with the next recorded event; `None` at the end of the recording.
+    ///
+    /// # Errors
+    /// [`ReplayError`]; the same again when called again. After `Diverged`, [`last`](Self::last) is
+    /// the step that did.
+    pub fn step(&mut self) -> Result<Option<Step<'_>>, ReplayError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        match self.advance() {
+            Ok(true) => Ok(self.last()),
+            Ok(false) => Ok(None),
+            Err(error) => {
+                self.failed = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// The step taken last.
+    #[must_use]
+    pub fn last(&self) -> Option<Step<'_>> {
+        let (now, event) = self.last.as_ref()?;
+        Some(Step {
+            number: self.steps,
+            now: *now,
+            event,
+            actions: &self.actions,
+            node: &self.node,
+        })
+    }
+
+    /// Where the life begins.
+    #[must_use]
+    pub fn start(&self) -> &Start {
+        &self.start
+    }
+
+    /// The version of the crate that made the recording.
+    #[must_use]
+    pub fn made_by(&self) -> &str {
+        &self.made_by
+    }
+
+    /// The node as it stands.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Of all actions so far.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// How the recording ends, once it has ended.
+    #[must_use]
+    pub fn tail(&self) -> Option<Tail> {
+        self.tail
+    }
+
+    fn advance(&mut self) -> Result<bool, ReplayError> {
+        if self.tail.is_some() {
+            return Ok(false);
+        }
+        let (rest, expected) = (self.rest(), self.steps.saturating_add(1));
+        let damaged = ReplayError::Damaged {
+            offset: self.offset,
+            expected,
+        };
+        let Some(frame) = Frame::read(rest) else {
+            if frame::has_intact_after(rest, expected) {
+                return Err(damaged);
+            }
+            self.tail = Some(Tail::Cut { torn: rest.len() });
+            return Ok(false);
+        };
+        if frame.number != expected {
+            return Err(damaged);
+        }
+        let unknown = ReplayError::UnknownStep {
+            offset: self.offset,
+            number: expected,
+            made_by: self.made_by.clone(),
+        };
+        let Some(said) = Said::read(frame.body) else {
+            return Err(unknown);
+        };
+        match said {
+            Said::Step {
+                now,
+                event,
+                fingerprint,
+            } => {
+                let offset = self.offset;
+                self.offset += frame.len();
+                self.live(offset, now, event, fingerprint)
+            }
+            // Nothing is ever written behind an end.
+            Said::End(_) if rest.len() > frame.len() => Err(damaged),
+            Said::End(end) => {
+                self.offset += frame.len();
+                self.tail = Some(Tail::Ended(end));
+                Ok(false)
+            }
+        }
+    }
+
+    fn live(
+        &mut self,
+        offset: usize,
+        now: Time,
+        event: Event,
+        recorded: Option<u64>,
+    ) -> Result<bool, ReplayError> {
+        self.steps += 1;
+        self.actions.clear();
+        self.last = Some((now, event.clone()));
+        self.node.step(now, event, &mut self.actions);
+        self.fingerprint.fold(&self.actions);
+        match recorded {
+            Some(recorded) if recorded != self.fingerprint.finish() => Err(ReplayError::Diverged {
+                at: self.steps,
+                now,
+                offset,
+                made_by: self.made_by.clone(),
+            }),
+            Some(_) | None => Ok(true),
+        }
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.offset..).unwrap_or_default()
+    }
+}
+
+/// What a frame behind the start says.
+enum Said {
+    Step {
+        now: Time,
+        event: Event,
+        /// Missing when the node never returned from the step.
+        fingerprint: Option<u64>,
+    },
+    End(End),
+}
+
+impl Said {
+    fn read(body: &[u8]) -> Option<Said> {
+        let (kind, rest) = body.split_first()?;
+        if *kind == END {
+            return codec::decode(rest).ok().map(Said::End);
+        }
+        if *kind != STEP && *kind != UNANSWERED {
+            return None;
+        }
+        let (now, rest) = rest.split_first_chunk::<8>()?;
+        let (fingerprint, rest) = rest.split_first_chunk::<8>()?;
+        Some(Said::Step {
+            now: Time(u64::from_le_bytes(*now)),
+            event: event::decode(rest).ok()?,
+            fingerprint: (*kind == STEP).then_some(u64::from_le_bytes(*fingerprint)),
+        })
+    }
+}
+
+/// The start of a recording being read.
+struct Opening<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    made_by: String,
+}
+
+impl Opening<'_> {
+    fn start(&mut self) -> Result<Start, ReplayError> {
+        let head: Head = self.next(START)?;
+        let mut durable = Durable::default();
+        for _ in 0..head.durable {
+            durable.apply(self.next::<Record>(DURABLE)?);
+        }
+        let mut config = head.config;
+        config.address = head.address.into();
+        let config = config.validate().map_err(|error| ReplayError::Config {
+            error,
+            made_by: self.made_by.clone(),
+        })?;
+        Ok(Start {
+            config,
+            durable,
+            last: head.last,
+            seed: head.seed,
+            now: head.now,
+        })
+    }
+
+    /// The next frame, which must be of the given kind.
+    fn next<T: serde::de::DeserializeOwned>(&mut self, kind: u8) -> Result<T, ReplayError> {
+        let offset = self.offset;
+        let rest = self.bytes.get(offset..).unwrap_or_default();
+        let frame = Frame::read(rest).ok_or(ReplayError::NoStart { offset })?;
+        let unknown = || ReplayError::UnknownStart {
+            offset,
+            made_by: self.made_by.clone(),
+        };
+        let value = match frame.body.split_first() {
+            Some((found, body)) if *found == kind && frame.number == 0 => {
+                codec::decode(body).map_err(|_| unknown())?
+            }
+            Some(_) | None => return Err(unknown()),
+        };
+        self.offset += frame.len();
+        Ok(value)
+    }
+}
