@@ -445,9 +445,9 @@ impl Raft {
         self.stats
     }
 
-    /// Forgets what decides no message: the counters, how long the silence has lasted, and the draws
-    /// so far. For an exploration of all states: with an election timeout without spread, two
-    /// machines that are equal after this behave alike for ever.
+    /// Forgets what decides no message: the counters, how long the silence has lasted, and the
+    /// draws so far. For an exploration of all states: with an election timeout without spread,
+    /// two machines that are equal after this behave alike for ever.
     pub fn forget_past(&mut self, random: Random) {
         self.stats = Stats::default();
         self.quiet_since = Time::ZERO;
