@@ -87,7 +87,8 @@ function drawAxis() {
   for (let t = Math.ceil(view.from / step) * step; t <= view.to; t += step) {
     const x = xOf(t);
     el(diagram, "line", { class: "grid", x1: x, x2: x, y1: box.axis - 4, y2: box.height });
-    if (cursor.t !== null && Math.abs(x - xOf(cursor.t)) < 58) continue;
+    const isHidden = cursor.t !== null && Math.abs(x - xOf(cursor.t)) < 58;
+    if (isHidden || x > box.width - 22) continue;
     el(diagram, "text", { class: "axis", x, y: 13, "text-anchor": "middle" },
       seconds(t, digits) + " s");
   }
@@ -166,9 +167,11 @@ function drawStretch(plot, part, y) {
   const words = part.look === "down" ? ["down"]
     : part.look === "follower" ? ["follower · term " + part.term, "t" + part.term]
     : [part.look + " · term " + part.term, "t" + part.term];
-  const fits = words.find((word) => width > word.length * 5.6 + 12);
+  // A mark may stand where a stretch begins.
+  const indent = at[0] > box.left + 1 ? 11 : 7;
+  const fits = words.find((word) => width > word.length * 5.6 + indent + 5);
   if (!fits || height < 12 || part.paused) return;
-  el(plot, "text", { class: "seglabel " + part.look, x: at[0] + 7, y: y + 3.7 }, fits);
+  el(plot, "text", { class: "seglabel " + part.look, x: at[0] + indent, y: y + 3.7 }, fits);
 }
 
 // A strip under a lane says which side of a partition it is on.

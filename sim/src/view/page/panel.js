@@ -11,7 +11,7 @@ function html(parent, name, attributes = {}, text) {
 
 function drawPanel() {
   panel.replaceChildren();
-  const t = cursor.t ?? view.to;
+  const t = cursor.t ?? Math.min(Math.round(view.to), run.end);
   if (cursor.node) nodePanel(cursor.node, t);
   else clusterPanel(t);
 }

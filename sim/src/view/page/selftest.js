@@ -24,7 +24,7 @@ if (new URLSearchParams(location.search).has("selftest")) {
     check("a_click_chooses_lane_and_moment",
       cursor.node === node && Math.abs(cursor.t - middle) < span() / 100);
     check("the_panel_tells_the_node", panel.querySelector("h2").textContent.startsWith("n" + node)
-      && panel.textContent.includes("term") && panel.querySelector("li"));
+      && panel.textContent.includes("process") && panel.querySelector("li"));
     check("the_link_names_moment_and_node", location.hash.includes("t=" + stamp(cursor.t))
       && location.hash.endsWith("n=" + node));
     const before = cursor.t;
