@@ -28,17 +28,17 @@ impl Checker {
         Ok(())
     }
 
-    /// A node says that it refutes an accusation, with this incarnation.
+    /// A node that had the incarnation `before` says that it refutes an accusation with another.
     ///
     /// # Errors
-    /// It had it already: nobody will believe that.
-    pub fn refutes(&mut self, node: NodeId, incarnation: Incarnation) -> Verdict {
-        if self.own.get(&node).is_some_and(|own| incarnation <= *own) {
+    /// It is no higher: nobody will believe that.
+    pub fn refutes(&self, node: NodeId, before: Incarnation, incarnation: Incarnation) -> Verdict {
+        if incarnation <= before {
             return Err(format!(
                 "{node} refutes with incarnation {incarnation}, which it had already"
             ));
         }
-        self.has(node, incarnation)
+        Ok(())
     }
 
     /// Another node believes that `member` has this incarnation.
@@ -65,8 +65,9 @@ mod tests {
         let two = one.above(one);
         assert_eq!(checker.has(it, one), Ok(()));
         assert!(checker.believed(NodeId(2), it, two).is_err());
-        assert!(checker.refutes(it, one).is_err());
-        assert_eq!(checker.refutes(it, two), Ok(()));
+        assert!(checker.refutes(it, one, one).is_err());
+        assert_eq!(checker.refutes(it, one, two), Ok(()));
+        assert_eq!(checker.has(it, two), Ok(()));
         assert_eq!(checker.believed(NodeId(2), it, two), Ok(()));
         assert_eq!(checker.believed(NodeId(2), it, one), Ok(()));
         assert!(checker.has(it, one).is_err());

@@ -4,20 +4,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_core::id::{ClientId, Epoch, NodeId, Peer, RequestId, RoleName, Term};
+use quorate_core::id::{ClientId, Epoch, Peer, RequestId, RoleName, Term};
 
 use super::Verdict;
 
 /// A grant that is neither applied nor refused is repeated after so long.
 pub const RETRY_NS: u64 = 1_000_000_000;
 
-/// One attempt to grant: by whom, in which term, which role, off which epoch.
-type Attempt = (NodeId, Term, RoleName, Epoch);
+/// One attempt to grant: in which term, which role, off which epoch.
+type Attempt = (Term, RoleName, Epoch);
+
+/// A process numbers its own proposals as clients that share their upper bits.
+const CLIENT_BITS: u32 = 16;
 
 /// What was granted, and who was seen gone.
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
-    attempts: BTreeMap<Attempt, ((ClientId, RequestId), u64)>,
+    /// The last attempt of a process, by its upper bits.
+    attempts: BTreeMap<(u64, Attempt), u64>,
+    /// What was appended once may be appended again by a later leader.
+    requests: BTreeSet<(ClientId, RequestId)>,
     gone: BTreeSet<Peer>,
     holders: BTreeMap<RoleName, Peer>,
 }
@@ -31,26 +37,25 @@ impl Checker {
     /// A leader appends a grant.
     ///
     /// # Errors
-    /// It has just appended another one of the same role.
+    /// Whoever proposed it has just proposed another one of the same role.
     pub fn appended(
         &mut self,
         attempt: Attempt,
         request: (ClientId, RequestId),
         now: u64,
     ) -> Verdict {
-        let first = *self
-            .attempts
-            .entry(attempt.clone())
-            .or_insert((request, now));
-        if first.0 == request {
+        if !self.requests.insert(request) {
             return Ok(());
         }
-        let verdict = (now - first.1 >= RETRY_NS).then_some(()).ok_or_else(|| {
-            let (node, term, role, epoch) = &attempt;
-            format!("{node} in term {term} grants {role} off epoch {epoch} twice at a time")
-        });
-        self.attempts.insert(attempt, (request, now));
-        verdict
+        let proposer = request.0.0 >> CLIENT_BITS;
+        let last = self.attempts.insert((proposer, attempt.clone()), now);
+        if last.is_none_or(|last| now - last >= RETRY_NS) {
+            return Ok(());
+        }
+        let (term, role, epoch) = attempt;
+        Err(format!(
+            "{role} is granted off epoch {epoch} twice at a time in term {term}"
+        ))
     }
 
     /// A role has come to a holder; `is_settled` if it lives on any voter.
@@ -76,6 +81,7 @@ impl Checker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quorate_core::id::NodeId;
 
     fn peer(node: u64) -> Peer {
         let node = NodeId(node);
@@ -99,11 +105,11 @@ mod tests {
     fn two_grants_at_a_time_are_refused_and_a_retry_is_not() {
         let (mut checker, role) = (Checker::default(), RoleName::new("archive").unwrap());
         let mut append = |request, now| {
-            let attempt = (NodeId(1), Term(1), role.clone(), Epoch(0));
+            let attempt = (Term(1), role.clone(), Epoch(0));
             checker.appended(attempt, (ClientId(1), RequestId(request)), now)
         };
         assert_eq!(append(1, 0), Ok(()));
-        assert_eq!(append(1, 1), Ok(()));
+        assert_eq!(append(1, 1), Ok(()), "the same one, handed over again");
         assert!(append(2, RETRY_NS - 1).is_err());
         assert_eq!(append(3, 2 * RETRY_NS), Ok(()));
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
-use quorate_core::id::{LinkId, LogIndex, NodeId, Peer, Term, Ticket};
+use quorate_core::id::{Incarnation, LinkId, LogIndex, NodeId, Peer, Term, Ticket};
 use quorate_core::membership::{self, Fact};
 use quorate_core::node::{Action, Command as Order, Event, Refusal};
 use quorate_core::notice::Notice;
@@ -50,6 +50,7 @@ pub(super) struct Before {
     commit: LogIndex,
     last: LogIndex,
     handed_over: u64,
+    incarnation: Incarnation,
     /// The link that went down was the one in use.
     was_in_use: Option<NodeId>,
 }
@@ -80,6 +81,7 @@ impl World {
             commit: raft.commit(),
             last: raft.last_index(),
             handed_over: view.control().stats().handed_over,
+            incarnation: view.membership().incarnation(),
             was_in_use,
         })
     }
@@ -123,7 +125,7 @@ impl World {
                     self.witness_record(index, before, *lsn, record);
                 }
                 Action::Send { to, message, .. } => self.witness_send(index, *to, message),
-                Action::Notify(notice) => self.witness_notice(index, notice),
+                Action::Notify(notice) => self.witness_notice(index, before, notice),
                 Action::Reply { ticket, answer } => {
                     let id = self.hosts[index].id;
                     if *ticket != Ticket(0) {
@@ -190,17 +192,17 @@ impl World {
         self.demand("removes_only_conflicts", verdict);
         if standing.role == Role::Leader {
             for entry in entries.iter().filter(|entry| entry.term == standing.term) {
-                self.witness_grant(id, entry);
+                self.witness_grant(entry);
             }
         }
     }
 
-    fn witness_grant(&mut self, leader: NodeId, entry: &Entry) {
+    fn witness_grant(&mut self, entry: &Entry) {
         let Ok(envelope) = codec::decode::<Envelope>(&entry.data) else {
             return;
         };
         if let Command::GrantRole { role, expected, .. } = envelope.command {
-            let attempt = (leader, entry.term, role, expected);
+            let attempt = (entry.term, role, expected);
             let request = (envelope.client, envelope.request);
             let verdict = self
                 .checkers
@@ -242,13 +244,14 @@ impl World {
         self.demand("promises_wait", verdict);
     }
 
-    fn witness_notice(&mut self, index: usize, notice: &Notice) {
+    fn witness_notice(&mut self, index: usize, before: &Before, notice: &Notice) {
         let id = self.hosts[index].id;
         match notice {
             Notice::Member(fact) => self.witness_fact(index, fact),
             Notice::Membership(membership::Notice::Refuting { incarnation, .. }) => {
                 self.marks.hit(Mark::Refutation);
-                let verdict = self.checkers.incarnation_is_own.refutes(id, *incarnation);
+                let own = &self.checkers.incarnation_is_own;
+                let verdict = own.refutes(id, before.incarnation, *incarnation);
                 self.demand("incarnation_is_own", verdict);
                 self.witness_beliefs(index);
             }
