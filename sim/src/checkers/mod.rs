@@ -4,6 +4,7 @@
 //! what it checks. It answers `Err` with what it saw. Each has a test with a trace it must refuse
 //! and one it must accept: a wrong checker is the commonest false alarm.
 
+pub mod accused_refute;
 pub mod acknowledged_survive;
 pub mod actions_per_step;
 pub mod answered_once;

@@ -5,11 +5,13 @@
 //!   else happens to it, except that a crash may come first.
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
-//! Split by what happens: `connections`, `faults`, `clients`; `watch` shows it to the checkers.
+//! Split by what happens: `connections`, `traffic`, `faults`, `clients`; `watch` and `witness` show
+//! it to the checkers.
 
 mod clients;
 mod connections;
 mod faults;
+mod heard;
 mod host;
 mod traffic;
 mod watch;

@@ -4,117 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
-use quorate_core::id::{Incarnation, LinkId, LogIndex, NodeId, Peer, Term, Ticket};
+use quorate_core::id::{LinkId, Lsn, NodeId, Peer, Term, Ticket};
 use quorate_core::membership::{self, Fact};
-use quorate_core::node::{Action, Command as Order, Event, Refusal};
+use quorate_core::node::{Action, Refusal};
 use quorate_core::notice::Notice;
-use quorate_core::raft::{self, AppendOutcome, Cause, Entry, Role, Standing};
+use quorate_core::raft::{self, AppendOutcome, Cause, Entry, Role};
 use quorate_core::wire::{Message, codec};
 
-use super::{World, slot};
-use crate::checkers::election_restriction::{self, End};
+use super::World;
+use super::heard::{Before, Heard};
 use crate::checkers::{
-    Verdict, commit_is_earned, exchange_is_full, no_suspicion_without_faults, promises_wait,
-    terms_are_obeyed,
+    Verdict, accused_refute, commit_is_earned, election_restriction, exchange_is_full,
+    no_suspicion_without_faults, promises_wait, terms_are_obeyed,
 };
 use crate::marks::Mark;
 
 /// No way of a quiet network takes longer.
 const QUIET_LATENCY_US: u64 = 30_000;
 
-/// What a step was about, as far as a checker wants to know.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Heard {
-    Append {
-        from: NodeId,
-        term: Term,
-        matched: LogIndex,
-        commit: LogIndex,
-    },
-    AppendReply(Term),
-    PreVote(NodeId, End),
-    Vote(NodeId, End),
-    PingReq(NodeId, u64),
-    RelayedAck,
-    Up(LinkId, Peer, bool),
-    Down(LinkId),
-    Asked(Ticket),
-    Other,
-}
-
-/// A node before its step.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Before {
-    heard: Heard,
-    standing: Standing,
-    commit: LogIndex,
-    last: LogIndex,
-    handed_over: u64,
-    incarnation: Incarnation,
-    /// The link that went down was the one in use.
-    was_in_use: Option<NodeId>,
-}
-
 impl World {
-    /// Looks at a node that is about to hear of an event.
-    pub(super) fn before(&self, index: usize, event: &Event) -> Option<Before> {
-        let view = self.hosts[index].process.as_ref()?.node.view();
-        let heard = self.heard(index, event);
-        let raft = view.raft();
-        let was_in_use = match heard {
-            Heard::Down(link) => (1..=self.plan.nodes)
-                .map(NodeId)
-                .find(|node| view.link(*node) == Some(link)),
-            Heard::Append { .. }
-            | Heard::AppendReply(_)
-            | Heard::PreVote(..)
-            | Heard::Vote(..)
-            | Heard::PingReq(..)
-            | Heard::RelayedAck
-            | Heard::Up(..)
-            | Heard::Asked(_)
-            | Heard::Other => None,
-        };
-        Some(Before {
-            heard,
-            standing: raft.standing(),
-            commit: raft.commit(),
-            last: raft.last_index(),
-            handed_over: view.control().stats().handed_over,
-            incarnation: view.membership().incarnation(),
-            was_in_use,
-        })
-    }
-
-    fn heard(&self, index: usize, event: &Event) -> Heard {
-        match event {
-            Event::Received { link, message } => match self.other_end(index, *link) {
-                Some(from) => heard_message(from, message),
-                None => Heard::Other,
-            },
-            Event::LinkUp {
-                link, peer, dialed, ..
-            } => Heard::Up(*link, *peer, *dialed),
-            Event::LinkDown { link } => Heard::Down(*link),
-            Event::Command {
-                ticket,
-                command: Order::Propose { .. },
-            } => Heard::Asked(*ticket),
-            Event::Command { .. }
-            | Event::Tick
-            | Event::DialFailed { .. }
-            | Event::Persisted(_)
-            | Event::DiskStalled => Heard::Other,
-        }
-    }
-
-    fn other_end(&self, index: usize, link: LinkId) -> Option<NodeId> {
-        let process = self.hosts[index].process.as_ref()?;
-        let (conn, end) = *process.links.get(slot(link))?;
-        let state = self.conns[conn].as_ref()?;
-        Some(self.hosts[state.ends[1 - end].host].id)
-    }
-
     /// Shows a step to the checkers; before anything it asked for is done.
     pub(super) fn witness(&mut self, index: usize, before: &Before, actions: &[Action]) {
         let heard = before.heard;
@@ -140,6 +48,7 @@ impl World {
                 Action::Dial { .. } | Action::PublishRoutes(_) => {}
             }
         }
+        self.witness_accusation(index, before);
         self.witness_exchange(index, heard, actions);
         self.witness_vote(index, before, actions);
         self.witness_consensus(index, before);
@@ -167,13 +76,7 @@ impl World {
         }
     }
 
-    fn witness_record(
-        &mut self,
-        index: usize,
-        before: &Before,
-        lsn: quorate_core::id::Lsn,
-        record: &Record,
-    ) {
+    fn witness_record(&mut self, index: usize, before: &Before, lsn: Lsn, record: &Record) {
         let Some(process) = self.hosts[index].process.as_ref() else {
             return;
         };
@@ -319,6 +222,15 @@ impl World {
             Fact::Joined(_) | Fact::Refuted { .. } | Fact::Moved { .. } => {}
         }
         self.witness_beliefs(index);
+    }
+
+    fn witness_accusation(&mut self, index: usize, before: &Before) {
+        let process = self.hosts[index].process.as_ref();
+        if let (Some(accused), Some(process)) = (before.accused, process) {
+            let after = process.node.view().membership().incarnation();
+            let verdict = accused_refute::check(self.hosts[index].id, accused, after);
+            self.demand("accused_refute", verdict);
+        }
     }
 
     fn witness_gone(&mut self, by: NodeId, peer: Peer) {
@@ -470,57 +382,41 @@ impl World {
             | Heard::Asked(_)
             | Heard::Other => {}
         }
-        let led = |standing: Standing| (standing.role == Role::Leader).then_some(standing.term);
-        if let (Some(term), true) = (led(standing), led(before.standing) == led(standing))
-            && commit > before.commit
-        {
-            let last = raft.entry(commit).map(|entry| entry.term);
-            earned = earned.and(commit_is_earned::leads(id, term, last));
-        }
+        self.demand("terms_are_obeyed", obeyed);
+        self.demand("commit_is_earned", earned);
+        self.witness_leader(index, before);
+    }
+
+    fn witness_leader(&mut self, index: usize, before: &Before) {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let (id, view) = (self.hosts[index].id, process.node.view());
+        let (raft, standing) = (view.raft(), view.raft().standing());
         let is_resent = view.control().stats().handed_over > before.handed_over;
-        if is_resent && standing.leader != before.standing.leader {
-            self.marks.hit(Mark::ProposalResent);
-        }
         if standing.leader != before.standing.leader {
             self.checkers
                 .leader_is_kept
                 .doubts(id, before.standing.leader);
+            if is_resent {
+                self.marks.hit(Mark::ProposalResent);
+            }
         }
-        let is_new_leader = led(standing).is_some() && led(standing) != led(before.standing);
-        self.demand("terms_are_obeyed", obeyed);
-        self.demand("commit_is_earned", earned);
-        if is_new_leader {
-            let (voters, checkers) = (self.plan.voters, &self.checkers);
+        if standing.role != Role::Leader {
+            return;
+        }
+        let (term, checkers) = (standing.term, &self.checkers);
+        if (before.standing.role, before.standing.term) != (Role::Leader, term) {
             let elected = checkers
                 .elected_by_majority
-                .leads(id, standing.term, voters);
-            let waited = promises_wait::votes(&checkers.ledger, id, standing.term, id);
+                .leads(id, term, self.plan.voters);
+            let waited = promises_wait::votes(&checkers.ledger, id, term, id);
             self.demand("elected_by_majority", elected);
             self.demand("promises_wait", waited);
+        } else if raft.commit() > before.commit {
+            let last = raft.entry(raft.commit()).map(|entry| entry.term);
+            self.demand("commit_is_earned", commit_is_earned::leads(id, term, last));
         }
-    }
-}
-
-fn heard_message(from: NodeId, message: &Message) -> Heard {
-    match message {
-        Message::Raft(raft::Message::Append(append)) => Heard::Append {
-            from,
-            term: append.term,
-            matched: LogIndex(append.prev_index.0 + append.entries.len() as u64),
-            commit: append.commit,
-        },
-        Message::Raft(raft::Message::AppendReply(reply)) => Heard::AppendReply(reply.term),
-        Message::Raft(raft::Message::PreVote(ask)) => {
-            Heard::PreVote(from, (ask.last_term, ask.last_index))
-        }
-        Message::Raft(raft::Message::Vote(ask)) => {
-            Heard::Vote(from, (ask.last_term, ask.last_index))
-        }
-        Message::Membership(membership::Message::PingReq(ask)) => Heard::PingReq(from, ask.probe),
-        Message::Membership(membership::Message::Ack(ack)) if ack.alive != from => {
-            Heard::RelayedAck
-        }
-        Message::Raft(_) | Message::Membership(_) | Message::Control(_) => Heard::Other,
     }
 }
 
