@@ -33,6 +33,10 @@ extern crate std;
 pub mod error;
 pub mod fixed;
 pub mod id;
+#[cfg(not(feature = "mutants"))]
+mod mutant;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod payload;
 pub mod quorum;
 pub mod seed;

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 /// words and unions (floors 0 and 3) also from each other, and bytes are made by `wire::codec`
 /// alone.
 const FLOORS: [&[&str]; 6] = [
-    &["time", "id", "seed", "fixed", "payload", "error", "quorum"],
+    &[
+        "time", "id", "seed", "fixed", "payload", "error", "quorum", "mutant",
+    ],
     &[
         "membership",
         "gossip",

@@ -6,15 +6,18 @@ mod view;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::engine::des::{self, Options};
+use crate::marks::{Mark, Marks};
+use crate::mutants;
 use crate::plan::{Plan, PlanError};
 use crate::report::Report;
 use crate::scenarios;
-use crate::soak::{self, Harvest, MUTANTS, Order};
+use crate::soak::{self, Harvest, Order};
 use crate::swarm;
 
 const OK: u8 = 0;
@@ -60,7 +63,7 @@ enum Verb {
     /// Run many seeds; write the plans that fail to `failures/`.
     Soak {
         /// How many.
-        #[arg(long)]
+        #[arg(long, default_value_t = 1_000)]
         seeds: u64,
         /// The first.
         #[arg(long, default_value_t = 0)]
@@ -74,6 +77,12 @@ enum Verb {
         /// Stop after so many violations.
         #[arg(long, default_value_t = 10)]
         failures: usize,
+        /// Plant every bug in turn, each until it is caught.
+        #[arg(long, conflicts_with_all = ["mutant", "seeds", "start"])]
+        mutants: bool,
+        /// List the named situations that never occurred.
+        #[arg(long)]
+        marks: bool,
     },
     /// Run a plan file again and tell its story.
     Replay {
@@ -130,9 +139,14 @@ pub fn main() -> ExitCode {
             jobs,
             mutant,
             failures,
+            mutants,
+            marks,
         } => {
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
             let threads = jobs.unwrap_or(cores);
+            if mutants {
+                return ExitCode::from(hunt_mutants(threads, cli.json));
+            }
             soak_seeds(
                 &Order {
                     start,
@@ -141,6 +155,7 @@ pub fn main() -> ExitCode {
                     mutant,
                     failures_max: failures,
                 },
+                marks,
                 cli.json,
             )
         }
@@ -166,10 +181,14 @@ pub fn find(what: &str, seed: u64) -> Result<Plan, PlanError> {
     }
 }
 
+fn names() -> Vec<&'static str> {
+    mutants::all().into_iter().map(|(name, _)| name).collect()
+}
+
 fn list(json: bool) -> u8 {
     if json {
         let rows = scenarios::ALL.map(|s| json!({ "name": s.name, "about": s.about }));
-        say(&json!({ "scenarios": rows, "mutants": MUTANTS }).to_string());
+        say(&json!({ "scenarios": rows, "mutants": names() }).to_string());
     } else {
         scenarios::ALL
             .iter()
@@ -178,7 +197,7 @@ fn list(json: bool) -> u8 {
             "{:<16} what the seed draws from everything",
             "swarm"
         ));
-        say(&format!("mutants: {}", MUTANTS.join(" ")));
+        say(&format!("mutants: {}", names().join(" ")));
     }
     OK
 }
@@ -248,7 +267,46 @@ fn summary(report: &Report) -> String {
     text
 }
 
-fn soak_seeds(order: &Order, json: bool) -> u8 {
+/// How long one planted bug may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn hunt_mutants(threads: usize, json: bool) -> u8 {
+    let all = mutants::all();
+    if all.is_empty() {
+        return usage("no bug can be planted; build with `--features mutants`");
+    }
+    let mut hunts = Vec::new();
+    for mutant in all {
+        let hunt = mutants::hunt(mutant, threads, PATIENCE);
+        if !json {
+            say(&format!(
+                "{:<30} {:<28} {:>6} seeds {:>4}.{} s",
+                hunt.mutant,
+                hunt.checker.unwrap_or("SURVIVED"),
+                hunt.runs,
+                hunt.wall_ms / 1_000,
+                hunt.wall_ms % 1_000 / 100,
+            ));
+        }
+        hunts.push(hunt);
+    }
+    let survivors = hunts.iter().filter(|hunt| hunt.checker.is_none()).count();
+    if json {
+        say(&json!({ "ok": survivors == 0, "mutants": hunts }).to_string());
+    } else {
+        say(&format!("{} mutants, {survivors} survived", hunts.len()));
+    }
+    if survivors == 0 { OK } else { VIOLATED }
+}
+
+fn say_marks(marks: Marks, list: bool) {
+    say(&format!("marks hit {}/{}", marks.count(), Mark::ALL.len()));
+    for mark in marks.missing().filter(|_| list) {
+        say(&format!("  never {}: {}", mark.name(), mark.about().trim()));
+    }
+}
+
+fn soak_seeds(order: &Order, marks: bool, json: bool) -> u8 {
     if let Some(problem) = order.mutant.as_deref().and_then(mutant_problem) {
         return usage(&problem);
     }
@@ -288,7 +346,7 @@ fn soak_seeds(order: &Order, json: bool) -> u8 {
         }
         files.push(path);
     }
-    say_harvest(&harvest, files, json);
+    say_harvest(&harvest, files, marks, json);
     if harvest.failures.is_empty() {
         OK
     } else {
@@ -296,7 +354,7 @@ fn soak_seeds(order: &Order, json: bool) -> u8 {
     }
 }
 
-fn say_harvest(harvest: &Harvest, plans: Vec<String>, json: bool) {
+fn say_harvest(harvest: &Harvest, plans: Vec<String>, marks: bool, json: bool) {
     if json {
         let (per_second, hours) = (harvest.seeds_per_second_milli(), harvest.hours_per_minute());
         let mut object = json!(harvest);
@@ -318,6 +376,7 @@ fn say_harvest(harvest: &Harvest, plans: Vec<String>, json: bool) {
             harvest.progress_after_ns_max / 1_000_000,
             harvest.converged_after_ns_max / 1_000_000,
         ));
+        say_marks(harvest.marks, marks);
         let violations: u64 = harvest.violations.values().sum();
         say(&format!("{violations} violations"));
         for (checker, times) in &harvest.violations {
@@ -338,14 +397,14 @@ fn pace(harvest: &Harvest) -> String {
 
 /// Why a bug cannot be planted: a build without bugs must not pass for one that survived them.
 fn mutant_problem(name: &str) -> Option<String> {
-    if !MUTANTS.contains(&name) {
+    let names = names();
+    if names.is_empty() {
         return Some(format!(
-            "no mutant `{name}`; there are {}",
-            MUTANTS.join(", ")
+            "mutant `{name}` needs a build with `--features mutants`"
         ));
     }
-    let can = cfg!(feature = "mutants");
-    (!can).then(|| format!("mutant `{name}` needs a build with `--features mutants`"))
+    let is_known = names.contains(&name);
+    (!is_known).then(|| format!("no mutant `{name}`; there are {}", names.join(", ")))
 }
 
 fn usage(problem: &str) -> u8 {

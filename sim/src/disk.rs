@@ -36,6 +36,8 @@ pub struct Found {
     pub durable: Durable,
     /// The last record's number.
     pub last: Lsn,
+    /// A torn record was cut off.
+    pub is_torn: bool,
 }
 
 impl Disk {
@@ -86,6 +88,7 @@ impl Disk {
     /// [`Corrupt`], which no crash of this disk can cause.
     pub fn recover(&mut self) -> Result<Found, Corrupt> {
         let scan = wal::scan(&self.durable)?;
+        let is_torn = scan.valid_len < self.durable.len();
         self.durable.truncate(scan.valid_len);
         let last = scan.records.last().map_or(Lsn(0), |(lsn, _)| *lsn);
         let mut durable = Durable::default();
@@ -93,7 +96,11 @@ impl Disk {
             durable.apply(record);
         }
         self.written = last;
-        Ok(Found { durable, last })
+        Ok(Found {
+            durable,
+            last,
+            is_torn,
+        })
     }
 }
 

@@ -13,6 +13,8 @@ pub mod checkers;
 pub mod cli;
 pub mod disk;
 pub mod engine;
+pub mod marks;
+pub mod mutants;
 pub mod network;
 pub mod plan;
 pub mod report;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::checkers::Violation;
+use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::timeline::Timeline;
 
@@ -57,6 +58,8 @@ pub struct Report {
     pub unmet: Vec<String>,
     /// Numbers.
     pub totals: Totals,
+    /// The named situations that occurred.
+    pub marks: Marks,
     /// The story, if it was wanted.
     #[serde(skip)]
     pub timeline: Vec<String>,
@@ -70,6 +73,7 @@ impl Report {
         hash: u64,
         violation: Option<Violation>,
         totals: Totals,
+        marks: Marks,
         timeline: Timeline,
     ) -> Report {
         let rows = [
@@ -95,6 +99,7 @@ impl Report {
             unmet: unmet.collect(),
             violation,
             totals,
+            marks,
             timeline: timeline.into_lines(),
         }
     }

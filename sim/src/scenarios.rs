@@ -16,7 +16,7 @@ pub struct Scenario {
 }
 
 /// All stories.
-pub const ALL: [Scenario; 4] = [
+pub const ALL: [Scenario; 6] = [
     Scenario {
         name: "split-brain",
         about: "5 nodes part into 2 and 3, the leader among the two: it must write nothing more",
@@ -36,6 +36,16 @@ pub const ALL: [Scenario; 4] = [
         name: "rolling-crashes",
         about: "one node after the other crashes, some in the middle of a vote, and comes back",
         build: rolling_crashes,
+    },
+    Scenario {
+        name: "quiet",
+        about: "nothing goes wrong, and nobody is suspected",
+        build: quiet,
+    },
+    Scenario {
+        name: "long-absence",
+        about: "one node crashes, then the leader, and both stay away for long",
+        build: long_absence,
     },
 ];
 
@@ -147,6 +157,49 @@ fn rolling_crashes(seed: u64) -> Plan {
     }
     plan.expect = Expect {
         leaders_min: 1,
+        acknowledged_min: 20,
+        stale_refused_min: 0,
+    };
+    plan
+}
+
+fn quiet(seed: u64) -> Plan {
+    let mut random = timing(seed);
+    let mut plan = Plan::quiet("quiet", seed, random.within(3..=7));
+    plan.network.latency_us_max = random.within(1_000..=20_000);
+    plan.heal_ms = 15_000;
+    plan.end_ms = 30_000;
+    plan.expect = Expect {
+        leaders_min: 1,
+        acknowledged_min: 20,
+        stale_refused_min: 0,
+    };
+    plan
+}
+
+fn long_absence(seed: u64) -> Plan {
+    let mut random = timing(seed);
+    let mut plan = Plan::quiet("long-absence", seed, 5);
+    let first = random.within(3_000..=6_000);
+    for (at, who) in [
+        (first, Who::Node(random.within(1..=5))),
+        (first + random.within(1_000..=4_000), LEADER),
+    ] {
+        let (moment, torn, restart_after_ms) = (Moment::Now, random.chance(500), None);
+        plan.strike(
+            at,
+            Fault::Crash {
+                who,
+                moment,
+                torn,
+                restart_after_ms,
+            },
+        );
+    }
+    plan.heal_ms = 35_000;
+    plan.end_ms = 65_000;
+    plan.expect = Expect {
+        leaders_min: 2,
         acknowledged_min: 20,
         stale_refused_min: 0,
     };

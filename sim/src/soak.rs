@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::engine::des::{self, Options};
+use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::swarm;
@@ -46,6 +47,8 @@ pub struct Harvest {
     pub progress_after_ns_max: u64,
     /// Violations by checker.
     pub violations: BTreeMap<&'static str, u64>,
+    /// The named situations that occurred in any run.
+    pub marks: Marks,
     /// The wall clock time it took.
     pub wall_ns: u64,
     /// The plans that failed, with what they came to, by seed.
@@ -70,6 +73,7 @@ impl Harvest {
     fn add(&mut self, plan: Plan, report: Report) {
         let totals = &report.totals;
         self.runs += 1;
+        self.marks.add(report.marks);
         self.simulated_ns += totals.simulated_ns;
         self.events += totals.events;
         self.acknowledged += totals.acknowledged;
@@ -120,26 +124,4 @@ pub fn soak(order: &Order, progress: impl Fn(&Harvest) + Sync) -> Harvest {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     harvest.failures.sort_by_key(|(plan, _)| plan.seed);
     harvest
-}
-
-/// The names of the bugs that can be planted.
-pub const MUTANTS: [&str; 4] = [
-    "vote-before-durable",
-    "vote-not-persisted",
-    "no-quorum-check",
-    "commit-old-term",
-];
-
-/// The bug of that name.
-#[cfg(feature = "mutants")]
-#[must_use]
-pub fn mutant(name: &str) -> Option<quorate_core::raft::Mutant> {
-    use quorate_core::raft::Mutant;
-    match name {
-        "vote-before-durable" => Some(Mutant::VoteBeforeDurable),
-        "vote-not-persisted" => Some(Mutant::VoteNotPersisted),
-        "no-quorum-check" => Some(Mutant::NoQuorumCheck),
-        "commit-old-term" => Some(Mutant::CommitOldTerm),
-        _ => None,
-    }
 }

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use state::{Applied, CLIENTS_MAX, REGISTERS_MAX, ROLES_MAX, Register, RoleState, State};
 
 use crate::id::{ClientId, LogIndex, NodeId, RequestId, RoleName, Ticket};
+use crate::mutant::{Mutant, Planted};
 use crate::seed::Random;
 use crate::time::{Deadline, Time, Timer, Timers, Wake};
 use lanes::Lanes;
@@ -164,6 +165,7 @@ pub struct Control {
     /// What this leader has appended and not yet applied, and whom to answer.
     forwarded: BTreeMap<Key, NodeId>,
     stats: Stats,
+    planted: Planted,
 }
 
 impl Control {
@@ -182,7 +184,15 @@ impl Control {
             hand_over: Timer::stopped(),
             forwarded: BTreeMap::new(),
             stats: Stats::default(),
+            planted: Planted::default(),
         }
+    }
+
+    /// Plants a bug here and in the state.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn plant(&mut self, planted: Planted) {
+        self.planted = planted;
+        self.state.planted = planted;
     }
 
     /// The one verb.
@@ -324,8 +334,25 @@ impl Control {
         let room = self.forwarded.len() < FORWARDED_MAX;
         // A repetition while the first is still in flight must not be appended again.
         if room && self.forwarded.insert(key, from).is_none() {
+            if self.planted.is(Mutant::AnswersWhenAppended) {
+                out.push(self.premature_answer(from, key));
+            }
             out.push(Output::Append(forward.envelope));
         }
+    }
+
+    /// What the mutant `answers-when-appended` hopes for.
+    fn premature_answer(&self, to: NodeId, (client, request): Key) -> Output {
+        let index = self.state.applied().next();
+        let outcome = Ok(Effect::Written { version: 1 });
+        let answer = Answer {
+            client,
+            request,
+            index,
+            outcome,
+        };
+        let message = Message::Answer(answer);
+        Output::Send { to, message }
     }
 
     fn on_leader(&mut self, now: Time, leader: Option<NodeId>, out: &mut Vec<Output>) {
@@ -374,7 +401,16 @@ impl Control {
         };
         self.give_up.stop(&key);
         self.lanes.give_back(key.0);
-        for ticket in waiting.tickets {
+        if *ending == Ending::Unknown && self.planted.is(Mutant::GivesUpSilently) {
+            return;
+        }
+        let times = if self.planted.is(Mutant::AnswersTwice) {
+            2
+        } else {
+            1
+        };
+        let tickets = waiting.tickets.into_iter();
+        for ticket in tickets.flat_map(|ticket| core::iter::repeat_n(ticket, times)) {
             out.push(Output::Reply {
                 ticket,
                 ending: ending.clone(),

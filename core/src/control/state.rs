@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Command, Effect, Envelope, Outcome, Refused};
 use crate::id::{ClientId, Epoch, LogIndex, Peer, RequestId, RoleName};
+use crate::mutant::{Mutant, Planted};
 use crate::payload::Payload;
 
 /// Roles the state holds.
@@ -62,6 +63,7 @@ pub struct State {
     clients: BTreeMap<ClientId, Remembered>,
     /// Clients by the index of their last request: the first is forgotten first.
     clients_by_age: BTreeSet<(LogIndex, ClientId)>,
+    pub(super) planted: Planted,
 }
 
 /// What applying one entry came to.
@@ -84,7 +86,8 @@ impl State {
     /// Applies the command at `index`.
     pub fn apply(&mut self, index: LogIndex, envelope: &Envelope) -> Applied {
         self.applied = index;
-        if let Some(last) = self.clients.get(&envelope.client) {
+        let known = self.clients.get(&envelope.client);
+        if let Some(last) = known.filter(|_| !self.planted.is(Mutant::NoDedup)) {
             if last.request == envelope.request {
                 return Applied {
                     index: last.index,
@@ -196,7 +199,7 @@ impl State {
         new: RoleState,
     ) -> Result<(), Refused> {
         let current = self.roles.get(role).copied().unwrap_or_default();
-        if current.epoch != expected {
+        if current.epoch != expected && !self.planted.is(Mutant::GrantWithoutCompareAndSet) {
             return Err(stale(current));
         }
         if !self.roles.contains_key(role) && self.roles.len() >= ROLES_MAX {
@@ -209,7 +212,8 @@ impl State {
 
     fn write(&mut self, role: &RoleName, epoch: Epoch, key: &str, value: &Payload) -> Outcome {
         let current = self.roles.get(role).copied().ok_or(Refused::UnknownRole)?;
-        if current.epoch != epoch || current.holder.is_none() {
+        let is_other = current.epoch != epoch && !self.planted.is(Mutant::WriteWithoutEpochCheck);
+        if is_other || current.holder.is_none() {
             return Err(stale(current));
         }
         if !self.registers.contains_key(key) && self.registers.len() >= REGISTERS_MAX {

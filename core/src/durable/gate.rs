@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 
 use crate::id::Lsn;
+use crate::mutant::{Mutant, Planted};
 
 /// Numbers the records of the durable stream and holds items until everything recorded before them
 /// is durable.
@@ -11,6 +12,7 @@ pub struct Gate<T> {
     written: Lsn,
     durable: Lsn,
     held: VecDeque<(Lsn, T)>,
+    pub(crate) planted: Planted,
 }
 
 impl<T> Gate<T> {
@@ -21,6 +23,7 @@ impl<T> Gate<T> {
             written: durable,
             durable,
             held: VecDeque::new(),
+            planted: Planted::default(),
         }
     }
 
@@ -44,10 +47,11 @@ impl<T> Gate<T> {
 
     /// The next item whose records are durable, in the order they were held.
     pub fn release(&mut self) -> Option<T> {
+        let is_early = self.planted.is(Mutant::GateOpensEarly);
         let open = self
             .held
             .front()
-            .is_some_and(|(lsn, _)| *lsn <= self.durable);
+            .is_some_and(|(lsn, _)| *lsn <= self.durable || is_early);
         if !open {
             return None;
         }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{Command, RoleState};
 use crate::id::{NodeId, Peer, RoleName};
+use crate::mutant::{Mutant, Planted};
 use crate::time::{Deadline, Time, Timer, Wake};
 
 /// A proposal that is neither applied nor refused by then is made again.
@@ -84,6 +85,7 @@ pub struct Failover {
     roles: BTreeMap<RoleName, RoleState>,
     under_way: BTreeMap<RoleName, Time>,
     review: Timer,
+    pub(crate) planted: Planted,
 }
 
 impl Failover {
@@ -99,6 +101,7 @@ impl Failover {
             roles: BTreeMap::new(),
             under_way: BTreeMap::new(),
             review: Timer::stopped(),
+            planted: Planted::default(),
         }
     }
 
@@ -145,7 +148,9 @@ impl Failover {
         self.under_way.retain(|_, since| now.since(*since) < RETRY);
         for spec in &self.specs {
             let state = self.roles.get(&spec.name).copied().unwrap_or_default();
-            if self.under_way.contains_key(&spec.name) || self.is_well_placed(spec, state) {
+            let is_under_way = self.under_way.contains_key(&spec.name)
+                && !self.planted.is(Mutant::TwoGrantsUnderWay);
+            if is_under_way || self.is_well_placed(spec, state) {
                 continue;
             }
             let Some(holder) = self.candidate(spec) else {
@@ -171,6 +176,7 @@ impl Failover {
         };
         match spec.placement {
             Placement::Leader => holder == self.me,
+            Placement::Voter if self.planted.is(Mutant::MovesRoleOfLiveHolder) => false,
             Placement::Voter => self.live.get(&holder.node) == Some(&holder),
         }
     }

@@ -13,6 +13,7 @@ use super::lifecycle::Standing;
 use super::message::{Join, Message, UPDATES_MAX, Update, Welcome};
 use super::{Membership, Output};
 use crate::id::{NodeId, Peer};
+use crate::mutant::Mutant;
 use crate::time::Time;
 
 /// Connections that came up before the start and are waiting for an exchange.
@@ -136,7 +137,11 @@ impl Membership {
 
     fn pages(&self) -> Vec<(Vec<Update>, bool)> {
         let mut pages = Vec::new();
-        let mut updates = self.table.updates().peekable();
+        let omits_dead = self.planted.is(Mutant::ExchangeOmitsDead);
+        let all = self.table.updates();
+        let mut updates = all
+            .filter(|update| !omits_dead || update.state.is_live())
+            .peekable();
         while updates.peek().is_some() {
             let page: Vec<Update> = updates.by_ref().take(UPDATES_MAX).collect();
             let more = updates.peek().is_some();

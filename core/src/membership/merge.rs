@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use super::message::{State, Update};
 use super::{Fact, Member, Membership, Notice, Output, PeerFault};
 use crate::id::{Incarnation, NodeId};
+use crate::mutant::Mutant;
 use crate::time::Time;
 
 /// True when the belief `new` overrides `old`.
@@ -99,7 +100,10 @@ impl Membership {
             return room;
         };
         let held = (known.incarnation, known.state);
-        if supersedes(told, held) {
+        let is_lenient = self.planted.is(Mutant::OldAliveResurrects)
+            && (told.0, told.1) == (held.0, State::Alive)
+            && held != told;
+        if supersedes(told, held) || is_lenient {
             let known = known.clone();
             self.adopt(now, from, Some(known), update, out);
         } else if told == held && update.state == State::Suspect {
@@ -218,7 +222,9 @@ impl Membership {
                 false
             }
             State::Suspect | State::Dead | State::Left => {
-                if !outdated && refutable {
+                if update.state == State::Dead && self.planted.is(Mutant::BelievesOwnDeath) {
+                    self.set_own_state(State::Dead);
+                } else if !outdated && refutable && !self.planted.is(Mutant::NeverRefutes) {
                     self.refute(update, out);
                 }
                 refutable
@@ -236,7 +242,9 @@ impl Membership {
 
     /// Rises above an incarnation of its own and tells everyone.
     pub(super) fn become_alive_above(&mut self, accusation: Incarnation) {
-        self.incarnation = self.incarnation.above(accusation);
+        if !self.planted.is(Mutant::RefutesWithoutRising) {
+            self.incarnation = self.incarnation.above(accusation);
+        }
         self.set_own_state(State::Alive);
         self.queue.push(self.me.node);
     }

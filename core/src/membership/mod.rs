@@ -47,6 +47,7 @@ use suspicion::Suspicions;
 use table::Table;
 
 use crate::id::{Incarnation, NodeId, Peer, Zone};
+use crate::mutant::Planted;
 use crate::seed::Random;
 use crate::time::{Deadline, Time, Timer, Wake};
 
@@ -298,6 +299,7 @@ pub struct Membership {
     me: Me,
     incarnation: Incarnation,
     random: Random,
+    pub(crate) planted: Planted,
     stats: Stats,
     standing: Standing,
     was_started: bool,
@@ -329,6 +331,7 @@ impl Membership {
             incarnation,
             random,
             stats: Stats::default(),
+            planted: Planted::default(),
             standing: Standing::Waiting,
             was_started: false,
             table,

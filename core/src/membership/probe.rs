@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use super::message::{Ack, Gossip, Message, Nack, Ping, PingReq, State, Update};
 use super::{Membership, Output, PeerFault};
 use crate::id::{Incarnation, NodeId};
+use crate::mutant::Mutant;
 use crate::time::{Deadline, Time, Timer, Wake};
 
 /// Members whose connection broke, waiting to be probed out of turn.
@@ -125,6 +126,9 @@ impl Membership {
             let from_asked = from == probe.target || probe.relays.contains(&from);
             if !from_asked || alive != probe.target {
                 self.report(from, PeerFault::UnexpectedAck, out);
+                return;
+            }
+            if self.planted.is(Mutant::AnswerDoesNotCount) {
                 return;
             }
             self.prober.outstanding = None;

@@ -16,6 +16,7 @@ use core::time::Duration;
 use super::message::State;
 use super::{Membership, Output};
 use crate::id::NodeId;
+use crate::mutant::Mutant;
 use crate::time::{Deadline, Time, Timer, Wake};
 
 /// Addresses tried each time the timer fires.
@@ -150,6 +151,9 @@ impl Membership {
                 break;
             }
             addresses.push(address);
+        }
+        if self.planted.is(Mutant::RejoinReachesNobody) {
+            addresses.clear();
         }
         for address in addresses {
             self.reach(address, out);

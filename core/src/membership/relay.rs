@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::message::{Ack, Message, Nack, Ping, PingReq, State};
 use super::{Membership, Output};
 use crate::id::{Incarnation, NodeId};
+use crate::mutant::Mutant;
 use crate::time::{Deadline, Time, Timers, Wake};
 
 /// Errands at a time.
@@ -83,6 +84,9 @@ impl Membership {
             return;
         }
         self.send_answer(now, from, about_me, true, out);
+        if self.planted.is(Mutant::RelayNeverAnswers) {
+            return;
+        }
         if let Some(old) = self.relays.numbers.get(&from).copied() {
             self.relays.remove(old);
         }

@@ -21,6 +21,7 @@ use super::message::{State, Update};
 use super::{Membership, Output};
 use crate::fixed::digits;
 use crate::id::{Incarnation, NodeId};
+use crate::mutant::Mutant;
 use crate::time::{Deadline, Time, Timers, Wake};
 
 /// How much of a suspicion's time is left to it, in eighths, by the number of confirmations.
@@ -117,6 +118,10 @@ impl Membership {
         let Some(believed) = self.table.update(node) else {
             return;
         };
+        let incarnation = match self.planted.is(Mutant::RaisesAnothersIncarnation) {
+            true => incarnation.above(incarnation),
+            false => incarnation,
+        };
         let update = Update {
             incarnation,
             state: State::Suspect,
@@ -129,7 +134,9 @@ impl Membership {
     /// Suspects who did not refute in time are dead.
     pub(super) fn on_suspicion_timer(&mut self, now: Time, out: &mut Vec<Output>) {
         while let Some((node, accuser)) = self.suspicions.fire(now) {
-            let Some(believed) = self.table.update(node) else {
+            let expired = self.table.update(node);
+            let is_patient = self.planted.is(Mutant::SuspicionNeverExpires);
+            let Some(believed) = expired.filter(|_| !is_patient) else {
                 continue;
             };
             let update = Update {
@@ -147,6 +154,9 @@ impl Membership {
             .config
             .suspicion_factor
             .saturating_mul(digits(self.table.size()));
+        if self.planted.is(Mutant::SuspicionWithoutTime) {
+            return Duration::ZERO;
+        }
         self.config.probe_interval.saturating_mul(periods)
     }
 }

@@ -17,6 +17,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::id::{LinkId, NodeId, Peer};
+use crate::mutant::{Mutant, Planted};
 use crate::seed::Random;
 use crate::time::Time;
 use crate::wire::Message;
@@ -112,6 +113,7 @@ pub(super) struct Links {
     nodes: BTreeMap<LinkId, NodeId>,
     dialing: BTreeSet<SocketAddr>,
     random: Random,
+    pub(super) planted: Planted,
 }
 
 impl Links {
@@ -132,6 +134,7 @@ impl Links {
             nodes,
             dialing,
             random,
+            planted: Planted::default(),
         }
     }
 
@@ -177,6 +180,11 @@ impl Links {
         self.ways.get(&node)?.active.map(|active| active.link)
     }
 
+    /// How many messages wait for a connection to a node.
+    pub(super) fn waiting(&self, node: NodeId) -> usize {
+        self.ways.get(&node).map_or(0, |way| way.outbox.len())
+    }
+
     fn way(&mut self, node: NodeId) -> &mut Way {
         self.ways.entry(node).or_default()
     }
@@ -196,10 +204,14 @@ impl Links {
         self.nodes.insert(link, peer.node);
         let dialer = if dialed { self.me } else { peer.node };
         let new = Active { link, peer, dialer };
-        let me = self.me;
+        let (me, is_selfish) = (self.me, self.planted.is(Mutant::KeepsWrongDuplicate));
         let way = self.way(peer.node);
         let old = way.active;
         match old.map_or(Settled::First, |old| settle(me, new, old)) {
+            Settled::KeepNew if is_selfish && old.is_some_and(|old| old.peer == peer) => {
+                out.push(Output::Hangup { link });
+                return;
+            }
             Settled::First => {}
             Settled::KeepOld => {
                 out.push(Output::Hangup { link });
@@ -302,7 +314,7 @@ impl Links {
             });
             return;
         }
-        if way.outbox.len() >= OUTBOX_MAX {
+        if way.outbox.len() >= OUTBOX_MAX && !self.planted.is(Mutant::OutboxUnbounded) {
             way.outbox.pop_front();
         }
         way.outbox.push_back((now, message));

@@ -25,6 +25,7 @@ use crate::durable::{Durable, Record};
 use crate::failover::{self, Failover};
 use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::membership::{self, Membership};
+use crate::mutant::{Mutant, Planted};
 use crate::notice::Notice;
 use crate::raft::{self, Raft};
 use crate::seed::{Seed, Stream};
@@ -143,6 +144,7 @@ pub struct Node {
     routes_changed: bool,
     links: Links,
     gate: Gate<Held>,
+    planted: Planted,
     /// Commands that came before the node may speak.
     early: Vec<(Ticket, Command)>,
     joining: Option<(Ticket, Vec<SocketAddr>)>,
@@ -208,6 +210,7 @@ impl Node {
             routes_changed: true,
             links: Links::new(me.node, address, voters, seed.stream(Stream::Links)),
             gate: Gate::new(last),
+            planted: Planted::default(),
             early: Vec::new(),
             joining: None,
             leaving: None,
@@ -224,6 +227,10 @@ impl Node {
             let (lsn, record) = (self.gate.write(), Record::Boot { boot: self.me.boot });
             actions.push(Action::Persist { lsn, record });
             self.gate.hold(Held::Start);
+            if self.planted.is(Mutant::SpeaksBeforeBoot) {
+                self.gate.persisted(lsn);
+                self.cascade(now, Work::Release, actions);
+            }
         }
         match event {
             Event::Tick => self.on_tick(now, actions),
@@ -390,7 +397,13 @@ impl Node {
 #[cfg(feature = "mutants")]
 impl Node {
     /// Plants a bug that the simulator must find.
-    pub fn plant(&mut self, mutant: raft::Mutant) {
-        self.raft.plant(mutant);
+    pub fn plant(&mut self, mutant: Mutant) {
+        self.planted = mutant.into();
+        self.gate.planted = self.planted;
+        self.raft.planted = self.planted;
+        self.membership.planted = self.planted;
+        self.control.plant(self.planted);
+        self.failover.planted = self.planted;
+        self.links.planted = self.planted;
     }
 }

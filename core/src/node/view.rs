@@ -59,6 +59,12 @@ impl<'a> View<'a> {
         self.node.links.active(node)
     }
 
+    /// How many messages wait for a connection to a node.
+    #[must_use]
+    pub fn waiting(&self, node: NodeId) -> usize {
+        self.node.links.waiting(node)
+    }
+
     /// The last record written and the last one known to be durable.
     #[must_use]
     pub fn records(&self) -> (Lsn, Lsn) {

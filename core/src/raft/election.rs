@@ -9,12 +9,12 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::mutant::Mutant;
 use super::{
     Cause, Message, Notice, Output, Part, PeerFault, PreVote, PreVoteReply, Raft, Role, Vote,
     VoteReply, fault,
 };
 use crate::id::{LogIndex, NodeId, Term};
+use crate::mutant::Mutant;
 use crate::quorum::{self, Verdict};
 use crate::time::{Time, Wake};
 
@@ -86,8 +86,9 @@ impl Raft {
             return;
         }
         let granted = ask.term > self.term
-            && !self.hears_leader(now)
-            && self.log.is_covered_by(ask.last_term, ask.last_index);
+            && (!self.hears_leader(now) || self.planted.is(Mutant::PreVoteIgnoresLeader))
+            && (self.log.is_covered_by(ask.last_term, ask.last_index)
+                || self.planted.is(Mutant::PreVoteIgnoresLog));
         let term = match granted {
             true => ask.term,
             false => self.term,
@@ -128,13 +129,16 @@ impl Raft {
         if !self.may_ask(from, out) {
             return;
         }
-        if ask.term > self.term && !self.hears_leader(now) {
+        let hears = self.hears_leader(now) && !self.planted.is(Mutant::VoteIgnoresLeader);
+        if ask.term > self.term && !hears {
             self.become_follower(now, ask.term, None, Cause::HigherTerm(ask.term), out);
         }
-        let is_free = self.vote.is_none() && self.leader.is_none();
+        let is_free =
+            (self.vote.is_none() || self.planted.is(Mutant::VoteTwice)) && self.leader.is_none();
         let granted = ask.term == self.term
             && (is_free || self.vote == Some(from))
-            && self.log.is_covered_by(ask.last_term, ask.last_index);
+            && (self.log.is_covered_by(ask.last_term, ask.last_index)
+                || self.planted.is(Mutant::VoteIgnoresLog));
         if granted {
             self.grant_vote(now, from, out);
         } else {
@@ -164,12 +168,18 @@ impl Raft {
         let Part::Candidate(ballot) = &mut self.part else {
             return;
         };
-        if reply.term < self.term {
+        if reply.term < self.term && !self.planted.is(Mutant::CountsOldVotes) {
             return;
         }
         ballot.enter(from, reply.granted);
         match quorum::tally(&self.voters, |v| ballot.answers.get(&v).copied()) {
             Verdict::Won if ballot.has_yes_of(self.me) => {
+                let ballot = core::mem::take(ballot);
+                self.become_leader(now, &ballot, out);
+            }
+            Verdict::Pending
+                if ballot.has_yes_of(self.me) && self.planted.is(Mutant::MinorityElects) =>
+            {
                 let ballot = core::mem::take(ballot);
                 self.become_leader(now, &ballot, out);
             }
@@ -193,7 +203,7 @@ impl Raft {
     fn grant_vote(&mut self, now: Time, to: NodeId, out: &mut Vec<Output>) {
         if self.vote.is_none() {
             self.vote = Some(to);
-            if !self.is_planted(Mutant::VoteNotPersisted) {
+            if !self.planted.is(Mutant::VoteNotPersisted) {
                 self.persist_hard_state(out);
             }
         }
@@ -203,7 +213,7 @@ impl Raft {
         }
         self.arm_election(now);
         let message = self.vote_reply(true);
-        out.push(match self.is_planted(Mutant::VoteBeforeDurable) {
+        out.push(match self.planted.is(Mutant::VoteBeforeDurable) {
             true => Output::Send { to, message },
             false => Output::Promise { to, message },
         });
@@ -278,7 +288,12 @@ impl Raft {
         self.term = self.term.next();
         self.vote = Some(self.me);
         self.persist_hard_state(out);
-        self.change_part(Part::Candidate(Ballot::default()), Cause::PreVotesWon, out);
+        let is_hasty = self.planted.is(Mutant::LeadBeforeVoteDurable);
+        let mut ballot = Ballot::default();
+        if is_hasty {
+            ballot.enter(self.me, true);
+        }
+        self.change_part(Part::Candidate(ballot), Cause::PreVotesWon, out);
         self.announce(out);
         self.arm_election(now);
         let (last_index, last_term) = self.log_end();
@@ -291,7 +306,10 @@ impl Raft {
         // this term again".
         for to in self.others() {
             let message = message.clone();
-            out.push(Output::Promise { to, message });
+            out.push(match is_hasty {
+                true => Output::Send { to, message },
+                false => Output::Promise { to, message },
+            });
         }
         out.push(Output::Promise {
             to: self.me,

@@ -10,6 +10,7 @@ use super::{
     fault,
 };
 use crate::id::{LogIndex, NodeId, Term};
+use crate::mutant::Mutant;
 use crate::time::Time;
 
 impl Raft {
@@ -85,22 +86,31 @@ impl Raft {
             return;
         }
         let matched = append.entries.last().map_or(prev, |entry| entry.index);
-        let fresh = &append.entries[self.log.known(&append.entries)..];
+        let known = match self.planted.is(Mutant::TruncatesOnDuplicate) {
+            true => 0,
+            false => self.log.known(&append.entries),
+        };
+        let fresh = &append.entries[known..];
         if !fresh.is_empty() {
             self.log.put(fresh);
             out.push(Output::Persist(Record::Append {
                 entries: fresh.to_vec(),
             }));
         }
-        self.commit_up_to(append.commit.min(matched), out);
+        let proven = match self.planted.is(Mutant::CommitBeyondMatch) {
+            true => append.commit,
+            false => append.commit.min(matched),
+        };
+        self.commit_up_to(proven, out);
         let reply = AppendReply {
             term: self.term,
             round: append.round,
             outcome: AppendOutcome::Matched { index: matched },
         };
-        out.push(Output::Promise {
-            to: from,
-            message: Message::AppendReply(reply),
+        let (to, message) = (from, Message::AppendReply(reply));
+        out.push(match self.planted.is(Mutant::AckBeforeDurable) {
+            true => Output::Send { to, message },
+            false => Output::Promise { to, message },
         });
     }
 

@@ -31,7 +31,6 @@ mod election;
 mod follow;
 mod log;
 mod message;
-mod mutant;
 mod progress;
 mod replicate;
 #[cfg(test)]
@@ -46,12 +45,11 @@ use log::Log;
 pub use message::{
     Append, AppendOutcome, AppendReply, Entry, Message, PreVote, PreVoteReply, Vote, VoteReply,
 };
-#[cfg(feature = "mutants")]
-pub use mutant::Mutant;
 use replicate::Leadership;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{LogIndex, NodeId, Term};
+use crate::mutant::Planted;
 use crate::payload::Payload;
 use crate::seed::Random;
 use crate::time::{Deadline, Time, Timer, Wake};
@@ -292,8 +290,7 @@ pub struct Raft {
     /// The reachable nodes without a vote: whoever leads replicates to them.
     learners: BTreeSet<NodeId>,
     announced: Standing,
-    #[cfg(feature = "mutants")]
-    mutant: Option<Mutant>,
+    pub(crate) planted: Planted,
 }
 
 /// A role with the state that lives as long as it.
@@ -358,8 +355,7 @@ impl Raft {
             quiet_since: now,
             learners: BTreeSet::new(),
             announced,
-            #[cfg(feature = "mutants")]
-            mutant: None,
+            planted: Planted::default(),
         };
         raft.arm_first_election(now);
         raft

@@ -11,13 +11,13 @@ use alloc::vec::Vec;
 
 use super::election::Ballot;
 use super::log::Log;
-use super::mutant::Mutant;
 use super::progress::Progress;
 use super::{
     Append, AppendOutcome, AppendReply, Cause, Config, Entry, Message, Output, Part, PeerFault,
     Raft, Record, fault,
 };
 use crate::id::{LogIndex, NodeId, Term};
+use crate::mutant::Mutant;
 use crate::payload::Payload;
 use crate::quorum;
 use crate::time::{Deadline, Time, Timer, Wake};
@@ -152,7 +152,7 @@ impl Raft {
         reply: AppendReply,
         out: &mut Vec<Output>,
     ) {
-        if reply.term > self.term {
+        if reply.term > self.term && !self.planted.is(Mutant::HigherTermIgnored) {
             let cause = Cause::HigherTerm(reply.term);
             self.become_follower(now, reply.term, None, cause, out);
             return;
@@ -275,6 +275,12 @@ impl Raft {
         let entries = Vec::from([Entry { term, index, data }]);
         self.log.put(&entries);
         out.push(Output::Persist(Record::Append { entries }));
+        if let (Part::Leader(leadership), true) = (
+            &mut self.part,
+            self.planted.is(Mutant::OwnEntryCountedEarly),
+        ) {
+            leadership.matched = index;
+        }
         let acknowledgement = AppendReply {
             term,
             round: 0,
@@ -325,8 +331,12 @@ impl Raft {
             true => leadership.matched,
             false => (leadership.followers.get(&voter)).map_or(LogIndex(0), Progress::matched),
         });
+        let held = match self.planted.is(Mutant::CommitWithoutMajority) {
+            true => leadership.matched,
+            false => held,
+        };
         let is_of_this_term = self.log.term_at(held) == Some(term);
-        if held <= self.commit || !(is_of_this_term || self.is_planted(Mutant::CommitOldTerm)) {
+        if held <= self.commit || !(is_of_this_term || self.planted.is(Mutant::CommitOldTerm)) {
             return;
         }
         self.commit_up_to(held, out);
@@ -349,7 +359,7 @@ impl Raft {
         let lapse = heard.map_or(now, |heard| heard + timeout);
         if lapse > now {
             leadership.quorum_check.set(lapse);
-        } else if self.is_planted(Mutant::NoQuorumCheck) {
+        } else if self.planted.is(Mutant::NoQuorumCheck) {
             self.rearm_quorum_check(now);
         } else {
             self.become_follower(now, self.term, None, Cause::QuorumLost, out);

@@ -23,6 +23,7 @@ use super::{
     VersionRange,
 };
 use crate::id::NodeId;
+use crate::mutant::{Mutant, Planted};
 use crate::payload::Payload;
 use crate::time::{Deadline, Time, Timer, Wake};
 
@@ -45,6 +46,7 @@ pub struct Link {
     keepalive_timer: Timer,
     idle_timer: Timer,
     stats: Stats,
+    planted: Planted,
 }
 
 /// How far the connection is.
@@ -91,6 +93,16 @@ impl Link {
             keepalive_timer: Timer::stopped(),
             idle_timer: Timer::stopped(),
             stats: Stats::default(),
+            planted: Planted::default(),
+        }
+    }
+
+    /// Plants a bug that the simulator must find.
+    #[cfg(feature = "mutants")]
+    pub fn plant(&mut self, mutant: Mutant) {
+        self.planted = mutant.into();
+        for lane in &mut self.lanes {
+            lane.planted = self.planted;
         }
     }
 
@@ -256,6 +268,14 @@ impl Link {
                     .on_message(number)
                     .map_err(CloseReason::Fault)?;
                 let body = body();
+                if self.planted.is(Mutant::DeliversTwice) {
+                    let body = body.clone();
+                    out.push(Output::Message {
+                        priority,
+                        number,
+                        body,
+                    });
+                }
                 out.push(Output::Message {
                     priority,
                     number,
@@ -330,7 +350,10 @@ impl Link {
         if self.parting == Parting::Said {
             return;
         }
-        for (class, lane) in Priority::ALL.into_iter().zip(&mut self.lanes) {
+        let is_inverted = self.planted.is(Mutant::PriorityInverted);
+        for at in 0..Priority::ALL.len() {
+            let at = if is_inverted { 3 - at } else { at };
+            let (class, lane) = (Priority::ALL[at], &mut self.lanes[at]);
             while let Some(len) = lane.next_len() {
                 if !fits(len, start, budget, wire) {
                     return;

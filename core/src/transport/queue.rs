@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use super::frame::{HEADER_LEN, Header, Kind};
 use super::{LinkFault, Priority, SubmitError};
+use crate::mutant::{Mutant, Planted};
 use crate::payload::Payload;
 
 /// Messages of one class that may wait for their acknowledgement.
@@ -42,6 +43,7 @@ pub(super) struct Lane {
     received: u64,
     /// `received` has not been acknowledged yet.
     is_ack_due: bool,
+    pub(super) planted: Planted,
 }
 
 impl Lane {
@@ -95,7 +97,7 @@ impl Lane {
         let bare = Header::bare(version, Kind::Ack);
         if self.is_ack_due {
             self.is_ack_due = false;
-            let number = self.received;
+            let number = self.received + u64::from(self.planted.is(Mutant::AcksBeforeDelivery));
             wire.extend_from_slice(
                 &Header {
                     class,

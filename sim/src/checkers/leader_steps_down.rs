@@ -1,7 +1,5 @@
 //! Check-quorum: a leader that cannot exchange messages with a majority of the voters stops
 //! leading (Raft thesis §6.2). Otherwise clients wait on it for ever.
-//!
-//! Catches the mutant `no-quorum-check`.
 
 use std::collections::BTreeMap;
 

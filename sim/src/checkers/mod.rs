@@ -4,18 +4,44 @@
 //! what it checks. It answers `Err` with what it saw. Each has a test with a trace it must refuse
 //! and one it must accept: a wrong checker is the commonest false alarm.
 
+pub mod accused_refute;
 pub mod acknowledged_survive;
 pub mod actions_per_step;
+pub mod answered_once;
 pub mod applied_agree;
+pub mod beliefs_rise;
+pub mod commit_is_earned;
+pub mod committed_is_durable;
+pub mod crash_is_noticed;
+pub mod duplicates_settle;
+pub mod elected_by_majority;
+pub mod election_restriction;
 pub mod event_rate;
+pub mod exchange_is_full;
+pub mod incarnation_is_own;
+pub mod leader_is_kept;
 pub mod leader_steps_down;
+pub mod ledger;
+pub mod link_delivers;
 pub mod log_matching;
 pub mod membership_converges;
 pub mod no_stale_epoch_write;
+pub mod no_suspicion_without_faults;
 pub mod one_leader_per_term;
 pub mod one_vote_per_term;
+pub mod outbox_bounded;
 pub mod progress;
+pub mod promises_wait;
+pub mod relay_answers;
+pub mod removes_only_conflicts;
+pub mod roles_stay;
+pub mod suspects_may_refute;
+pub mod terms_are_obeyed;
 
+use std::collections::BTreeMap;
+
+use quorate_core::durable::Durable;
+use quorate_core::id::{NodeId, Peer};
 use serde::Serialize;
 
 /// The verdict of a checker on what it just saw.
@@ -55,4 +81,49 @@ pub struct Checkers {
     pub progress: progress::Checker,
     /// See the module.
     pub event_rate: event_rate::Checker,
+    /// See the module.
+    pub answered_once: answered_once::Checker,
+    /// See the module.
+    pub beliefs_rise: beliefs_rise::Checker,
+    /// See the module.
+    pub crash_is_noticed: crash_is_noticed::Checker,
+    /// See the module.
+    pub duplicates_settle: duplicates_settle::Checker,
+    /// See the module.
+    pub elected_by_majority: elected_by_majority::Checker,
+    /// See the module.
+    pub incarnation_is_own: incarnation_is_own::Checker,
+    /// See the module.
+    pub leader_is_kept: leader_is_kept::Checker,
+    /// See the module.
+    pub relay_answers: relay_answers::Checker,
+    /// See the module.
+    pub removes_only_conflicts: removes_only_conflicts::Checker,
+    /// See the module.
+    pub roles_stay: roles_stay::Checker,
+    /// See the module.
+    pub suspects_may_refute: suspects_may_refute::Checker,
+    /// See the module.
+    pub ledger: ledger::Ledger,
+    /// See the module: by connection and sending end.
+    pub link_delivers: BTreeMap<(usize, usize), link_delivers::Checker>,
+}
+
+impl Checkers {
+    /// A process has started from what its disk held.
+    pub fn started(&mut self, node: NodeId, found: &Durable) {
+        self.ledger.started(node, found);
+        self.removes_only_conflicts.started(node, &found.raft.log);
+        self.beliefs_rise.started(node);
+        let boot = found.boot;
+        self.roles_stay.gone(Peer { node, boot });
+    }
+
+    /// A process has ended.
+    pub fn ended(&mut self, node: NodeId) {
+        self.leader_is_kept.doubts(node, None);
+        self.relay_answers.excused(node, None);
+        self.answered_once.ended(node);
+        self.duplicates_settle.ended(node);
+    }
 }

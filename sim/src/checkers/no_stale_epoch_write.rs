@@ -67,6 +67,12 @@ impl Checker {
         }
     }
 
+    /// The epoch and the holder of a role.
+    #[must_use]
+    pub fn role(&self, role: &RoleName) -> (Epoch, Option<Peer>) {
+        self.roles.get(role).copied().unwrap_or_default()
+    }
+
     /// The last entry folded.
     #[must_use]
     pub fn applied(&self) -> LogIndex {

@@ -2,8 +2,6 @@
 //!
 //! A vote counts when it has become visible: when its reply left, or when its record is durable. A
 //! record that was lost before either never happened, and the node may vote again.
-//!
-//! Catches the mutant `vote-before-durable`.
 
 use std::collections::BTreeMap;
 

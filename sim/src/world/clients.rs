@@ -7,6 +7,7 @@ use quorate_core::node::{Answer, Command, Event, Refusal};
 use super::World;
 use super::host::Host;
 use crate::engine::des::Due;
+use crate::marks::Mark;
 use crate::workload::{Ending, TIMEOUT_NS};
 
 /// No client begins or repeats anything so long before the end of a run.
@@ -77,6 +78,7 @@ impl World {
                 ..
             }) => {
                 self.totals.stale_refused += 1;
+                self.marks.hit(Mark::StaleEpochRefused);
                 Ending::Stale
             }
             Ok(Answer::Applied {

@@ -6,11 +6,13 @@ use quorate_core::id::{LinkId, NodeId};
 use quorate_core::node::Event;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
-use quorate_core::transport::{Hello, Link, Outgoing, Output, Priority, VersionRange};
+use quorate_core::transport::{CloseReason, Hello, Link, Outgoing, Output, Priority, VersionRange};
 use quorate_core::wire::Message;
 
+use super::host::plant_link;
 use super::{NEVER, World, slot};
 use crate::engine::des::Due;
+use crate::marks::Mark;
 use crate::network::{Conn, End, Pipe, Segment};
 
 /// A dial across a cut hangs for so long before it fails.
@@ -112,7 +114,8 @@ impl World {
             peer,
             address,
         };
-        let link = Link::new(transport, hello, expected, now);
+        let mut link = Link::new(transport, hello, expected, now);
+        plant_link(&mut link, self.plan.mutant.as_deref());
         End {
             host,
             link_id,
@@ -285,14 +288,28 @@ impl World {
                         self.demand("wire", Err(what));
                     }
                 },
-                Output::Closed(_) => self.close_end(conn, end),
-                Output::Message { .. }
-                | Output::Request { .. }
-                | Output::Reply { .. }
-                | Output::Acked { .. } => {
+                Output::Closed(reason) => {
+                    self.on_closed(&reason);
+                    self.close_end(conn, end);
+                }
+                Output::Message {
+                    priority, number, ..
+                } => self.on_message(conn, end, priority, number),
+                Output::Acked { priority, number } => self.on_acked(conn, end, priority, number),
+                Output::Request { .. } | Output::Reply { .. } => {
                     self.demand("wire", Err("a host's frame that nobody sent".to_string()));
                 }
             }
+        }
+    }
+
+    fn on_closed(&mut self, reason: &CloseReason) {
+        if *reason == CloseReason::Idle {
+            self.marks.hit(Mark::HalfOpenClosed);
+        }
+        if let CloseReason::Fault(fault) = reason {
+            let what = format!("a connection accuses an honest end of {fault:?}");
+            self.demand("link_delivers", Err(what));
         }
     }
 

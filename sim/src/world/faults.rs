@@ -6,6 +6,7 @@ use quorate_core::raft::Role;
 use super::World;
 use super::host::{Doom, Host};
 use crate::engine::des::Due;
+use crate::marks::Mark;
 use crate::plan::{Fault, Moment, Part, Who};
 
 impl World {
@@ -14,6 +15,7 @@ impl World {
             return;
         };
         let fault = strike.fault.clone();
+        self.is_troubled = true;
         self.trace.note(self.now, &index);
         self.timeline
             .line(self.now, None, format_args!("fault {fault:?}"));
@@ -98,7 +100,10 @@ impl World {
             return;
         }
         state.paused = false;
-        for due in std::mem::take(&mut state.backlog) {
+        if !state.backlog.is_empty() {
+            self.marks.hit(Mark::Backlog);
+        }
+        for due in std::mem::take(&mut self.hosts[host].backlog) {
             self.queue.push(self.now, due);
         }
         for (ticket, command) in std::mem::take(&mut self.hosts[host].commands) {
@@ -150,6 +155,14 @@ impl World {
         };
         self.trace.note(self.now, &("crash", host));
         let id = self.hosts[host].id;
+        self.checkers.ended(id);
+        match doom.moment {
+            Moment::Persist(_) | Moment::Vote(_) | Moment::Synced(_) => {
+                self.marks.hit(Mark::CrashBeforePromise);
+            }
+            Moment::VoteSent(_) => self.marks.hit(Mark::CrashAfterVote),
+            Moment::Now => {}
+        }
         self.timeline.line(
             self.now,
             Some(id),

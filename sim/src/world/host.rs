@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 
 use quorate_core::failover::{Placement, RoleSpec};
 use quorate_core::id::{ClusterId, LogIndex, NodeId, RoleName, Ticket};
+#[cfg(feature = "mutants")]
+use quorate_core::mutant::Mutant;
 use quorate_core::node::{Command, Config, Node, ValidConfig};
 use quorate_core::raft::Standing;
 use quorate_core::seed::Seed;
+use quorate_core::transport::Link;
 
 use super::PRIMARY;
 use crate::disk::Disk;
@@ -105,9 +108,21 @@ pub(super) fn name(text: &str) -> RoleName {
 
 #[cfg(feature = "mutants")]
 pub(super) fn plant(node: &mut Node, mutant: Option<&str>) {
-    if let Some(mutant) = mutant.and_then(crate::soak::mutant) {
+    if let Some(mutant) = mutant.and_then(Mutant::find) {
         node.plant(mutant);
     }
+}
+
+#[cfg(feature = "mutants")]
+pub(super) fn plant_link(link: &mut Link, mutant: Option<&str>) {
+    if let Some(mutant) = mutant.and_then(Mutant::find) {
+        link.plant(mutant);
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+pub(super) fn plant_link(link: &mut Link, mutant: Option<&str>) {
+    let _ = (link, mutant);
 }
 
 #[cfg(not(feature = "mutants"))]

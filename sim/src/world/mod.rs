@@ -5,14 +5,18 @@
 //!   else happens to it, except that a crash may come first.
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
-//! Split by what happens: `connections`, `faults`, `clients`; `watch` shows it to the checkers.
+//! Split by what happens: `connections`, `traffic`, `faults`, `clients`; `watch` and `witness` show
+//! it to the checkers.
 
 mod clients;
 mod connections;
 mod faults;
+mod heard;
 mod host;
 mod recorded;
+mod traffic;
 mod watch;
+mod witness;
 
 use std::net::SocketAddr;
 
@@ -26,6 +30,7 @@ use self::host::{Host, Process, host, name, plant};
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Options, Queue};
+use crate::marks::{Mark, Marks};
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
 use crate::report::{Report, Totals};
@@ -58,6 +63,9 @@ pub struct World {
     trace: Trace,
     timeline: Timeline,
     totals: Totals,
+    marks: Marks,
+    /// A fault has struck.
+    is_troubled: bool,
     actions: Vec<Action>,
     touched: Vec<(usize, usize)>,
     scratch: Vec<u8>,
@@ -112,6 +120,8 @@ impl World {
             trace: Trace::default(),
             timeline: Timeline::new(options.timeline),
             totals: Totals::default(),
+            marks: Marks::default(),
+            is_troubled: false,
             actions: Vec::new(),
             touched: Vec::new(),
             scratch: Vec::new(),
@@ -171,6 +181,7 @@ impl World {
             self.trace.hash(),
             self.violation,
             self.totals,
+            self.marks,
             self.timeline,
         )
     }
@@ -210,6 +221,10 @@ impl World {
             Ok(found) => found,
             Err(corrupt) => return self.demand("disk", Err(corrupt.to_string())),
         };
+        if found.is_torn {
+            self.marks.hit(Mark::TornTail);
+        }
+        self.checkers.started(host.id, &found.durable);
         let vote = (found.durable.raft.term, found.durable.raft.vote);
         let config = host.config.clone();
         let mut node = Node::recover(config, found.durable, found.last, &host.seed, Time::ZERO);
@@ -233,9 +248,11 @@ impl World {
             format_args!("process starts (life {life})"),
         );
         if let (term, Some(to)) = vote {
+            self.checkers.elected_by_majority.voted(id, term, to);
             let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
             self.demand("one_vote_per_term", verdict);
         }
+        self.witness_beliefs(index);
         self.step(index, Event::Tick);
     }
 
@@ -286,7 +303,11 @@ impl World {
             return;
         };
         let id = self.hosts[index].id;
+        self.checkers.ledger.synced(id, lsn);
         for vote in votes {
+            self.checkers
+                .elected_by_majority
+                .voted(id, vote.term, vote.to);
             let verdict = self
                 .checkers
                 .one_vote_per_term
@@ -316,8 +337,9 @@ impl World {
     /// The only place where a node is stepped.
     fn step(&mut self, index: usize, event: Event) {
         let now = self.now;
+        let before = self.before(index, &event);
         let host = &mut self.hosts[index];
-        let Some(process) = host.process.as_mut() else {
+        let (Some(process), Some(before)) = (host.process.as_mut(), before) else {
             return;
         };
         let mut actions = std::mem::take(&mut self.actions);
@@ -331,6 +353,7 @@ impl World {
         let verdict = self.checkers.event_rate.stepped(now, index);
         self.demand("event_rate", verdict);
         self.demand("actions_per_step", actions_per_step::check(actions.len()));
+        self.witness(index, &before, &actions);
         self.observe(index, &actions);
         let life = self.hosts[index].life;
         if let Some(recorder) = &mut self.recorder {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use quorate_core::control::Envelope;
+use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
-use quorate_core::id::{LogIndex, NodeId, Peer, Term};
+use quorate_core::id::{Epoch, LogIndex, NodeId, Peer, Term};
 use quorate_core::membership::{Member, State};
 use quorate_core::node::Action;
 use quorate_core::raft::{self, Role};
@@ -12,8 +12,12 @@ use quorate_core::wire::{Message, codec};
 
 use super::host::Process;
 use super::{LOOK_NS, World};
-use crate::checkers::{Verdict, Violation};
+use crate::checkers::{Verdict, Violation, committed_is_durable, outbox_bounded};
 use crate::engine::des::Due;
+use crate::marks::Mark;
+
+/// The hosts' own messages are sent so often.
+const TRAFFIC_NS: u64 = 1_000_000_000;
 
 impl World {
     pub(super) fn demand(&mut self, checker: &'static str, verdict: Verdict) {
@@ -36,13 +40,16 @@ impl World {
         };
         let view = process.node.view();
         let raft = view.raft();
-        let mut verdicts: [(&'static str, Verdict); 5] = [
+        let voters = self.plan.voters;
+        let mut verdicts: [(&'static str, Verdict); 6] = [
             ("one_leader_per_term", Ok(())),
             ("log_matching", Ok(())),
             ("applied_agree", Ok(())),
             ("no_stale_epoch_write", Ok(())),
             ("one_vote_per_term", Ok(())),
+            ("committed_is_durable", Ok(())),
         ];
+        let mut granted = Vec::new();
         let standing = raft.standing();
         if standing != process.standing {
             process.standing = standing;
@@ -70,10 +77,14 @@ impl World {
             };
             match self.checkers.applied_agree.applied(id, entry) {
                 Ok(true) => {
+                    let (at, term) = (entry.index, entry.term);
+                    verdicts[5].1 =
+                        committed_is_durable::check(&self.checkers.ledger, voters, at, term);
                     let envelope = codec::decode::<Envelope>(&entry.data).ok();
                     self.checkers
                         .no_stale_epoch_write
                         .apply(entry.index, envelope.as_ref());
+                    granted.extend(envelope.map(|envelope| (at, envelope.command)));
                 }
                 Ok(false) => {}
                 Err(what) => verdicts[2].1 = Err(what),
@@ -86,6 +97,67 @@ impl World {
         for (checker, verdict) in verdicts {
             self.demand(checker, verdict);
         }
+        for (index, command) in granted {
+            self.watch_role(index, &command);
+        }
+    }
+
+    /// A command was applied for the first time: whether a role changed hands by it.
+    fn watch_role(&mut self, index: LogIndex, command: &Command) {
+        let (Command::GrantRole { role, .. } | Command::ReleaseRole { role, .. }) = command else {
+            return;
+        };
+        match self.checkers.no_stale_epoch_write.role(role) {
+            (epoch, Some(holder)) if epoch == Epoch(index.0) => {
+                let is_settled = *role != self.primary;
+                let verdict = self.checkers.roles_stay.granted(role, holder, is_settled);
+                self.demand("roles_stay", verdict);
+                if is_settled && index.0 > 3 {
+                    self.marks.hit(Mark::RoleMoved);
+                }
+            }
+            (epoch, None) if epoch == Epoch(index.0) => self.checkers.roles_stay.released(role),
+            _ => {}
+        }
+    }
+
+    /// What every process owes the others and its clients.
+    fn look_at_hosts(&mut self) {
+        for index in 0..self.hosts.len() {
+            let id = self.hosts[index].id;
+            if self.hosts[index].paused {
+                self.checkers.relay_answers.excused(id, None);
+                self.checkers.answered_once.excused(id, self.now);
+            }
+            self.witness_beliefs(index);
+            for other in 0..self.hosts.len() {
+                self.look_at_pair(index, other);
+            }
+        }
+        let (relays, clients) = (&self.checkers.relay_answers, &self.checkers.answered_once);
+        let (relays, clients) = (relays.look(self.now), clients.look(self.now));
+        self.demand("relay_answers", relays);
+        self.demand("answered_once", clients);
+    }
+
+    fn look_at_pair(&mut self, index: usize, other: usize) {
+        let (id, it) = (self.hosts[index].id, self.hosts[other].id);
+        let is_gone = self.hosts[other].process.is_none();
+        let process = self.hosts[index].process.as_ref();
+        let view = process
+            .filter(|_| !self.hosts[index].paused)
+            .map(|process| process.node.view());
+        let holds_live = view.is_some_and(|view| {
+            let mut members = view.membership().members();
+            members.any(|member| member.node == it && member.state.is_live())
+        });
+        let waiting = view.map_or(0, |view| view.waiting(it));
+        let verdict =
+            self.checkers
+                .crash_is_noticed
+                .look(self.now, (id, it), is_gone && holds_live);
+        self.demand("crash_is_noticed", verdict);
+        self.demand("outbox_bounded", outbox_bounded::check(id, it, waiting));
     }
 
     /// The checkers that look at the whole, now and then.
@@ -99,6 +171,10 @@ impl World {
                 .leader_steps_down
                 .look(self.now, id, is_lonely);
             self.demand("leader_steps_down", verdict);
+        }
+        self.look_at_hosts();
+        if self.now.is_multiple_of(TRAFFIC_NS) {
+            self.send_traffic();
         }
         let heal = self.plan.heal_ms * 1_000_000;
         if self.now < heal {

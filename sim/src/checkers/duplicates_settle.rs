@@ -1,0 +1,72 @@
+//! Of two connections to one life of a node, dialled by different ends, both ends keep the one the
+//! lower id dialled; otherwise each may hang up the other's, and both are lost.
+
+use std::collections::BTreeMap;
+
+use quorate_core::id::{LinkId, NodeId, Peer};
+
+use super::Verdict;
+
+/// The connections that are up at each node: the other end, and who dialled.
+#[derive(Clone, Debug, Default)]
+pub struct Checker {
+    up: BTreeMap<(NodeId, LinkId), (Peer, NodeId)>,
+}
+
+impl Checker {
+    /// A node was told that a connection is up.
+    pub fn up(&mut self, node: NodeId, link: LinkId, peer: Peer, dialer: NodeId) {
+        self.up.insert((node, link), (peer, dialer));
+    }
+
+    /// A node was told that a connection is down.
+    pub fn down(&mut self, node: NodeId, link: LinkId) {
+        self.up.remove(&(node, link));
+    }
+
+    /// A process has ended.
+    pub fn ended(&mut self, node: NodeId) {
+        self.up.retain(|(at, _), _| *at != node);
+    }
+
+    /// A node hangs a connection up.
+    ///
+    /// # Errors
+    /// It is the one both ends should keep.
+    pub fn hangs_up(&mut self, node: NodeId, link: LinkId) -> Verdict {
+        let Some((peer, dialer)) = self.up.remove(&(node, link)) else {
+            return Ok(());
+        };
+        let rest = self.up.iter().filter(|((at, _), _)| *at == node);
+        let mut dialers = rest
+            .filter(|(_, (to, _))| *to == peer)
+            .map(|(_, (_, by))| *by);
+        if dialers.all(|other| other <= dialer) {
+            return Ok(());
+        }
+        Err(format!(
+            "{node} hangs up the connection to {peer} that {dialer} dialled, the lower id"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hanging_up_the_lower_dial_is_refused_and_the_higher_one_is_not() {
+        let (me, boot) = (NodeId(2), 1);
+        let peer = Peer {
+            node: NodeId(1),
+            boot,
+        };
+        let mut checker = Checker::default();
+        checker.up(me, LinkId(1), peer, NodeId(1));
+        checker.up(me, LinkId(2), peer, me);
+        assert_eq!(checker.clone().hangs_up(me, LinkId(2)), Ok(()));
+        assert!(checker.clone().hangs_up(me, LinkId(1)).is_err());
+        checker.down(me, LinkId(2));
+        assert_eq!(checker.hangs_up(me, LinkId(1)), Ok(()));
+    }
+}

@@ -1,0 +1,155 @@
+//! What each node's disk holds, as the checkers that judge promises need it. Not a checker: an
+//! account of records written, records synced, and what a start found.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use quorate_core::durable::{Durable, Record};
+use quorate_core::id::{LogIndex, Lsn, NodeId, Term};
+use quorate_core::raft;
+
+/// A record that no completed sync covers.
+#[derive(Clone, Debug)]
+struct Pending {
+    lsn: Lsn,
+    /// The node's term when it wrote the record.
+    term: Term,
+    record: Record,
+}
+
+/// One disk.
+#[derive(Clone, Debug, Default)]
+struct Disk {
+    boot: u64,
+    vote: (Term, Option<NodeId>),
+    log: Vec<Term>,
+    pending: VecDeque<Pending>,
+}
+
+impl Disk {
+    fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Boot { boot } => self.boot = *boot,
+            Record::Raft(raft::Record::HardState { term, vote }) => self.vote = (*term, *vote),
+            Record::Raft(raft::Record::Append { entries }) => {
+                let first = entries.first().map_or(1, |entry| entry.index.0);
+                self.log.truncate(slot(LogIndex(first)));
+                self.log.extend(entries.iter().map(|entry| entry.term));
+            }
+        }
+    }
+}
+
+/// All disks.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    disks: BTreeMap<NodeId, Disk>,
+}
+
+impl Ledger {
+    /// A process has started and found this.
+    pub fn started(&mut self, node: NodeId, found: &Durable) {
+        let disk = Disk {
+            boot: found.boot,
+            vote: (found.raft.term, found.raft.vote),
+            log: found.raft.log.iter().map(|entry| entry.term).collect(),
+            pending: VecDeque::new(),
+        };
+        self.disks.insert(node, disk);
+    }
+
+    /// A process in `term` has written a record.
+    pub fn wrote(&mut self, node: NodeId, lsn: Lsn, term: Term, record: &Record) {
+        let record = record.clone();
+        let pending = Pending { lsn, term, record };
+        self.disk(node).pending.push_back(pending);
+    }
+
+    /// Everything up to `lsn` is durable.
+    pub fn synced(&mut self, node: NodeId, lsn: Lsn) {
+        let disk = self.disk(node);
+        while disk.pending.front().is_some_and(|next| next.lsn <= lsn) {
+            if let Some(next) = disk.pending.pop_front() {
+                disk.apply(&next.record);
+            }
+        }
+    }
+
+    /// The last durable start.
+    #[must_use]
+    pub fn boot(&self, node: NodeId) -> u64 {
+        self.disks.get(&node).map_or(0, |disk| disk.boot)
+    }
+
+    /// The durable term and vote.
+    #[must_use]
+    pub fn vote(&self, node: NodeId) -> (Term, Option<NodeId>) {
+        self.disks
+            .get(&node)
+            .map_or_else(Default::default, |disk| disk.vote)
+    }
+
+    /// The term of the durable entry at `index`.
+    #[must_use]
+    pub fn entry(&self, node: NodeId, index: LogIndex) -> Option<Term> {
+        self.disks.get(&node)?.log.get(slot(index)).copied()
+    }
+
+    /// Whether entries at or before `index`, written in `term` or earlier, are still unsynced.
+    #[must_use]
+    pub fn lacks(&self, node: NodeId, term: Term, index: LogIndex) -> bool {
+        let touches = |pending: &Pending| match &pending.record {
+            Record::Raft(raft::Record::Append { entries }) => {
+                let first = entries.first().map(|entry| entry.index);
+                pending.term <= term && first.is_some_and(|first| first <= index)
+            }
+            Record::Boot { .. } | Record::Raft(raft::Record::HardState { .. }) => false,
+        };
+        let unsynced = self.disks.get(&node).map(|disk| disk.pending.iter());
+        unsynced.is_some_and(|mut unsynced| unsynced.any(touches))
+    }
+
+    fn disk(&mut self, node: NodeId) -> &mut Disk {
+        self.disks.entry(node).or_default()
+    }
+}
+
+fn slot(index: LogIndex) -> usize {
+    usize::try_from(index.0.saturating_sub(1)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_core::payload::Payload;
+    use quorate_core::raft::Entry;
+
+    fn entries(term: u64, index: u64) -> Record {
+        let (term, index, data) = (Term(term), LogIndex(index), Payload::default());
+        let entries = vec![Entry { term, index, data }];
+        Record::Raft(raft::Record::Append { entries })
+    }
+
+    #[test]
+    fn a_record_counts_when_a_sync_covers_it_and_a_start_forgets_the_rest() {
+        let (mut ledger, node) = (Ledger::default(), NodeId(1));
+        ledger.wrote(node, Lsn(1), Term(1), &Record::Boot { boot: 1 });
+        ledger.wrote(node, Lsn(2), Term(1), &entries(1, 1));
+        ledger.synced(node, Lsn(1));
+        assert_eq!(
+            (ledger.boot(node), ledger.entry(node, LogIndex(1))),
+            (1, None)
+        );
+        assert!(ledger.lacks(node, Term(1), LogIndex(1)));
+        assert!(!ledger.lacks(node, Term(1), LogIndex(0)));
+        ledger.synced(node, Lsn(2));
+        assert_eq!(ledger.entry(node, LogIndex(1)), Some(Term(1)));
+        ledger.wrote(node, Lsn(3), Term(2), &entries(2, 1));
+        assert!(
+            !ledger.lacks(node, Term(1), LogIndex(1)),
+            "an older promise"
+        );
+        ledger.started(node, &Durable::default());
+        assert_eq!(ledger.entry(node, LogIndex(1)), None);
+        assert!(!ledger.lacks(node, Term(9), LogIndex(9)));
+    }
+}

@@ -1,0 +1,147 @@
+//! Coverage marks: situations with a name. A search that never meets one of them proves nothing
+//! about it.
+
+use serde::{Serialize, Serializer};
+
+macro_rules! marks {
+    ($($(#[doc = $about:literal])+ $mark:ident => $name:literal,)+) => {
+        /// A situation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mark {
+            $($(#[doc = $about])+ $mark,)+
+        }
+
+        impl Mark {
+            /// All situations.
+            pub const ALL: &[Mark] = &[$(Mark::$mark,)+];
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Mark::$mark => $name,)+
+                }
+            }
+
+            /// What it is, in a sentence.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self {
+                    $(Mark::$mark => concat!($($about),+),)+
+                }
+            }
+        }
+    };
+}
+
+marks! {
+    /// A candidate was not elected.
+    VoteSplit => "vote-split",
+    /// A node that would have campaigned was told not to.
+    PreVoteRefused => "pre-vote-refused",
+    /// A leader stepped down because it heard no majority.
+    QuorumLost => "quorum-lost",
+    /// A leader stepped down because it heard of a higher term.
+    LeaderDeposed => "leader-deposed",
+    /// The failure detector or a broken connection made a node campaign.
+    LeaderDoubted => "leader-doubted",
+    /// A follower cut conflicting entries off.
+    ConflictCut => "conflict-cut",
+    /// A member refuted an accusation.
+    Refutation => "refutation",
+    /// A living process was declared dead.
+    FalseDeath => "false-death",
+    /// A new life of a node was seen before the old one was declared dead.
+    LifeReplaced => "life-replaced",
+    /// A relay's answer saved a member from an accusation.
+    RelaySaved => "relay-saved",
+    /// Of two connections the older was kept.
+    DuplicateKeptOld => "duplicate-kept-old",
+    /// Of two connections the newer was kept.
+    DuplicateKeptNew => "duplicate-kept-new",
+    /// A broken connection was replaced by a spare.
+    SpareUsed => "spare-used",
+    /// A half-open connection was closed for its silence.
+    HalfOpenClosed => "half-open-closed",
+    /// Messages that waited for a connection were given up.
+    OutboxDropped => "outbox-dropped",
+    /// A torn record was cut off at a start.
+    TornTail => "torn-tail",
+    /// A process crashed between writing a record and sending what waited for it.
+    CrashBeforePromise => "crash-before-promise",
+    /// A process crashed right after its vote had left.
+    CrashAfterVote => "crash-after-vote",
+    /// A paused process came back to things that had happened meanwhile.
+    Backlog => "backlog",
+    /// A proposal was handed to a new leader.
+    ProposalResent => "proposal-resent",
+    /// A proposal was given up with "unknown".
+    ProposalUnknown => "proposal-unknown",
+    /// A write was refused for its epoch.
+    StaleEpochRefused => "stale-epoch-refused",
+    /// A role moved off a holder that was gone.
+    RoleMoved => "role-moved",
+}
+
+/// The situations that occurred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks(u64);
+
+impl Marks {
+    /// One occurred.
+    pub fn hit(&mut self, mark: Mark) {
+        self.0 |= 1 << mark as u64;
+    }
+
+    /// All of another run occurred as well.
+    pub fn add(&mut self, others: Marks) {
+        self.0 |= others.0;
+    }
+
+    /// Whether one occurred.
+    #[must_use]
+    pub fn has(self, mark: Mark) -> bool {
+        self.0 & (1 << mark as u64) != 0
+    }
+
+    /// How many occurred.
+    #[must_use]
+    pub fn count(self) -> usize {
+        usize::try_from(self.0.count_ones()).unwrap_or(0)
+    }
+
+    /// Those that did not.
+    pub fn missing(self) -> impl Iterator<Item = Mark> {
+        Mark::ALL
+            .iter()
+            .copied()
+            .filter(move |mark| !self.has(*mark))
+    }
+}
+
+impl Serialize for Marks {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let hit = Mark::ALL.iter().filter(|mark| self.has(**mark));
+        to.collect_seq(hit.map(|mark| mark.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_hit_in_any_run_is_not_missing() {
+        let (mut one, mut two) = (Marks::default(), Marks::default());
+        one.hit(Mark::VoteSplit);
+        two.hit(Mark::RoleMoved);
+        two.hit(Mark::RoleMoved);
+        one.add(two);
+        assert!(one.has(Mark::RoleMoved) && one.has(Mark::VoteSplit));
+        assert_eq!(
+            (one.count(), one.missing().count()),
+            (2, Mark::ALL.len() - 2)
+        );
+        assert!(Mark::ALL.len() <= 64);
+    }
+}

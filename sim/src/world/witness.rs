@@ -1,0 +1,438 @@
+//! Showing the checkers one step: what the node heard, and what it did about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_core::control::{Command, Envelope};
+use quorate_core::durable::Record;
+use quorate_core::id::{LinkId, Lsn, NodeId, Peer, Term, Ticket};
+use quorate_core::membership::{self, Fact};
+use quorate_core::node::{Action, Refusal};
+use quorate_core::notice::Notice;
+use quorate_core::raft::{self, AppendOutcome, Cause, Entry, Role};
+use quorate_core::wire::{Message, codec};
+
+use super::World;
+use super::heard::{Before, Heard};
+use crate::checkers::{
+    Verdict, accused_refute, commit_is_earned, election_restriction, exchange_is_full,
+    no_suspicion_without_faults, promises_wait, terms_are_obeyed,
+};
+use crate::marks::Mark;
+
+/// No way of a quiet network takes longer.
+const QUIET_LATENCY_US: u64 = 30_000;
+
+impl World {
+    /// Shows a step to the checkers; before anything it asked for is done.
+    pub(super) fn witness(&mut self, index: usize, before: &Before, actions: &[Action]) {
+        let heard = before.heard;
+        self.witness_call(index, heard);
+        for action in actions {
+            match action {
+                Action::Persist { lsn, record } => {
+                    self.witness_record(index, before, *lsn, record);
+                }
+                Action::Send { to, message, .. } => self.witness_send(index, *to, message),
+                Action::Notify(notice) => self.witness_notice(index, before, notice),
+                Action::Reply { ticket, answer } => {
+                    let id = self.hosts[index].id;
+                    if *ticket != Ticket(0) {
+                        let verdict = self.checkers.answered_once.answered(id, *ticket);
+                        self.demand("answered_once", verdict);
+                    }
+                    if *answer == Err(Refusal::Unknown) {
+                        self.marks.hit(Mark::ProposalUnknown);
+                    }
+                }
+                Action::Hangup { link } => self.witness_hangup(index, heard, *link),
+                Action::Dial { .. } | Action::PublishRoutes(_) => {}
+            }
+        }
+        self.witness_accusation(index, before);
+        self.witness_exchange(index, heard, actions);
+        self.witness_vote(index, before, actions);
+        self.witness_consensus(index, before);
+    }
+
+    /// What a call obliges a node to.
+    fn witness_call(&mut self, index: usize, heard: Heard) {
+        let id = self.hosts[index].id;
+        match heard {
+            Heard::PingReq(from, probe) => {
+                self.checkers.relay_answers.asked(id, from, probe, self.now);
+            }
+            Heard::Up(link, peer, dialed) => {
+                let dialer = if dialed { id } else { peer.node };
+                self.checkers.duplicates_settle.up(id, link, peer, dialer);
+            }
+            Heard::Down(link) => self.checkers.duplicates_settle.down(id, link),
+            Heard::Asked(ticket) => self.checkers.answered_once.asked(id, ticket, self.now),
+            Heard::RelayedAck => self.marks.hit(Mark::RelaySaved),
+            Heard::Append { .. }
+            | Heard::AppendReply(_)
+            | Heard::PreVote(..)
+            | Heard::Vote(..)
+            | Heard::Other => {}
+        }
+    }
+
+    fn witness_record(&mut self, index: usize, before: &Before, lsn: Lsn, record: &Record) {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let (id, standing) = (self.hosts[index].id, process.node.view().raft().standing());
+        self.checkers.ledger.wrote(id, lsn, standing.term, record);
+        let Record::Raft(raft::Record::Append { entries }) = record else {
+            return;
+        };
+        if entries
+            .first()
+            .is_some_and(|first| first.index <= before.last)
+        {
+            self.marks.hit(Mark::ConflictCut);
+        }
+        let verdict = self.checkers.removes_only_conflicts.wrote(id, entries);
+        self.demand("removes_only_conflicts", verdict);
+        if standing.role == Role::Leader {
+            for entry in entries.iter().filter(|entry| entry.term == standing.term) {
+                self.witness_grant(entry);
+            }
+        }
+    }
+
+    fn witness_grant(&mut self, entry: &Entry) {
+        let Ok(envelope) = codec::decode::<Envelope>(&entry.data) else {
+            return;
+        };
+        if let Command::GrantRole { role, expected, .. } = envelope.command {
+            let attempt = (entry.term, role, expected);
+            let request = (envelope.client, envelope.request);
+            let verdict = self
+                .checkers
+                .roles_stay
+                .appended(attempt, request, self.now);
+            self.demand("roles_stay", verdict);
+        }
+    }
+
+    fn witness_send(&mut self, index: usize, to: NodeId, message: &Message) {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let (id, boot) = (self.hosts[index].id, process.node.view().me().boot);
+        let ledger = &self.checkers.ledger;
+        let mut verdict = promises_wait::speaks(ledger, id, boot);
+        match message {
+            Message::Raft(raft::Message::VoteReply(reply)) if reply.granted => {
+                verdict = verdict.and(promises_wait::votes(ledger, id, reply.term, to));
+                self.checkers.elected_by_majority.voted(id, reply.term, to);
+            }
+            Message::Raft(raft::Message::Vote(ask)) => {
+                verdict = verdict.and(promises_wait::votes(ledger, id, ask.term, id));
+            }
+            Message::Raft(raft::Message::AppendReply(reply)) => {
+                if let AppendOutcome::Matched { index } = reply.outcome {
+                    let acknowledges = promises_wait::acknowledges(ledger, id, reply.term, index);
+                    verdict = verdict.and(acknowledges);
+                }
+            }
+            Message::Membership(membership::Message::Ack(ack)) => {
+                self.checkers.relay_answers.answered(id, to, ack.probe);
+            }
+            Message::Membership(membership::Message::Nack(nack)) => {
+                self.checkers.relay_answers.answered(id, to, nack.probe);
+            }
+            Message::Raft(_) | Message::Membership(_) | Message::Control(_) => {}
+        }
+        self.demand("promises_wait", verdict);
+    }
+
+    fn witness_notice(&mut self, index: usize, before: &Before, notice: &Notice) {
+        let id = self.hosts[index].id;
+        match notice {
+            Notice::Member(fact) => self.witness_fact(index, fact),
+            Notice::Membership(membership::Notice::Refuting { incarnation, .. }) => {
+                self.marks.hit(Mark::Refutation);
+                let own = &self.checkers.incarnation_is_own;
+                let verdict = own.refutes(id, before.incarnation, *incarnation);
+                self.demand("incarnation_is_own", verdict);
+                self.witness_beliefs(index);
+            }
+            Notice::LinkDown { peer } => {
+                self.checkers.leader_is_kept.doubts(id, Some(peer.node));
+                self.checkers.relay_answers.excused(id, Some(peer.node));
+            }
+            Notice::Raft(raft::Notice::RoleChanged { from, cause, .. }) => {
+                self.mark_role_change(*from, *cause);
+            }
+            Notice::OutboxDropped { .. } => self.marks.hit(Mark::OutboxDropped),
+            Notice::Started { .. }
+            | Notice::Membership(membership::Notice::PeerFault { .. })
+            | Notice::Leadership(_)
+            | Notice::Raft(raft::Notice::PeerFault { .. })
+            | Notice::RoleChanged { .. }
+            | Notice::LinkUp { .. }
+            | Notice::UnknownEntry { .. }
+            | Notice::DiskStalled => {}
+        }
+    }
+
+    fn mark_role_change(&mut self, from: Role, cause: Cause) {
+        match (from, cause) {
+            (Role::Candidate, Cause::ElectionLost) => self.marks.hit(Mark::VoteSplit),
+            (Role::PreCandidate, Cause::ElectionLost) => self.marks.hit(Mark::PreVoteRefused),
+            (Role::Leader, Cause::HigherTerm(_)) => self.marks.hit(Mark::LeaderDeposed),
+            (Role::Leader, Cause::QuorumLost) => self.marks.hit(Mark::QuorumLost),
+            (Role::Follower, Cause::LeaderDown) => self.marks.hit(Mark::LeaderDoubted),
+            (
+                Role::Learner
+                | Role::Follower
+                | Role::PreCandidate
+                | Role::Candidate
+                | Role::Leader,
+                _,
+            ) => {}
+        }
+    }
+
+    fn witness_fact(&mut self, index: usize, fact: &Fact) {
+        let id = self.hosts[index].id;
+        let network = self.plan.network;
+        let is_quiet = !self.is_troubled
+            && network.loss_permille == 0
+            && network.latency_us_max <= QUIET_LATENCY_US;
+        match *fact {
+            Fact::Suspected { peer, .. } => {
+                self.checkers.suspects_may_refute.suspected(peer, self.now);
+                let verdict = no_suspicion_without_faults::check(id, peer, is_quiet);
+                self.demand("no_suspicion_without_faults", verdict);
+            }
+            Fact::Died { peer, .. } => {
+                let verdict = self.checkers.suspects_may_refute.died(id, peer, self.now);
+                self.demand("suspects_may_refute", verdict);
+                self.witness_gone(id, peer);
+                if self.lives(peer) {
+                    self.marks.hit(Mark::FalseDeath);
+                }
+            }
+            Fact::Left { peer } => {
+                self.witness_gone(id, peer);
+                self.marks.hit(Mark::LifeReplaced);
+            }
+            Fact::Joined(_) | Fact::Refuted { .. } | Fact::Moved { .. } => {}
+        }
+        self.witness_beliefs(index);
+    }
+
+    fn witness_accusation(&mut self, index: usize, before: &Before) {
+        let process = self.hosts[index].process.as_ref();
+        if let (Some(accused), Some(process)) = (before.accused, process) {
+            let after = process.node.view().membership().incarnation();
+            let verdict = accused_refute::check(self.hosts[index].id, accused, after);
+            self.demand("accused_refute", verdict);
+        }
+    }
+
+    fn witness_gone(&mut self, by: NodeId, peer: Peer) {
+        self.checkers.roles_stay.gone(peer);
+        self.checkers.leader_is_kept.doubts(by, Some(peer.node));
+    }
+
+    fn lives(&self, peer: Peer) -> bool {
+        let processes = self.hosts.iter().filter_map(|host| host.process.as_ref());
+        processes.into_iter().any(|it| it.node.view().me() == peer)
+    }
+
+    /// Shows what a node believes of all members.
+    pub(super) fn witness_beliefs(&mut self, index: usize) {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let (id, members) = (self.hosts[index].id, process.node.view().membership());
+        let (rise, own) = (
+            &mut self.checkers.beliefs_rise,
+            &mut self.checkers.incarnation_is_own,
+        );
+        let mut verdicts: [Verdict; 2] = [Ok(()), own.has(id, members.incarnation())];
+        for member in members.members() {
+            let belief = (member.incarnation, member.state);
+            let [risen, owned] = verdicts;
+            verdicts = [
+                risen.and(rise.believes(id, member.node, belief)),
+                owned.and(own.believed(id, member.node, member.incarnation)),
+            ];
+        }
+        let [risen, owned] = verdicts;
+        self.demand("beliefs_rise", risen);
+        self.demand("incarnation_is_own", owned);
+    }
+
+    fn witness_hangup(&mut self, index: usize, heard: Heard, link: LinkId) {
+        let id = self.hosts[index].id;
+        let verdict = self.checkers.duplicates_settle.hangs_up(id, link);
+        self.demand("duplicates_settle", verdict);
+        if let Heard::Up(new, ..) = heard {
+            self.marks.hit(match new == link {
+                true => Mark::DuplicateKeptOld,
+                false => Mark::DuplicateKeptNew,
+            });
+        }
+    }
+
+    /// What waited for a connection may be old, so a step that brings one up is not judged.
+    fn witness_exchange(&mut self, index: usize, heard: Heard, actions: &[Action]) {
+        if matches!(heard, Heard::Up(..)) {
+            return;
+        }
+        let mut told: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
+        for action in actions {
+            let Action::Send { to, message, .. } = action else {
+                continue;
+            };
+            let page = match message {
+                Message::Membership(membership::Message::Join(join)) => &join.updates,
+                Message::Membership(membership::Message::Welcome(welcome)) => &welcome.updates,
+                Message::Membership(_) | Message::Raft(_) | Message::Control(_) => continue,
+            };
+            let names = page.iter().map(|update| update.node);
+            told.entry(*to).or_default().extend(names);
+        }
+        let Some(process) = self.hosts[index]
+            .process
+            .as_ref()
+            .filter(|_| !told.is_empty())
+        else {
+            return;
+        };
+        let members = process.node.view().membership().members();
+        let known = members.map(|member| member.node).collect();
+        for (to, told) in told {
+            let verdict = exchange_is_full::check(self.hosts[index].id, to, &told, &known);
+            self.demand("exchange_is_full", verdict);
+        }
+    }
+
+    /// Whom a node helped into office by this step.
+    fn witness_vote(&mut self, index: usize, before: &Before, actions: &[Action]) {
+        let (from, end) = match before.heard {
+            Heard::PreVote(from, end) if actions.iter().any(is_pre_vote) => (from, end),
+            Heard::Vote(from, end) if actions.iter().any(|it| is_vote_for(it, from)) => (from, end),
+            Heard::PreVote(..)
+            | Heard::Vote(..)
+            | Heard::Append { .. }
+            | Heard::AppendReply(_)
+            | Heard::PingReq(..)
+            | Heard::RelayedAck
+            | Heard::Up(..)
+            | Heard::Down(_)
+            | Heard::Asked(_)
+            | Heard::Other => return,
+        };
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let (id, raft) = (self.hosts[index].id, process.node.view().raft());
+        let last = raft.entry(before.last).map_or(Term(0), |entry| entry.term);
+        let verdict = election_restriction::check(id, (last, before.last), from, end);
+        let leads = before.standing.role == Role::Leader;
+        let kept = self
+            .checkers
+            .leader_is_kept
+            .helped(id, from, self.now, leads);
+        self.demand("election_restriction", verdict);
+        self.demand("leader_is_kept", kept);
+    }
+
+    fn witness_consensus(&mut self, index: usize, before: &Before) {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let (id, view) = (self.hosts[index].id, process.node.view());
+        let (raft, standing) = (view.raft(), view.raft().standing());
+        let commit = raft.commit();
+        let mut obeyed: Verdict = Ok(());
+        let mut earned: Verdict = Ok(());
+        match before.heard {
+            Heard::Append {
+                from,
+                term,
+                matched,
+                commit: told,
+            } => {
+                obeyed = terms_are_obeyed::check(id, term, standing.term);
+                earned = commit_is_earned::follows(id, (before.commit, commit), matched, told);
+                if (standing.leader, standing.term) == (Some(from), term) {
+                    self.checkers.leader_is_kept.heard(id, from, self.now);
+                }
+            }
+            Heard::AppendReply(term) => {
+                obeyed = terms_are_obeyed::check(id, term, standing.term);
+            }
+            Heard::Down(_) => {
+                let other = before.was_in_use.and_then(|node| view.link(node));
+                if other.is_some() {
+                    self.marks.hit(Mark::SpareUsed);
+                }
+            }
+            Heard::PreVote(..)
+            | Heard::Vote(..)
+            | Heard::PingReq(..)
+            | Heard::RelayedAck
+            | Heard::Up(..)
+            | Heard::Asked(_)
+            | Heard::Other => {}
+        }
+        self.demand("terms_are_obeyed", obeyed);
+        self.demand("commit_is_earned", earned);
+        self.witness_leader(index, before);
+    }
+
+    fn witness_leader(&mut self, index: usize, before: &Before) {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let (id, view) = (self.hosts[index].id, process.node.view());
+        let (raft, standing) = (view.raft(), view.raft().standing());
+        let is_resent = view.control().stats().handed_over > before.handed_over;
+        if standing.leader != before.standing.leader {
+            self.checkers
+                .leader_is_kept
+                .doubts(id, before.standing.leader);
+            if is_resent {
+                self.marks.hit(Mark::ProposalResent);
+            }
+        }
+        if standing.role != Role::Leader {
+            return;
+        }
+        let (term, checkers) = (standing.term, &self.checkers);
+        if (before.standing.role, before.standing.term) != (Role::Leader, term) {
+            let elected = checkers
+                .elected_by_majority
+                .leads(id, term, self.plan.voters);
+            let waited = promises_wait::votes(&checkers.ledger, id, term, id);
+            self.demand("elected_by_majority", elected);
+            self.demand("promises_wait", waited);
+        } else if raft.commit() > before.commit {
+            let last = raft.entry(raft.commit()).map(|entry| entry.term);
+            self.demand("commit_is_earned", commit_is_earned::leads(id, term, last));
+        }
+    }
+}
+
+fn is_pre_vote(action: &Action) -> bool {
+    let Action::Send { message, .. } = action else {
+        return false;
+    };
+    matches!(message, Message::Raft(raft::Message::PreVoteReply(reply)) if reply.granted)
+}
+
+fn is_vote_for(action: &Action, whom: NodeId) -> bool {
+    let Action::Persist { record, .. } = action else {
+        return false;
+    };
+    matches!(
+        record,
+        Record::Raft(raft::Record::HardState { vote: Some(to), .. }) if *to == whom
+    )
+}
