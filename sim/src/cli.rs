@@ -1,6 +1,8 @@
 //! The command line. Exit codes: 0 all is well, 1 a violation or an unmet expectation, 2 wrong
 //! usage, 3 two runs of one plan differed.
 
+mod debugging;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -81,6 +83,8 @@ enum Verb {
         #[arg(long)]
         quiet: bool,
     },
+    #[command(flatten)]
+    Debugging(debugging::Verb),
 }
 
 /// What carries a plan out.
@@ -144,6 +148,7 @@ pub fn main() -> ExitCode {
             Ok(plan) => run(&plan, true, quiet, cli.json),
             Err(error) => usage(&error.to_string()),
         },
+        Verb::Debugging(verb) => verb.run(cli.json),
     })
 }
 

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::checkers::Violation;
 use crate::plan::Plan;
-use crate::timeline::Timeline;
 
 /// Numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -42,6 +41,15 @@ impl Totals {
     }
 }
 
+/// Two numbers that two runs of one plan must agree in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The trace hash.
+    pub trace: u64,
+    /// What the world's random streams would have drawn next.
+    pub draws: u64,
+}
+
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -51,6 +59,8 @@ pub struct Report {
     pub seed: u64,
     /// The trace hash: 16 hex digits.
     pub trace: String,
+    /// The trace hash and what the world's random streams would have drawn next.
+    pub fingerprint: String,
     /// What was broken, if anything; the run ended there.
     pub violation: Option<Violation>,
     /// What the plan expected in vain.
@@ -67,10 +77,10 @@ impl Report {
     #[must_use]
     pub fn new(
         plan: &Plan,
-        hash: u64,
+        fingerprint: Fingerprint,
         violation: Option<Violation>,
         totals: Totals,
-        timeline: Timeline,
+        timeline: Option<Vec<String>>,
     ) -> Report {
         let rows = [
             ("leaders", plan.expect.leaders_min, totals.leaders),
@@ -91,11 +101,12 @@ impl Report {
         Report {
             name: plan.name.clone(),
             seed: plan.seed,
-            trace: format!("{hash:016x}"),
+            trace: format!("{:016x}", fingerprint.trace),
+            fingerprint: format!("{:016x}-{:08x}", fingerprint.trace, fingerprint.draws >> 32),
             unmet: unmet.collect(),
             violation,
             totals,
-            timeline: timeline.into_lines(),
+            timeline: timeline.unwrap_or_default(),
         }
     }
 

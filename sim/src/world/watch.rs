@@ -14,17 +14,18 @@ use super::host::Process;
 use super::{LOOK_NS, World};
 use crate::checkers::{Verdict, Violation};
 use crate::engine::des::Due;
+use crate::record::What;
 
 impl World {
     pub(super) fn demand(&mut self, checker: &'static str, verdict: Verdict) {
         if let (Err(what), None) = (verdict, &self.violation) {
-            self.timeline
-                .line(self.now, None, format_args!("VIOLATION {checker}: {what}"));
-            self.violation = Some(Violation {
+            let violation = Violation {
                 checker,
                 at_ns: self.now,
                 what,
-            });
+            };
+            self.note(None, What::Violated(violation.clone()));
+            self.violation = Some(violation);
         }
     }
 
