@@ -56,6 +56,9 @@ enum Verb {
         /// Write the plan to this file as well.
         #[arg(long)]
         save: Option<PathBuf>,
+        /// Write every event to this file, to be compared by `sim diff`.
+        #[arg(long)]
+        trace_out: Option<PathBuf>,
     },
     /// Run many seeds; write the plans that fail to `failures/`.
     Soak {
@@ -74,14 +77,6 @@ enum Verb {
         /// Stop after so many violations.
         #[arg(long, default_value_t = 10)]
         failures: usize,
-    },
-    /// Run a plan file again and tell its story.
-    Replay {
-        /// The file.
-        plan: PathBuf,
-        /// No story, only how it ended.
-        #[arg(long)]
-        quiet: bool,
     },
     #[command(flatten)]
     Debugging(debugging::Verb),
@@ -109,6 +104,7 @@ pub fn main() -> ExitCode {
             check,
             quiet,
             save,
+            trace_out,
         } => {
             if engine == Engine::Madsim {
                 return ExitCode::from(usage(&format!(
@@ -120,7 +116,14 @@ pub fn main() -> ExitCode {
                 save.as_deref().map_or(Ok(()), |path| plan.write(path))?;
                 Ok(plan)
             }) {
-                Ok(plan) => run(&plan, check, quiet, cli.json),
+                Ok(plan) => {
+                    let traced = trace_out.as_deref();
+                    let traced = traced.map_or(Ok(()), |p| debugging::write_trace(&plan, p));
+                    match traced {
+                        Ok(()) => run(&plan, check, quiet, cli.json),
+                        Err(problem) => usage(&problem),
+                    }
+                }
                 Err(error) => usage(&error.to_string()),
             }
         }
@@ -144,10 +147,6 @@ pub fn main() -> ExitCode {
                 cli.json,
             )
         }
-        Verb::Replay { plan, quiet } => match Plan::read(&plan) {
-            Ok(plan) => run(&plan, true, quiet, cli.json),
-            Err(error) => usage(&error.to_string()),
-        },
         Verb::Debugging(verb) => verb.run(cli.json),
     })
 }
@@ -206,6 +205,7 @@ fn run(plan: &Plan, check: bool, quiet: bool, json: bool) -> u8 {
         report.timeline.iter().for_each(|line| say(line));
         say(&summary(&report));
         say(&format!("trace {}", report.trace));
+        say(&format!("fingerprint {}", report.fingerprint));
     }
     if let Some(second) = differs {
         complain(&format!("nondeterminism: a second run had trace {second}"));

@@ -11,11 +11,13 @@
 
 pub mod checkers;
 pub mod cli;
+pub mod diff;
 pub mod disk;
 pub mod engine;
 pub mod network;
 pub mod plan;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod scenarios;
 pub mod shrink;
@@ -23,6 +25,7 @@ pub mod soak;
 pub mod swarm;
 pub mod timeline;
 pub mod trace;
+pub mod why;
 pub mod wording;
 pub mod workload;
 pub mod world;

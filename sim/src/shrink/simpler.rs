@@ -21,6 +21,32 @@ pub(super) const STEPS: [Step; 8] = [
 
 /// Spans below this are not shortened any more.
 const SPAN_MS_MIN: u64 = 4;
+/// An opening runs so long after its last fault.
+const OPENING_MS: u64 = 3_000;
+
+/// One, two or three neighbouring faults alone, during the first election or soon after it.
+pub(super) fn openings(plan: &Plan) -> Vec<Plan> {
+    let mut candidates: Vec<Plan> = Vec::new();
+    for len in 1..=3.min(plan.faults.len().saturating_sub(1)) {
+        for window in plan.faults.windows(len) {
+            for start_ms in [10, 2_500] {
+                let mut plan = plan.clone();
+                plan.faults = window.to_vec();
+                let first_ms = window[0].at_ms;
+                for strike in &mut plan.faults {
+                    strike.at_ms = strike.at_ms.saturating_sub(first_ms) + start_ms;
+                }
+                let last_ms = plan.faults.last().map_or(start_ms, |strike| strike.at_ms);
+                plan.end_ms = plan.end_ms.min(last_ms + OPENING_MS);
+                plan.heal_ms = plan.heal_ms.min(plan.end_ms);
+                if last_ms <= plan.end_ms && !candidates.contains(&plan) {
+                    candidates.push(plan);
+                }
+            }
+        }
+    }
+    candidates
+}
 
 fn fewer_nodes(plan: &Plan) -> Vec<Plan> {
     if plan.nodes < 2 {
