@@ -1,10 +1,11 @@
 //! A planted bug is caught within a number of seeds, by the right checker, and the plan that caught
-//! it catches it again.
+//! it catches it again, and shrinks to a few faults.
 
 #![cfg(feature = "mutants")]
 
 use quorate_sim::engine::des::{self, Options};
 use quorate_sim::plan::Plan;
+use quorate_sim::shrink;
 use quorate_sim::soak::{self, Order};
 
 fn is_caught(mutant: &str, seeds: u64, checkers: &[&str]) {
@@ -24,6 +25,26 @@ fn is_caught(mutant: &str, seeds: u64, checkers: &[&str]) {
     assert_eq!(
         des::run(&plan, Options::default()).violation.as_ref(),
         Some(violation)
+    );
+    let order = shrink::Order {
+        retime: 8,
+        threads: 2,
+        runs_max: 800,
+    };
+    let shrunk = shrink::shrink(&plan, order).expect("it fails, so it shrinks");
+    assert!(
+        shrunk.faults_after <= 6,
+        "{} faults are left",
+        shrunk.faults_after
+    );
+    assert!(shrunk.plan.name.starts_with(violation.checker));
+    let small = Plan::from_text("the file", &shrunk.plan.to_text()).expect("a plan");
+    let again = des::run(&small, Options::default())
+        .violation
+        .expect("it still fails");
+    assert_eq!(
+        (again.checker, &again),
+        (violation.checker, &shrunk.violation)
     );
     let healthy = Plan {
         mutant: None,
