@@ -41,7 +41,8 @@ pub enum What {
         index: usize,
         /// The fault.
         fault: Fault,
-        /// The nodes it named, parts resolved; none when it concerns all, or nobody played the part.
+        /// The nodes it named, parts resolved; none when it concerns all, or nobody played the
+        /// part.
         hits: Vec<NodeId>,
     },
     /// A process was started.

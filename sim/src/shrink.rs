@@ -133,8 +133,8 @@ impl Search {
         }
     }
 
-    /// Tries one, two or three neighbouring faults alone, near the start. Most bugs need no more, and
-    /// such short runs cost next to nothing.
+    /// Tries one, two or three neighbouring faults alone, near the start. Most bugs need no more,
+    /// and such short runs cost next to nothing.
     fn jump(&mut self) {
         // These two speak only long after the heal, where no short run gets.
         if matches!(self.violation.checker, "progress" | "membership_converges") {

@@ -18,7 +18,9 @@ use quorate_core::wire::Message;
 use serde::Serialize;
 
 use self::reign::reigns;
-use self::signs::{changes, is_ack_of, is_append, is_suspicion, ping_of, received};
+use self::signs::{
+    address_of, ask_of, changes, is_ack_of, is_append, is_suspicion, ping_of, received,
+};
 use crate::record::{Happening, Record, What};
 use crate::wording;
 
@@ -268,28 +270,40 @@ impl Case<'_> {
         if let Some(answered) = answered {
             self.add(answered, "last answer");
         }
-        let pings = |h: &Happening| ping_of(h, peer.node).is_some();
-        let probe = self.last(origin + 1, |h| h.node == Some(accuser) && pings(h));
-        if let Some(probe) = probe {
-            self.add(probe, "probe");
-            self.of_relays(probe, origin, accuser, peer.node);
+        let by = |h: &Happening| h.node == Some(accuser);
+        let pinged = self.last(origin + 1, |h| by(h) && ping_of(h, peer.node).is_some());
+        let asked = self.last(origin + 1, |h| by(h) && ask_of(h, peer.node).is_some());
+        // The later of the two belongs to the probe that failed; without a connection there may
+        // have been no ping at all.
+        let probe = pinged.max(asked);
+        if let Some(number) = probe.and_then(|probe| self.probe_of(probe, peer.node)) {
+            if let Some(pinged) = pinged.filter(|p| self.probe_of(*p, peer.node) == Some(number)) {
+                self.add(pinged, "probe");
+            }
+            let begun = answered.unwrap_or(0);
+            self.of_relays((begun, origin), number, accuser, peer.node);
         }
         let since = answered.or(probe).unwrap_or(0);
         self.circumstances(since, until, [accuser, peer.node]);
     }
 
+    fn probe_of(&self, number: usize, target: NodeId) -> Option<u64> {
+        let this = &self.record.all[number];
+        ping_of(this, target).or_else(|| ask_of(this, target))
+    }
+
     /// Who was asked to probe as well, and what they said.
-    fn of_relays(&mut self, probe: usize, until: usize, accuser: NodeId, target: NodeId) {
-        let Some(ping) = ping_of(&self.record.all[probe], target) else {
-            return;
-        };
+    fn of_relays(
+        &mut self,
+        (from, until): (usize, usize),
+        ping: u64,
+        accuser: NodeId,
+        target: NodeId,
+    ) {
         let mut found = Vec::new();
-        for (number, this) in self.between(probe, until + 1) {
+        for (number, this) in self.between(from, until + 1) {
             let is_accuser = this.node == Some(accuser);
-            let asks = this
-                .actions()
-                .iter()
-                .any(|action| is_about(action, target, "relay asked"));
+            let asks = ask_of(this, target) == Some(ping);
             if is_accuser && asks {
                 found.push((number, "relay asked"));
             }
@@ -364,6 +378,7 @@ impl Case<'_> {
     /// faults of the plan in force.
     fn circumstances(&mut self, since: usize, until: usize, nodes: [NodeId; 2]) {
         let mut found = Vec::new();
+        let addresses = nodes.map(|node| address_of(&self.record.all, node));
         for (number, this) in self.between(since, until + 1) {
             let Some(node) = this.node.filter(|node| nodes.contains(node)) else {
                 continue;
@@ -384,8 +399,12 @@ impl Case<'_> {
             };
             match &this.what {
                 What::Step { .. } if this.notices().any(links) => {
-                    found.push((number, "connection"))
+                    found.push((number, "connection"));
                 }
+                What::Step {
+                    event: Event::DialFailed { address },
+                    ..
+                } if addresses.contains(&Some(*address)) => found.push((number, "dial failed")),
                 What::Started { .. } | What::Crashed { .. } | What::WentOn => {
                     found.push((number, "process"));
                     found.extend(this.cause.map(|cause| (cause, "fault")));
@@ -437,7 +456,15 @@ mod tests {
         let evidence = why(&record, NodeId(4), Fact::Dead, None);
         let parts = parts(&evidence);
         assert_eq!(parts[0], "the fact", "{evidence:?}");
-        for part in ["suspicion", "process", "fault", "connection", "last answer"] {
+        for part in [
+            "suspicion",
+            "relay asked",
+            "process",
+            "fault",
+            "connection",
+            "last answer",
+            "nack",
+        ] {
             assert!(parts.contains(&part), "{part}: {evidence:#?}");
         }
         assert!(

@@ -23,7 +23,8 @@ const UPDATES_TOLD: usize = 3;
 pub fn moment(at_ns: u64) -> String {
     let millis = at_ns / 1_000_000;
     let time = format!("{}.{:03}s", millis / 1_000, millis % 1_000);
-    format!("t={time:>7}")
+    let stamp = format!("t={time}");
+    format!("{stamp:<9}")
 }
 
 /// A change of state and its cause; the cause may be empty.
@@ -50,7 +51,7 @@ pub fn happening(this: &Happening) -> String {
             fault: told, hits, ..
         } => fault(told, hits),
         What::Started { life } => format!("process starts, life {life}"),
-        What::Crashed { moment } => format!("process crashes ({})", moment_of_crash(*moment)),
+        What::Crashed { moment } => format!("process crashes ({})", reached(*moment)),
         What::WentOn => "process goes on after its pause".to_string(),
         What::Healed => "everything heals".to_string(),
         What::Violated(violation) => {
@@ -233,6 +234,17 @@ pub fn who(who: Who) -> String {
         Who::Node(number) => format!("n{number}"),
         Who::Part(Part::Leader) => "the leader".to_string(),
         Who::Part(Part::Follower) => "a follower".to_string(),
+    }
+}
+
+/// The moment of a crash that has come, its count used up.
+fn reached(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Now => "at once",
+        Moment::Persist(_) => "record written, not durable",
+        Moment::Vote(_) => "vote written, not durable",
+        Moment::VoteSent(_) => "vote sent",
+        Moment::Synced(_) => "sync complete",
     }
 }
 
@@ -425,6 +437,6 @@ mod tests {
             fault(&pause, &[NodeId(4)]),
             "fault: pauses the leader for 900 ms = n4"
         );
-        assert_eq!(moment(1_031_900_000), "t= 1.031s");
+        assert_eq!(moment(1_031_900_000), "t=1.031s ");
     }
 }

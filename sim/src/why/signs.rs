@@ -1,5 +1,7 @@
 //! What a single happening shows.
 
+use std::net::SocketAddr;
+
 use quorate_core::id::{NodeId, Peer};
 use quorate_core::membership::{self, Fact as MemberFact};
 use quorate_core::node::{Action, Event};
@@ -69,4 +71,43 @@ pub(super) fn ping_of(this: &Happening, target: NodeId) -> Option<u64> {
         | Action::PublishRoutes(_)
         | Action::Notify(_) => None,
     })
+}
+
+/// The number of the probe for which relays were asked to probe a node.
+pub(super) fn ask_of(this: &Happening, target: NodeId) -> Option<u64> {
+    this.actions().iter().find_map(|action| match action {
+        Action::Send {
+            message: Message::Membership(membership::Message::PingReq(ask)),
+            ..
+        } => (ask.target == target).then_some(ask.probe),
+        Action::Send { .. }
+        | Action::Dial { .. }
+        | Action::Hangup { .. }
+        | Action::Persist { .. }
+        | Action::Reply { .. }
+        | Action::PublishRoutes(_)
+        | Action::Notify(_) => None,
+    })
+}
+
+/// Where a node listens, as somebody once saw.
+pub(super) fn address_of(all: &[Happening], node: NodeId) -> Option<SocketAddr> {
+    all.iter()
+        .flat_map(Happening::notices)
+        .find_map(|notice| match notice {
+            Notice::Member(MemberFact::Joined(member)) => {
+                (member.node == node).then_some(member.address)
+            }
+            Notice::Member(_)
+            | Notice::Started { .. }
+            | Notice::Membership(_)
+            | Notice::Leadership(_)
+            | Notice::Raft(_)
+            | Notice::RoleChanged { .. }
+            | Notice::LinkUp { .. }
+            | Notice::LinkDown { .. }
+            | Notice::UnknownEntry { .. }
+            | Notice::DiskStalled
+            | Notice::OutboxDropped { .. } => None,
+        })
 }

@@ -184,8 +184,8 @@ impl World {
         }
     }
 
-    /// The next word of every random stream of the world: two runs that drew differently differ here
-    /// even when nothing came of it.
+    /// The next word of every random stream of the world: two runs that drew differently differ
+    /// here even when nothing came of it.
     fn last_draws(&mut self) -> u64 {
         let mut fold = Fold::default();
         fold.write_u64(self.network.word());
