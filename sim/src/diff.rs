@@ -190,7 +190,7 @@ pub fn tell(difference: &Difference) -> Vec<String> {
     }
     lines.push(match difference.kind {
         Kind::Answer => "the same event was answered differently".to_string(),
-        Kind::Event => "another event".to_string(),
+        Kind::Event => format!("another event: {}", columns(&difference.rows)),
         Kind::End => "one run ended, the other went on".to_string(),
     });
     for (name, chain) in ["a", "b"].iter().zip(&difference.causes) {
@@ -199,6 +199,24 @@ pub fn tell(difference: &Difference) -> Vec<String> {
         }
     }
     lines
+}
+
+/// In which columns two rows differ: words may hide it.
+fn columns(rows: &[Option<Row>; 2]) -> String {
+    let [Some(one), Some(two)] = rows else {
+        return String::new();
+    };
+    let mut differ = Vec::new();
+    if one.at_ns != two.at_ns {
+        differ.push(format!("at {} ns and at {} ns", one.at_ns, two.at_ns));
+    }
+    if one.node != two.node {
+        differ.push("of different nodes".to_string());
+    }
+    if one.event != two.event {
+        differ.push("of different content".to_string());
+    }
+    differ.join(", ")
 }
 
 fn line(number: usize, row: &Row) -> String {
@@ -251,6 +269,14 @@ mod tests {
             tell(&found)
                 .iter()
                 .any(|line| line.contains("the run has ended"))
+        );
+        let mut two = one.clone();
+        two[600].at_ns += 1;
+        let told = tell(&compare(&one, &two).unwrap());
+        assert!(
+            told.iter()
+                .any(|line| line.starts_with("another event: at ")),
+            "{told:?}"
         );
         assert!(compare(&one, &run(2)).is_some());
     }
