@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 all is well, 1 a violation or an unmet expectation, 2 wrong
 //! usage, 3 two runs of one plan differed.
 
+mod debugging;
 mod view;
 
 use std::io::Write;
@@ -59,6 +60,9 @@ enum Verb {
         /// Write the plan to this file as well.
         #[arg(long)]
         save: Option<PathBuf>,
+        /// Write every event to this file, to be compared by `sim diff`.
+        #[arg(long)]
+        trace_out: Option<PathBuf>,
     },
     /// Run many seeds; write the plans that fail to `failures/`.
     Soak {
@@ -84,14 +88,8 @@ enum Verb {
         #[arg(long)]
         marks: bool,
     },
-    /// Run a plan file again and tell its story.
-    Replay {
-        /// The file.
-        plan: PathBuf,
-        /// No story, only how it ended.
-        #[arg(long)]
-        quiet: bool,
-    },
+    #[command(flatten)]
+    Debugging(debugging::Verb),
     /// Draw a run: one HTML file with a diagram of all nodes over time.
     View(view::Args),
 }
@@ -118,6 +116,7 @@ pub fn main() -> ExitCode {
             check,
             quiet,
             save,
+            trace_out,
         } => {
             if engine == Engine::Madsim {
                 return ExitCode::from(usage(&format!(
@@ -129,7 +128,14 @@ pub fn main() -> ExitCode {
                 save.as_deref().map_or(Ok(()), |path| plan.write(path))?;
                 Ok(plan)
             }) {
-                Ok(plan) => run(&plan, check, quiet, cli.json),
+                Ok(plan) => {
+                    let traced = trace_out.as_deref();
+                    let traced = traced.map_or(Ok(()), |p| debugging::write_trace(&plan, p));
+                    match traced {
+                        Ok(()) => run(&plan, check, quiet, cli.json),
+                        Err(problem) => usage(&problem),
+                    }
+                }
                 Err(error) => usage(&error.to_string()),
             }
         }
@@ -159,10 +165,7 @@ pub fn main() -> ExitCode {
                 cli.json,
             )
         }
-        Verb::Replay { plan, quiet } => match Plan::read(&plan) {
-            Ok(plan) => run(&plan, true, quiet, cli.json),
-            Err(error) => usage(&error.to_string()),
-        },
+        Verb::Debugging(verb) => verb.run(cli.json),
         Verb::View(args) => view::run(&args, cli.json),
     })
 }
@@ -225,6 +228,7 @@ fn run(plan: &Plan, check: bool, quiet: bool, json: bool) -> u8 {
         report.timeline.iter().for_each(|line| say(line));
         say(&summary(&report));
         say(&format!("trace {}", report.trace));
+        say(&format!("fingerprint {}", report.fingerprint));
     }
     if let Some(second) = differs {
         complain(&format!("nondeterminism: a second run had trace {second}"));
@@ -364,24 +368,28 @@ fn say_harvest(harvest: &Harvest, plans: Vec<String>, marks: bool, json: bool) {
         object["plans"] = plans.into();
         say(&object.to_string());
     } else {
-        say(&format!(
-            "{} seeds, {}; {} writes acknowledged, {} refused as stale",
-            harvest.runs,
-            pace(harvest),
-            harvest.acknowledged,
-            harvest.stale_refused,
-        ));
-        say(&format!(
-            "slowest after a heal: first write {} ms, member lists agree {} ms",
-            harvest.progress_after_ns_max / 1_000_000,
-            harvest.converged_after_ns_max / 1_000_000,
-        ));
-        say_marks(harvest.marks, marks);
-        let violations: u64 = harvest.violations.values().sum();
-        say(&format!("{violations} violations"));
-        for (checker, times) in &harvest.violations {
-            say(&format!("  {times} of {checker}"));
-        }
+        tell(harvest, marks);
+    }
+}
+
+fn tell(harvest: &Harvest, marks: bool) {
+    say(&format!(
+        "{} seeds, {}; {} writes acknowledged, {} refused as stale",
+        harvest.runs,
+        pace(harvest),
+        harvest.acknowledged,
+        harvest.stale_refused,
+    ));
+    say(&format!(
+        "slowest after a heal: first write {} ms, member lists agree {} ms",
+        harvest.progress_after_ns_max / 1_000_000,
+        harvest.converged_after_ns_max / 1_000_000,
+    ));
+    say_marks(harvest.marks, marks);
+    let violations: u64 = harvest.violations.values().sum();
+    say(&format!("{violations} violations"));
+    for (checker, times) in &harvest.violations {
+        say(&format!("  {times} of {checker}"));
     }
 }
 

@@ -11,18 +11,24 @@
 
 pub mod checkers;
 pub mod cli;
+pub mod diff;
 pub mod disk;
 pub mod engine;
 pub mod marks;
 pub mod mutants;
 pub mod network;
 pub mod plan;
+pub mod record;
+pub mod replay;
 pub mod report;
 pub mod scenarios;
+pub mod shrink;
 pub mod soak;
 pub mod swarm;
 pub mod timeline;
 pub mod trace;
 pub mod view;
+pub mod why;
+pub mod wording;
 pub mod workload;
 pub mod world;

@@ -30,6 +30,10 @@ pub struct Plan {
     /// A bug to plant in every node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutant: Option<String>,
+    /// What `sim replay` must find as the run's fingerprint; a statement about this plan and one
+    /// version of the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// The network between the nodes.
     pub network: Network,
     /// Every node's disk.
@@ -251,6 +255,7 @@ impl Plan {
             heal_ms: 20_000,
             end_ms: 45_000,
             mutant: None,
+            fingerprint: None,
             network: Network {
                 latency_us_min: 200,
                 latency_us_max: 1_000,

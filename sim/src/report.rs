@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::checkers::Violation;
 use crate::marks::Marks;
 use crate::plan::Plan;
-use crate::timeline::Timeline;
 
 /// Numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +42,15 @@ impl Totals {
     }
 }
 
+/// Two numbers that two runs of one plan must agree in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The trace hash.
+    pub trace: u64,
+    /// What the world's random streams would have drawn next.
+    pub draws: u64,
+}
+
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -52,6 +60,8 @@ pub struct Report {
     pub seed: u64,
     /// The trace hash: 16 hex digits.
     pub trace: String,
+    /// The trace hash and what the world's random streams would have drawn next.
+    pub fingerprint: String,
     /// What was broken, if anything; the run ended there.
     pub violation: Option<Violation>,
     /// What the plan expected in vain.
@@ -70,11 +80,11 @@ impl Report {
     #[must_use]
     pub fn new(
         plan: &Plan,
-        hash: u64,
+        fingerprint: Fingerprint,
         violation: Option<Violation>,
         totals: Totals,
         marks: Marks,
-        timeline: Timeline,
+        timeline: Option<Vec<String>>,
     ) -> Report {
         let rows = [
             ("leaders", plan.expect.leaders_min, totals.leaders),
@@ -95,12 +105,13 @@ impl Report {
         Report {
             name: plan.name.clone(),
             seed: plan.seed,
-            trace: format!("{hash:016x}"),
+            trace: format!("{:016x}", fingerprint.trace),
+            fingerprint: format!("{:016x}-{:08x}", fingerprint.trace, fingerprint.draws >> 32),
             unmet: unmet.collect(),
             violation,
             totals,
             marks,
-            timeline: timeline.into_lines(),
+            timeline: timeline.unwrap_or_default(),
         }
     }
 

@@ -1,136 +1,70 @@
-//! The story of a run, one line an event: `t=12.431s n3 term 4 Follower -> Candidate (Silence)`.
-
-use std::fmt::{self, Arguments};
+//! The story of a run, one line a change of state, with its cause:
+//!
+//! ```text
+//! t=12.431s n3  term 4 Follower→PreCandidate         (no heartbeat 287 ms)
+//! ```
 
 use quorate_core::id::NodeId;
-use quorate_core::membership::{self, Fact};
-use quorate_core::notice::Notice;
-use quorate_core::raft;
+use quorate_core::node::Event;
 
-/// The lines, if they are wanted.
-#[derive(Clone, Debug, Default)]
-pub struct Timeline {
-    lines: Option<Vec<String>>,
-}
+use crate::record::{Happening, Record, What};
+use crate::wording::{self, Change};
 
-impl Timeline {
-    /// Keeps lines or not.
-    #[must_use]
-    pub fn new(wanted: bool) -> Timeline {
-        Timeline {
-            lines: wanted.then(Vec::new),
-        }
-    }
-
-    /// Adds a line; costs nothing when none are wanted.
-    pub fn line(&mut self, now: u64, node: Option<NodeId>, what: Arguments<'_>) {
-        let Some(lines) = &mut self.lines else { return };
-        let millis = now / 1_000_000;
-        let (seconds, millis) = (millis / 1_000, millis % 1_000);
-        lines.push(match node {
-            Some(node) => format!("t={seconds}.{millis:03}s {node} {what}"),
-            None => format!("t={seconds}.{millis:03}s -- {what}"),
-        });
-    }
-
-    /// All lines.
-    #[must_use]
-    pub fn into_lines(self) -> Vec<String> {
-        self.lines.unwrap_or_default()
-    }
-}
-
-/// Tells a notice of a node.
-pub fn notice(timeline: &mut Timeline, now: u64, node: NodeId, notice: &Notice) {
-    timeline.line(now, Some(node), format_args!("{}", Told(notice)));
-}
-
-/// A notice in words.
+/// One line.
 #[must_use]
-pub fn tell(notice: &Notice) -> String {
-    Told(notice).to_string()
+pub fn line(at_ns: u64, node: Option<NodeId>, change: &Change) -> String {
+    let moment = wording::moment(at_ns);
+    let node = node.map_or("--".to_string(), |node| node.to_string());
+    match change.why.as_str() {
+        "" => format!("{moment} {node:<3} {}", change.what),
+        why => format!("{moment} {node:<3} {:<34} ({why})", change.what),
+    }
 }
 
-struct Told<'a>(&'a Notice);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Notice::Started { incarnation } => write!(f, "may speak, incarnation {incarnation}"),
-            Notice::Member(fact) => tell_fact(fact, f),
-            Notice::Membership(membership::Notice::Refuting { incarnation, .. }) => {
-                write!(f, "refutes an accusation, incarnation {incarnation}")
-            }
-            Notice::Membership(membership::Notice::PeerFault { from, fault }) => {
-                write!(f, "membership: {from} broke a rule ({fault:?})")
-            }
-            Notice::Leadership(standing) => match standing.leader {
-                Some(leader) => write!(f, "term {} leader is {leader}", standing.term),
-                None => write!(f, "term {} knows no leader", standing.term),
-            },
-            Notice::Raft(raft::Notice::RoleChanged {
-                from,
-                to,
-                term,
-                cause,
-            }) => {
-                write!(f, "term {term} {from:?} -> {to:?} ({cause:?})")
-            }
-            Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
-                write!(f, "raft: {from} broke a rule ({fault:?})")
-            }
-            Notice::RoleChanged {
-                role,
-                holder: Some(holder),
-                epoch,
-            } => {
-                write!(f, "{role} is held by {holder} under {epoch}")
-            }
-            Notice::RoleChanged {
-                role,
-                holder: None,
-                epoch,
-            } => {
-                write!(f, "{role} is held by nobody under {epoch}")
-            }
-            Notice::LinkUp { peer, .. } => write!(f, "connected to {peer}"),
-            Notice::LinkDown { peer } => write!(f, "disconnected from {peer}"),
-            Notice::UnknownEntry { index, error } => write!(f, "skips entry {index}: {error}"),
-            Notice::DiskStalled => f.write_str("disk stalled"),
-            Notice::OutboxDropped { to, messages } => {
-                write!(f, "gave up {messages} messages to {to}")
-            }
+/// The lines of one happening: each change of state it brought.
+#[must_use]
+pub fn lines(this: &Happening) -> Vec<String> {
+    let told_by = match this.event() {
+        Some(Event::Received { .. }) => this.peer,
+        Some(_) | None => None,
+    };
+    match &this.what {
+        What::Step { .. } => this
+            .notices()
+            .map(|notice| line(this.at_ns, this.node, &wording::notice(notice, told_by)))
+            .collect(),
+        What::Struck { .. }
+        | What::Started { .. }
+        | What::Crashed { .. }
+        | What::WentOn
+        | What::Healed
+        | What::Violated(_) => {
+            let (what, why) = (wording::happening(this), String::new());
+            vec![line(this.at_ns, this.node, &Change { what, why })]
         }
     }
 }
 
-fn tell_fact(fact: &Fact, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match fact {
-        Fact::Joined(member) => write!(f, "sees {} alive", member.peer()),
-        Fact::Suspected { peer, accuser } => write!(f, "suspects {peer} (by {accuser})"),
-        Fact::Refuted { peer } => write!(f, "trusts {peer} again"),
-        Fact::Died { peer, accuser } => write!(f, "holds {peer} dead (by {accuser})"),
-        Fact::Left { peer } => write!(f, "saw {peer} leave"),
-        Fact::Moved { peer, address } => write!(f, "finds {peer} at {address}"),
-    }
+/// The whole story.
+#[must_use]
+pub fn story(record: &Record) -> Vec<String> {
+    record.all.iter().flat_map(lines).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_core::id::Term;
 
     #[test]
-    fn a_line_names_moment_node_and_cause() {
-        let mut timeline = Timeline::new(true);
-        let changed = Notice::Raft(raft::Notice::RoleChanged {
-            from: raft::Role::Follower,
-            to: raft::Role::PreCandidate,
-            term: Term(4),
-            cause: raft::Cause::LeaderDown,
-        });
-        notice(&mut timeline, 12_431_900_000, NodeId(3), &changed);
-        let expected = "t=12.431s n3 term 4 Follower -> PreCandidate (LeaderDown)";
-        assert_eq!(timeline.into_lines(), [expected]);
+    fn a_line_names_moment_node_and_cause_in_columns() {
+        let change = Change {
+            what: "term 4 Follower→PreCandidate".to_string(),
+            why: "no heartbeat 287 ms".to_string(),
+        };
+        let told = line(12_431_900_000, Some(NodeId(3)), &change);
+        let expected = "t=12.431s n3  term 4 Follower→PreCandidate       (no heartbeat 287 ms)";
+        assert_eq!(told, expected);
+        let early = line(31_000_000, None, &change);
+        assert_eq!(early.find('('), told.find('('), "columns");
     }
 }

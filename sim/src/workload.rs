@@ -85,6 +85,11 @@ impl Workload {
         }
     }
 
+    /// The next word of the clients' random stream.
+    pub fn draw(&mut self) -> u64 {
+        self.random.word()
+    }
+
     /// How many clients there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,6 +1,8 @@
 //! What a person types, and the exit codes.
 
-use std::process::{Command, Output};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use quorate_sim::plan::{Fault, Part, Plan, Who};
 
@@ -74,4 +76,167 @@ fn an_unmet_expectation_fails_and_the_plan_file_repeats_it() {
     );
     assert_eq!(first.stdout, second.stdout);
     assert!(String::from_utf8_lossy(&first.stdout).contains("UNMET"));
+}
+
+/// A short run in which the leader crashes, as a file.
+fn crash_file(name: &str) -> String {
+    let mut plan = Plan::quiet("crash", 3, 3);
+    (plan.heal_ms, plan.end_ms) = (9_000, 9_500);
+    plan.strike(
+        4_000,
+        Fault::Crash {
+            who: Who::Part(Part::Leader),
+            moment: quorate_sim::plan::Moment::Now,
+            torn: false,
+            restart_after_ms: None,
+        },
+    );
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    plan.write(&path).expect("the file is written");
+    path.display().to_string()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+#[test]
+fn a_replay_tells_a_window_and_knows_its_fingerprint() {
+    let plan = crash_file("fingerprint.plan.toml");
+    let whole = sim(&["replay", &plan]);
+    assert_eq!(whole.status.code(), Some(0), "{whole:?}");
+    let whole = text(&whole);
+    let print = whole
+        .lines()
+        .find_map(|line| line.strip_prefix("fingerprint "));
+    let print = print.expect("a fingerprint").to_string();
+    let window = [
+        "replay", &plan, "--from", "3.9s", "--for", "1s", "--node", "n2",
+    ];
+    let part = text(&sim(&window));
+    assert!(part.lines().count() < whole.lines().count());
+    assert!(
+        part.contains("fault: crashes the leader (at once) = n"),
+        "{part}"
+    );
+    assert!(part.contains("→PreCandidate"), "{part}");
+    assert_eq!(
+        code(&["replay", &plan, "--quiet", "--expect", &print]),
+        Some(0)
+    );
+    assert_eq!(
+        code(&["replay", &plan, "--quiet", "--expect", "0-0"]),
+        Some(3)
+    );
+    assert_eq!(code(&["replay", &plan, "--from", "soon"]), Some(2));
+
+    let file = std::fs::read_to_string(&plan).expect("the file");
+    let other = Path::new(env!("CARGO_TARGET_TMPDIR")).join("other-print.plan.toml");
+    std::fs::write(&other, format!("fingerprint = \"0-0\"\n{file}")).expect("written");
+    assert_eq!(
+        code(&["replay", &other.display().to_string(), "--quiet"]),
+        Some(3)
+    );
+}
+
+#[test]
+fn the_stepper_takes_its_keys_from_a_pipe() {
+    let plan = crash_file("step.plan.toml");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
+        .args(["replay", &plan, "--step", "--from", "4s", "--for", "2s"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut keys = child.stdin.take().expect("a pipe");
+    keys.write_all(b"\nn\nb\ns n2\nq\n").expect("keys");
+    drop(keys);
+    let output = child.wait_with_output().expect("it ends");
+    let out = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{out}");
+    assert_eq!(
+        out.lines().filter(|line| line.starts_with('#')).count(),
+        3,
+        "{out}"
+    );
+    assert!(
+        out.contains("n2#1 ") && out.contains("  member n1#1 "),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_trace_file_tells_two_runs_apart_and_alike_ones_are_alike() {
+    let plan = crash_file("trace.plan.toml");
+    let trace = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a.trace");
+    let trace = trace.display().to_string();
+    assert_eq!(
+        code(&["run", &plan, "--quiet", "--trace-out", &trace]),
+        Some(0)
+    );
+    assert_eq!(code(&["diff", &plan, "--against-trace", &trace]), Some(0));
+    let rows = std::fs::read_to_string(&trace).expect("the file");
+    let shorter: Vec<&str> = rows.lines().take(300).collect();
+    std::fs::write(&trace, shorter.join("\n")).expect("written");
+    let output = sim(&["diff", &plan, "--against-trace", &trace, "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(value["difference"]["number"], 300);
+    assert_eq!(value["difference"]["kind"], "end");
+    assert_eq!(code(&["diff", &plan]), Some(2), "with what?");
+    assert_eq!(
+        code(&["diff", &plan, "--against-trace", &plan]),
+        Some(2),
+        "no trace"
+    );
+}
+
+#[test]
+fn why_shows_evidence_or_says_that_there_is_none() {
+    let plan = crash_file("why.plan.toml");
+    let rows = text(&sim(&["replay", &plan]));
+    let line = rows
+        .lines()
+        .find(|line| line.contains("process crashes"))
+        .expect("a crash");
+    let node = line
+        .split_whitespace()
+        .find(|word| word.starts_with('n'))
+        .expect("a node");
+    let output = sim(&["why", &plan, node, "dead"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(
+        text(&output).contains("fault: crashes the leader"),
+        "{output:?}"
+    );
+    let output = sim(&["why", &plan, node, "dead", "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(value["evidence"][0]["part"], "the fact");
+    assert_eq!(code(&["why", &plan, node, "dead", "--at", "9.4s"]), Some(1));
+    assert_eq!(code(&["why", &plan, "nobody", "dead"]), Some(2));
+}
+
+#[test]
+fn a_plan_that_violates_nothing_is_no_work_for_shrink() {
+    let plan = crash_file("shrink.plan.toml");
+    assert_eq!(code(&["shrink", &plan]), Some(2));
+    assert_eq!(code(&["shrink", "no-such-file"]), Some(2));
+}
+
+#[test]
+fn the_manual_s_plan_and_every_fault_in_it_are_read() {
+    let manual = include_str!("../../docs/simulator.md");
+    let blocks: Vec<&str> = manual.split("```toml\n").skip(1).collect();
+    let blocks: Vec<&str> = blocks
+        .iter()
+        .filter_map(|b| b.split("```").next())
+        .collect();
+    let [whole, faults] = blocks[..] else {
+        panic!("{} examples", blocks.len());
+    };
+    let plan = Plan::from_text("the manual", whole).expect("a plan");
+    assert_eq!((plan.nodes, plan.faults.len()), (5, 1));
+    let without = whole.split("[[faults]]").next().expect("its head");
+    let plan = Plan::from_text("the manual", &format!("{faults}{without}")).expect("a plan");
+    assert_eq!(plan.faults.len(), 13);
 }

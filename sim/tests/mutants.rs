@@ -1,5 +1,6 @@
-//! Each planted bug is caught, the plan that caught it catches it again, and without the bug that
-//! plan holds every property. `docs/mutants.md` names every bug and a checker that exists.
+//! Each planted bug is caught, the plan that caught it catches it again and shrinks to a few faults,
+//! and without the bug that plan holds every property. `docs/mutants.md` names every bug and a
+//! checker that exists.
 
 #![cfg(feature = "mutants")]
 
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use quorate_sim::engine::des::{self, Options};
 use quorate_sim::plan::Plan;
-use quorate_sim::{mutants, swarm};
+use quorate_sim::{mutants, shrink, swarm};
 
 /// Far more than any of them needs; a slow machine must not fail this.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -36,6 +37,32 @@ fn every_bug_is_caught_and_it_was_the_bug() {
         assert_eq!(again, hunt.what.map(|what| (checker, what)), "{name}");
         let without = des::run(&healthy, Options::default()).violation;
         assert_eq!(without, None, "{name}: it was the bug");
+    }
+}
+
+#[test]
+fn a_plan_that_fails_shrinks_to_a_few_faults_and_still_fails() {
+    for name in [
+        "vote-before-durable",
+        "vote-not-persisted",
+        "no-quorum-check",
+    ] {
+        let bug = mutants::all().into_iter().find(|(found, _)| *found == name);
+        let hunt = mutants::hunt(bug.expect("it is planted"), 2, PATIENCE);
+        let mut plan = swarm::expand(hunt.seed.expect("it is caught"));
+        plan.mutant = Some(name.to_string());
+        let order = shrink::Order {
+            retime: 8,
+            threads: 2,
+            runs_max: 800,
+        };
+        let shrunk = shrink::shrink(&plan, order).expect("it fails, so it shrinks");
+        let left = shrunk.faults_after;
+        assert!(left <= 6, "{name}: {left} faults are left");
+        let small = Plan::from_text("the file", &shrunk.plan.to_text()).expect("a plan");
+        let again = des::run(&small, Options::default()).violation;
+        assert_eq!(again.as_ref(), Some(&shrunk.violation), "{name}");
+        assert_eq!(hunt.checker, Some(shrunk.violation.checker), "{name}");
     }
 }
 

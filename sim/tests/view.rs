@@ -15,13 +15,13 @@ fn scenario(name: &str) -> Plan {
 }
 
 fn page(plan: &Plan) -> String {
-    let (report, recording) = des::record(plan);
+    let (report, recording) = des::film(plan);
     render(plan, &report, &recording, Window::default()).html
 }
 
 /// The page of a run in which a checker found something, without a bug to find.
 fn broken_page(plan: &Plan, what: &str) -> String {
-    let (mut report, recording) = des::record(plan);
+    let (mut report, recording) = des::film(plan);
     report.violation = Some(Violation {
         checker: "one_leader_per_term",
         at_ns: 9_250_000_000,
@@ -88,7 +88,7 @@ fn recording_changes_nothing() {
     for seed in [3, 7, 11] {
         let plan = swarm::expand(seed);
         let plain = des::run(&plan, Options::default());
-        let (report, recording) = des::record(&plan);
+        let (report, recording) = des::film(&plan);
         assert_eq!(plain, report, "seed {seed}");
         // What a full connection refused is recorded as well.
         assert!(recording.messages.len() as u64 >= report.totals.messages);

@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, json: bool) -> u8 {
     if let Some(problem) = plan.mutant.as_deref().and_then(mutant_problem) {
         return usage(&problem);
     }
-    let (report, recording) = des::record(&plan);
+    let (report, recording) = des::film(&plan);
     let window = Window {
         from_us: args.from,
         for_us: args.length,

@@ -11,6 +11,7 @@ use quorate_core::id::LinkId;
 use quorate_core::seed::{Random, Seed, Stream};
 
 use crate::plan::Plan;
+use crate::record::Record;
 use crate::report::Report;
 use crate::view::Recording;
 use crate::world::World;
@@ -175,6 +176,11 @@ impl Queue {
         }));
     }
 
+    /// The next word of the stream that orders entries at one moment.
+    pub fn draw(&mut self) -> u64 {
+        self.order.word()
+    }
+
     /// The next entry.
     pub fn pop(&mut self) -> Option<(u64, Due)> {
         self.heap.pop().map(|Reverse(entry)| (entry.at, entry.due))
@@ -198,12 +204,33 @@ pub fn run(plan: &Plan, options: Options) -> Report {
 
 /// Carries out a plan and keeps what a page of it shows.
 #[must_use]
-pub fn record(plan: &Plan) -> (Report, Recording) {
+pub fn film(plan: &Plan) -> (Report, Recording) {
     let mut world = World::new(plan, Options::default());
-    world.start_recording();
+    world.start_film();
     carry_out(plan, &mut world);
-    let recording = world.take_recording().unwrap_or_default();
+    let recording = world.take_film().unwrap_or_default();
     (world.finish(), recording)
+}
+
+/// Carries out a plan and keeps the record of everything that happened.
+#[must_use]
+pub fn record(plan: &Plan) -> (Report, Record) {
+    let mut world = World::new(plan, Options::default());
+    world.keep_record(None);
+    carry_out(plan, &mut world);
+    // The last checks may add a violation, which belongs to the record as well.
+    world.check_last();
+    let record = world.take_record().unwrap_or_default();
+    (world.finish(), record)
+}
+
+/// The world of a plan after its first so many happenings: going back is running again.
+#[must_use]
+pub fn run_until(plan: &Plan, happenings: usize) -> World {
+    let mut world = World::new(plan, Options::default());
+    world.keep_record(Some(happenings));
+    carry_out(plan, &mut world);
+    world
 }
 
 fn carry_out(plan: &Plan, world: &mut World) {
@@ -214,7 +241,7 @@ fn carry_out(plan: &Plan, world: &mut World) {
         }
         world.now = at;
         world.on_due(due);
-        world.record(&due);
+        world.film(&due);
     }
 }
 

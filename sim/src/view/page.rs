@@ -218,6 +218,7 @@ fn fill(frame: &str, parts: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::des::{self, Options};
 
     fn sent(at: u64, is_folded: bool) -> Sent {
         Sent {
@@ -262,8 +263,7 @@ mod tests {
             end: 9_000_000,
             ..Recording::default()
         };
-        let timeline = crate::timeline::Timeline::default();
-        let mut report = Report::new(&plan, 0, None, Default::default(), timeline);
+        let mut report = des::run(&plan, Options::default());
         let window = |from_us, for_us| Window { from_us, for_us };
         let all = window(None, None);
         assert_eq!(opening(&report, &recording, all), (0, 9_000_000));

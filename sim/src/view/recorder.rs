@@ -15,8 +15,8 @@ use quorate_core::wire::Message;
 use super::recording::{CutChange, Event, Fate, Lane, Recording, Sent, State, Up};
 use super::words;
 use crate::network::Ways;
-use crate::timeline;
 use crate::trace::digest;
+use crate::wording;
 
 /// So many messages are kept at most; the page keeps fewer.
 const MESSAGES_MAX: usize = 400_000;
@@ -85,7 +85,12 @@ impl Recorder {
 
     /// A node told something.
     pub fn notice(&mut self, now: u64, host: usize, notice: &Notice) {
-        self.event(now, number(host), notice.name(), timeline::tell(notice));
+        let told = wording::notice(notice, None);
+        let text = match told.why.as_str() {
+            "" => told.what,
+            why => format!("{} ({why})", told.what),
+        };
+        self.event(now, number(host), notice.name(), text);
     }
 
     /// A node was stepped: its state may have changed.

@@ -8,6 +8,7 @@ use super::host::{Doom, Host};
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::plan::{Fault, Moment, Part, Who};
+use crate::record::What;
 
 impl World {
     pub(super) fn on_fault(&mut self, index: usize) {
@@ -17,8 +18,7 @@ impl World {
         let fault = strike.fault.clone();
         self.is_troubled = true;
         self.trace.note(self.now, &index);
-        self.timeline
-            .line(self.now, None, format_args!("fault {fault:?}"));
+        self.note_fault(index, &fault);
         match fault {
             Fault::Cut { from, to } => self.cut_one(from, to, true),
             Fault::Heal { from, to } => self.cut_one(from, to, false),
@@ -74,8 +74,7 @@ impl World {
     }
 
     pub(super) fn on_heal_all(&mut self) {
-        self.timeline
-            .line(self.now, None, format_args!("everything heals"));
+        self.note(None, What::Healed);
         self.trace.note(self.now, &"heal");
         self.ways.set_extra(0);
         for host in 0..self.hosts.len() {
@@ -100,18 +99,17 @@ impl World {
             return;
         }
         state.paused = false;
-        if !state.backlog.is_empty() {
+        let (id, backlog) = (state.id, std::mem::take(&mut state.backlog));
+        if !backlog.is_empty() {
             self.marks.hit(Mark::Backlog);
         }
-        for due in std::mem::take(&mut self.hosts[host].backlog) {
+        self.note(Some(id), What::WentOn);
+        for due in backlog {
             self.queue.push(self.now, due);
         }
         for (ticket, command) in std::mem::take(&mut self.hosts[host].commands) {
             self.step(host, Event::Command { ticket, command });
         }
-        let id = self.hosts[host].id;
-        self.timeline
-            .line(self.now, Some(id), format_args!("process goes on"));
     }
 
     pub(super) fn on_calm(&mut self, host: Option<usize>, spell: u64) {
@@ -147,6 +145,9 @@ impl World {
 
     /// The crash that was announced.
     pub(super) fn crash_of_doom(&mut self, host: usize) {
+        if self.stands_still() {
+            return;
+        }
         let Some(doom) = self.hosts[host].doom.take() else {
             return;
         };
@@ -163,11 +164,11 @@ impl World {
             Moment::VoteSent(_) => self.marks.hit(Mark::CrashAfterVote),
             Moment::Now => {}
         }
-        self.timeline.line(
-            self.now,
-            Some(id),
-            format_args!("process crashes ({:?})", doom.moment),
-        );
+        let moment = doom.moment;
+        self.note(Some(id), What::Crashed { moment });
+        if let Some(record) = &mut self.record {
+            record.closed(&process.links);
+        }
         let state = &mut self.hosts[host];
         let torn = doom.torn.then_some(&mut self.disks);
         state.disk.crash(torn);
@@ -183,7 +184,7 @@ impl World {
     }
 
     /// Who is meant: a leader only if there is one.
-    fn resolve(&self, who: Who) -> Option<usize> {
+    pub(super) fn resolve(&self, who: Who) -> Option<usize> {
         let hosts = || self.hosts.iter().enumerate();
         match who {
             Who::Node(number) => {

@@ -6,18 +6,20 @@
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
 //! Split by what happens: `connections`, `traffic`, `faults`, `clients`; `watch` and `witness` show
-//! it to the checkers.
+//! it to the checkers, `recording` keeps it, `film` keeps it for drawing.
 
 mod clients;
 mod connections;
 mod faults;
+mod film;
 mod heard;
 mod host;
-mod recorded;
+mod recording;
 mod traffic;
 mod watch;
 mod witness;
 
+use std::hash::Hasher;
 use std::net::SocketAddr;
 
 use quorate_core::id::{LinkId, LogIndex, RoleName, Ticket};
@@ -33,9 +35,10 @@ use crate::engine::des::{Due, Options, Queue};
 use crate::marks::{Mark, Marks};
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
-use crate::report::{Report, Totals};
-use crate::timeline::{self, Timeline};
-use crate::trace::Trace;
+use crate::record::{Record, Step, What};
+use crate::report::{Fingerprint, Report, Totals};
+use crate::timeline;
+use crate::trace::{Fold, Trace};
 use crate::view::Recorder;
 use crate::workload::Workload;
 
@@ -61,7 +64,7 @@ pub struct World {
     checkers: Checkers,
     violation: Option<Violation>,
     trace: Trace,
-    timeline: Timeline,
+    record: Option<Box<Record>>,
     totals: Totals,
     marks: Marks,
     /// A fault has struck.
@@ -118,7 +121,7 @@ impl World {
             checkers: Checkers::default(),
             violation: None,
             trace: Trace::default(),
-            timeline: Timeline::new(options.timeline),
+            record: options.timeline.then(Box::default),
             totals: Totals::default(),
             marks: Marks::default(),
             is_troubled: false,
@@ -133,7 +136,7 @@ impl World {
     /// Whether the run has ended early.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.violation.is_some()
+        self.violation.is_some() || self.stands_still()
     }
 
     /// Lets happen what is due.
@@ -168,22 +171,42 @@ impl World {
     /// The end: the last checks, and what the run came to.
     #[must_use]
     pub fn finish(mut self) -> Report {
-        if self.violation.is_none() {
-            self.check_acknowledged();
-        }
+        self.check_last();
         self.totals.simulated_ns = self.now;
         self.totals.acknowledged = self.checkers.acknowledged_survive.count();
         self.totals.leaders = self.checkers.one_leader_per_term.terms();
         self.totals.converged_after_ns = self.checkers.membership_converges.converged_after();
         self.totals.progress_after_ns = self.checkers.progress.acknowledged_after();
+        let draws = self.last_draws();
         Report::new(
             &self.plan,
-            self.trace.hash(),
+            Fingerprint {
+                trace: self.trace.hash(),
+                draws,
+            },
             self.violation,
             self.totals,
             self.marks,
-            self.timeline,
+            self.record.as_deref().map(timeline::story),
         )
+    }
+
+    /// What can be said only at the end.
+    pub fn check_last(&mut self) {
+        if self.violation.is_none() {
+            self.check_acknowledged();
+        }
+    }
+
+    /// The next word of every random stream of the world: two runs that drew differently differ
+    /// here even when nothing came of it.
+    fn last_draws(&mut self) -> u64 {
+        let mut fold = Fold::default();
+        fold.write_u64(self.network.word());
+        fold.write_u64(self.disks.word());
+        fold.write_u64(self.queue.draw());
+        fold.write_u64(self.workload.draw());
+        fold.finish()
     }
 
     /// The process a due thing is for; a paused one gets it later.
@@ -215,6 +238,9 @@ impl World {
 
     /// Starts a process from what its disk holds.
     fn start(&mut self, index: usize) {
+        if self.stands_still() {
+            return;
+        }
         let host = &mut self.hosts[index];
         host.life += 1;
         let found = match host.disk.recover() {
@@ -242,11 +268,7 @@ impl World {
             seen: LogIndex(0),
         });
         let id = host.id;
-        self.timeline.line(
-            self.now,
-            Some(id),
-            format_args!("process starts (life {life})"),
-        );
+        self.note(Some(id), What::Started { life });
         if let (term, Some(to)) = vote {
             self.checkers.elected_by_majority.voted(id, term, to);
             let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
@@ -336,6 +358,9 @@ impl World {
 
     /// The only place where a node is stepped.
     fn step(&mut self, index: usize, event: Event) {
+        if self.stands_still() {
+            return;
+        }
         let now = self.now;
         let before = self.before(index, &event);
         let host = &mut self.hosts[index];
@@ -345,10 +370,24 @@ impl World {
         let mut actions = std::mem::take(&mut self.actions);
         self.totals.events += 1;
         self.trace.step(now, host.id.0, &event);
+        let is_tick = matches!(event, Event::Tick);
+        let kept = self.record.is_some().then(|| event.clone());
+        let due = kept.as_ref().filter(|_| is_tick);
+        let due = due.and_then(|_| process.node.deadline()).map(|d| d.why);
         process
             .node
             .step(Time(now - process.born), event, &mut actions);
         self.trace.actions(&actions);
+        if let (Some(record), Some(event)) = (&mut self.record, kept) {
+            record.stepped(Step {
+                at_ns: now,
+                node: host.id,
+                event,
+                due,
+                actions: &actions,
+                links: &process.links,
+            });
+        }
         self.totals.actions += actions.len() as u64;
         let verdict = self.checkers.event_rate.stepped(now, index);
         self.demand("event_rate", verdict);
@@ -405,8 +444,6 @@ impl World {
                     }
                     self.queue.push(self.now, Due::Join { host: index, life });
                 }
-                let id = self.hosts[index].id;
-                timeline::notice(&mut self.timeline, self.now, id, &notice);
                 if let Some(recorder) = &mut self.recorder {
                     recorder.notice(self.now, index, &notice);
                 }

@@ -15,6 +15,7 @@ use super::{LOOK_NS, World};
 use crate::checkers::{Verdict, Violation, committed_is_durable, outbox_bounded};
 use crate::engine::des::Due;
 use crate::marks::Mark;
+use crate::record::What;
 
 /// The hosts' own messages are sent so often.
 const TRAFFIC_NS: u64 = 1_000_000_000;
@@ -22,13 +23,13 @@ const TRAFFIC_NS: u64 = 1_000_000_000;
 impl World {
     pub(super) fn demand(&mut self, checker: &'static str, verdict: Verdict) {
         if let (Err(what), None) = (verdict, &self.violation) {
-            self.timeline
-                .line(self.now, None, format_args!("VIOLATION {checker}: {what}"));
-            self.violation = Some(Violation {
+            let violation = Violation {
                 checker,
                 at_ns: self.now,
                 what,
-            });
+            };
+            self.note(None, What::Violated(violation.clone()));
+            self.violation = Some(violation);
         }
     }
 

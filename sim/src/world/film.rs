@@ -11,12 +11,12 @@ use crate::workload::Asked;
 
 impl World {
     /// From here on everything is recorded.
-    pub fn start_recording(&mut self) {
+    pub fn start_film(&mut self) {
         self.recorder = Some(Box::new(Recorder::new(self.hosts.len())));
     }
 
     /// What has been recorded, if anything was.
-    pub fn take_recording(&mut self) -> Option<Recording> {
+    pub fn take_film(&mut self) -> Option<Recording> {
         let recorder = self.recorder.take()?;
         let is_open = |(conn, end): (usize, usize)| {
             let conn = self.conns.get(conn).and_then(Option::as_ref);
@@ -26,7 +26,7 @@ impl World {
     }
 
     /// Something was due and has happened.
-    pub fn record(&mut self, due: &Due) {
+    pub fn film(&mut self, due: &Due) {
         let Some(recorder) = self.recorder.as_mut() else {
             return;
         };

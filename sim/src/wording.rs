@@ -1,0 +1,442 @@
+//! Happenings in words: events, actions, messages, faults and notices, each in one short phrase.
+
+use std::fmt::Write;
+
+use quorate_core::control;
+use quorate_core::durable::Record as Durable;
+use quorate_core::id::NodeId;
+use quorate_core::membership::{self, Fact, Update};
+use quorate_core::node::{Action, Command, Event};
+use quorate_core::notice::Notice;
+use quorate_core::raft::{self, Cause};
+use quorate_core::time::Wake;
+use quorate_core::wire::Message;
+
+use crate::plan::{Fault, Moment, Part, Who};
+use crate::record::{Happening, What};
+
+/// The most updates of one message that are spelled out.
+const UPDATES_TOLD: usize = 3;
+
+/// A moment of a run.
+#[must_use]
+pub fn moment(at_ns: u64) -> String {
+    let millis = at_ns / 1_000_000;
+    let time = format!("{}.{:03}s", millis / 1_000, millis % 1_000);
+    let stamp = format!("t={time}");
+    format!("{stamp:<9}")
+}
+
+/// A change of state and its cause; the cause may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What changed.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+fn change(what: String, why: String) -> Change {
+    Change { what, why }
+}
+
+/// A happening in one phrase.
+#[must_use]
+pub fn happening(this: &Happening) -> String {
+    match &this.what {
+        What::Step {
+            event: told, due, ..
+        } => event(told, *due, this.peer),
+        What::Struck {
+            fault: told, hits, ..
+        } => fault(told, hits),
+        What::Started { life } => format!("process starts, life {life}"),
+        What::Crashed { moment } => format!("process crashes ({})", reached(*moment)),
+        What::WentOn => "process goes on after its pause".to_string(),
+        What::Healed => "everything heals".to_string(),
+        What::Violated(violation) => {
+            format!("VIOLATION {}: {}", violation.checker, violation.what)
+        }
+    }
+}
+
+/// An event in one phrase.
+#[must_use]
+pub fn event(event: &Event, due: Option<Wake>, peer: Option<NodeId>) -> String {
+    let other = peer.map_or("?".to_string(), |peer| peer.to_string());
+    match event {
+        Event::Tick => match due {
+            Some(due) => format!("timer {due:?}"),
+            None => "tick".to_string(),
+        },
+        Event::LinkUp { peer, dialed, .. } => {
+            let who = if *dialed {
+                "which it dialled"
+            } else {
+                "which dialled"
+            };
+            format!("connection up with {peer}, {who}")
+        }
+        Event::LinkDown { .. } => format!("connection down with {other}"),
+        Event::DialFailed { address } => format!("nobody answers at {address}"),
+        Event::Received { message: told, .. } => format!("{other} says {}", message(told)),
+        Event::Persisted(lsn) => format!("durable up to record {}", lsn.0),
+        Event::DiskStalled => "disk stalled".to_string(),
+        Event::Command { command, .. } => format!("is asked to {}", asked(command)),
+    }
+}
+
+fn asked(command: &Command) -> String {
+    match command {
+        Command::Join { seeds } => format!("join through {} addresses", seeds.len()),
+        Command::Leave => "leave".to_string(),
+        Command::Propose {
+            request: Some((client, request)),
+            ..
+        } => format!("propose request {request} of {client}"),
+        Command::Propose { request: None, .. } => "propose".to_string(),
+        Command::Members => "list its members".to_string(),
+        Command::Status => "tell its standing".to_string(),
+        Command::Role { role } => format!("tell who holds {role}"),
+        Command::Read { key } => format!("read {key}"),
+    }
+}
+
+/// What a node wants done, in one phrase; none for what only the host sees.
+#[must_use]
+pub fn action(action: &Action) -> Option<String> {
+    Some(match action {
+        Action::Send {
+            to, message: told, ..
+        } => format!("tells {to} {}", message(told)),
+        Action::Dial { address, .. } => format!("dials {address}"),
+        Action::Hangup { .. } => "hangs up".to_string(),
+        Action::Persist { lsn, record } => format!("writes record {}: {}", lsn.0, written(record)),
+        Action::Reply { ticket, answer } => match answer {
+            Ok(_) => format!("answers {ticket}"),
+            Err(refusal) => format!("refuses {ticket}: {refusal}"),
+        },
+        Action::PublishRoutes(_) => return None,
+        Action::Notify(told) => {
+            let told = notice(told, None);
+            match told.why.as_str() {
+                "" => format!("notes: {}", told.what),
+                why => format!("notes: {} ({why})", told.what),
+            }
+        }
+    })
+}
+
+fn written(record: &Durable) -> String {
+    match record {
+        Durable::Boot { boot } => format!("boot {boot}"),
+        Durable::Raft(raft::Record::HardState { term, vote }) => match vote {
+            Some(vote) => format!("term {term}, vote for {vote}"),
+            None => format!("term {term}, no vote"),
+        },
+        Durable::Raft(raft::Record::Append { entries }) => {
+            let first = entries.first().map_or(0, |entry| entry.index.0);
+            format!("{} entries from {first}", entries.len())
+        }
+    }
+}
+
+/// A message in one phrase.
+#[must_use]
+pub fn message(message: &Message) -> String {
+    match message {
+        Message::Membership(message) => of_membership(message),
+        Message::Raft(message) => of_raft(message),
+        Message::Control(control::Message::Forward(_)) => "Forward".to_string(),
+        Message::Control(control::Message::Answer(answer)) => {
+            format!("Answer to request {} of {}", answer.request, answer.client)
+        }
+    }
+}
+
+fn of_membership(message: &membership::Message) -> String {
+    use membership::Message as M;
+    let (head, updates): (String, &[Update]) = match message {
+        M::Ping(ping) => (format!("Ping {}", ping.probe), &ping.updates),
+        M::Ack(ack) => (format!("Ack {} of {}", ack.probe, ack.alive), &ack.updates),
+        M::PingReq(ask) => {
+            let head = format!("PingReq {} for {}", ask.probe, ask.target);
+            (head, &ask.updates)
+        }
+        M::Nack(nack) => (format!("Nack {}", nack.probe), &[]),
+        M::Join(join) => ("Join".to_string(), &join.updates),
+        M::Welcome(welcome) => ("Welcome".to_string(), &welcome.updates),
+        M::Gossip(gossip) => ("Gossip".to_string(), &gossip.updates),
+    };
+    if updates.is_empty() {
+        return head;
+    }
+    let told: Vec<String> = updates.iter().take(UPDATES_TOLD).map(update).collect();
+    let more = updates.len().saturating_sub(UPDATES_TOLD);
+    let more = if more > 0 {
+        format!(", {more} more")
+    } else {
+        String::new()
+    };
+    format!("{head} [{}{more}]", told.join(", "))
+}
+
+fn update(update: &Update) -> String {
+    let Update {
+        node,
+        incarnation,
+        state,
+        ..
+    } = update;
+    let by = update
+        .accuser
+        .map_or(String::new(), |by| format!(" by {by}"));
+    format!("{node} {incarnation} {state:?}{by}")
+}
+
+fn of_raft(message: &raft::Message) -> String {
+    use raft::Message as M;
+    let answer = |granted: bool| if granted { "granted" } else { "refused" };
+    match message {
+        M::PreVote(ask) => format!("PreVote for term {}", ask.term),
+        M::PreVoteReply(reply) => {
+            format!(
+                "PreVoteReply {} in term {}",
+                answer(reply.granted),
+                reply.term
+            )
+        }
+        M::Vote(ask) => format!("Vote for term {}", ask.term),
+        M::VoteReply(reply) => {
+            format!("VoteReply {} in term {}", answer(reply.granted), reply.term)
+        }
+        M::Append(append) => {
+            let mut text = format!("Append of term {}, commit {}", append.term, append.commit.0);
+            if !append.entries.is_empty() {
+                let after = append.prev_index.0;
+                let _ = write!(text, ", {} entries after {after}", append.entries.len());
+            }
+            text
+        }
+        M::AppendReply(reply) => match reply.outcome {
+            raft::AppendOutcome::Matched { index } => format!("AppendReply matched {}", index.0),
+            raft::AppendOutcome::Conflict { index, .. } => {
+                format!("AppendReply conflict at {}", index.0)
+            }
+        },
+    }
+}
+
+/// Whom a plan means.
+#[must_use]
+pub fn who(who: Who) -> String {
+    match who {
+        Who::Node(number) => format!("n{number}"),
+        Who::Part(Part::Leader) => "the leader".to_string(),
+        Who::Part(Part::Follower) => "a follower".to_string(),
+    }
+}
+
+/// The moment of a crash that has come, its count used up.
+fn reached(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Now => "at once",
+        Moment::Persist(_) => "record written, not durable",
+        Moment::Vote(_) => "vote written, not durable",
+        Moment::VoteSent(_) => "vote sent",
+        Moment::Synced(_) => "sync complete",
+    }
+}
+
+fn moment_of_crash(moment: Moment) -> String {
+    match moment {
+        Moment::Now => "at once".to_string(),
+        Moment::Persist(nth) => format!("record {nth} written, not durable"),
+        Moment::Vote(nth) => format!("vote {nth} written, not durable"),
+        Moment::VoteSent(nth) => format!("vote {nth} sent"),
+        Moment::Synced(nth) => format!("sync {nth} complete"),
+    }
+}
+
+/// A fault in one phrase, with the nodes that its parts turned out to be.
+#[must_use]
+pub fn fault(fault: &Fault, hits: &[NodeId]) -> String {
+    let text = match fault {
+        Fault::Cut { from, to } => format!("cuts the way {} → {}", who(*from), who(*to)),
+        Fault::CutAll { who: one, inbound } => match inbound {
+            true => format!("{} hears nobody", who(*one)),
+            false => format!("nobody hears {}", who(*one)),
+        },
+        Fault::Heal { from, to } => format!("opens the way {} → {}", who(*from), who(*to)),
+        Fault::Partition { groups } => {
+            let group = |group: &Vec<u64>| {
+                let names: Vec<String> = group.iter().map(|node| format!("n{node}")).collect();
+                names.join(" ")
+            };
+            let groups: Vec<String> = groups.iter().map(group).collect();
+            format!("parts {}", groups.join(" | "))
+        }
+        Fault::PartitionLeader { with } => format!("parts the leader and {with} from the rest"),
+        Fault::HealAll => "opens every way".to_string(),
+        Fault::Crash {
+            who: one, moment, ..
+        } => format!("crashes {} ({})", who(*one), moment_of_crash(*moment)),
+        Fault::Restart { node } => format!("restarts n{node}"),
+        Fault::RestartAll => "restarts every crashed process".to_string(),
+        Fault::Pause { who: one, for_ms } => format!("pauses {} for {for_ms} ms", who(*one)),
+        Fault::LatencySpike { extra_ms, for_ms } => {
+            format!("every way takes {extra_ms} ms longer for {for_ms} ms")
+        }
+        Fault::SlowDisk {
+            who: one,
+            sync_ms,
+            for_ms,
+        } => format!(
+            "syncs of {} take {sync_ms} ms longer for {for_ms} ms",
+            who(*one)
+        ),
+    };
+    let names: Vec<String> = hits.iter().map(NodeId::to_string).collect();
+    match names.is_empty() || !text.contains("the leader") && !text.contains("a follower") {
+        true => format!("fault: {text}"),
+        false => format!("fault: {text} = {}", names.join(" ")),
+    }
+}
+
+/// A notice as a change with its cause; `from` is who told the node, if anyone did.
+#[must_use]
+pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
+    let none = String::new;
+    match notice {
+        Notice::Started { incarnation } => {
+            change(format!("may speak, incarnation {incarnation}"), none())
+        }
+        Notice::Member(fact) => of_fact(fact, from),
+        Notice::Membership(membership::Notice::Refuting {
+            accuser,
+            incarnation,
+        }) => {
+            let by = accuser.map_or(none(), |by| format!("accused by {by}"));
+            change(format!("refutes, incarnation {incarnation}"), by)
+        }
+        Notice::Membership(membership::Notice::PeerFault { from, fault }) => change(
+            format!("membership: {from} broke a rule"),
+            format!("{fault:?}"),
+        ),
+        Notice::Leadership(standing) => match standing.leader {
+            Some(leader) => change(format!("term {} leader is {leader}", standing.term), none()),
+            None => change(format!("term {} knows no leader", standing.term), none()),
+        },
+        Notice::Raft(raft::Notice::RoleChanged {
+            from,
+            to,
+            term,
+            cause: why,
+        }) => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
+        Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
+            change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
+        }
+        Notice::RoleChanged {
+            role,
+            holder,
+            epoch,
+        } => {
+            let holder = holder.map_or("nobody".to_string(), |holder| holder.to_string());
+            change(format!("{role} is held by {holder} under {epoch}"), none())
+        }
+        Notice::LinkUp { peer, .. } => change(format!("connected to {peer}"), none()),
+        Notice::LinkDown { peer } => change(format!("disconnected from {peer}"), none()),
+        Notice::UnknownEntry { index, error } => {
+            change(format!("skips entry {index}"), error.to_string())
+        }
+        Notice::DiskStalled => change("disk stalled".to_string(), none()),
+        Notice::OutboxDropped { to, messages } => {
+            let why = "no connection in time, or too many".to_string();
+            change(format!("gave up {messages} messages to {to}"), why)
+        }
+    }
+}
+
+fn of_fact(fact: &Fact, from: Option<NodeId>) -> Change {
+    let heard = |why: String| match (from, why.as_str()) {
+        (Some(from), "") => format!("heard from {from}"),
+        (Some(from), why) => format!("{why}, heard from {from}"),
+        (None, _) => why,
+    };
+    match fact {
+        Fact::Joined(member) => change(
+            format!("sees {} alive", member.peer()),
+            heard(String::new()),
+        ),
+        Fact::Suspected { peer, accuser } => change(
+            format!("suspects {peer}"),
+            heard(format!("accused by {accuser}")),
+        ),
+        Fact::Refuted { peer } => {
+            change(format!("trusts {peer} again"), heard("refuted".to_string()))
+        }
+        Fact::Died { peer, accuser } => {
+            let why = format!("accused by {accuser}, not refuted");
+            change(format!("holds {peer} dead"), heard(why))
+        }
+        Fact::Left { peer } => change(format!("saw {peer} leave"), heard(String::new())),
+        Fact::Moved { peer, address } => {
+            change(format!("finds {peer} at {address}"), heard(String::new()))
+        }
+    }
+}
+
+fn cause(cause: Cause) -> String {
+    match cause {
+        Cause::Silence(span) => format!("no heartbeat {} ms", span.as_millis()),
+        Cause::LeaderDown => "the leader's connection broke, or it is dead".to_string(),
+        Cause::PreVotesWon => "a majority would vote".to_string(),
+        Cause::VotesWon => "a majority voted".to_string(),
+        Cause::ElectionLost => "a majority refused, or time was over".to_string(),
+        Cause::HigherTerm(term) => format!("heard of term {term}"),
+        Cause::LeaderFound(leader) => format!("{leader} leads"),
+        Cause::QuorumLost => "no majority answered".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_core::id::{Peer, Term};
+    use std::time::Duration;
+
+    #[test]
+    fn causes_and_accusers_are_named() {
+        let silent = Notice::Raft(raft::Notice::RoleChanged {
+            from: raft::Role::Follower,
+            to: raft::Role::PreCandidate,
+            term: Term(4),
+            cause: Cause::Silence(Duration::from_millis(287)),
+        });
+        let told = notice(&silent, None);
+        assert_eq!(told.what, "term 4 Follower→PreCandidate");
+        assert_eq!(told.why, "no heartbeat 287 ms");
+        let peer = Peer {
+            node: NodeId(3),
+            boot: 1,
+        };
+        let accuser = NodeId(2);
+        let accused = Notice::Member(Fact::Suspected { peer, accuser });
+        let told = notice(&accused, Some(NodeId(5)));
+        assert_eq!(told.what, "suspects n3#1");
+        assert_eq!(told.why, "accused by n2, heard from n5");
+    }
+
+    #[test]
+    fn a_fault_of_a_part_names_the_node_that_played_it() {
+        let pause = Fault::Pause {
+            who: Who::Part(Part::Leader),
+            for_ms: 900,
+        };
+        assert_eq!(
+            fault(&pause, &[NodeId(4)]),
+            "fault: pauses the leader for 900 ms = n4"
+        );
+        assert_eq!(moment(1_031_900_000), "t=1.031s ");
+    }
+}
