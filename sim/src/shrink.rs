@@ -260,8 +260,6 @@ mod tests {
         runs_max: 400,
     };
 
-    /// A cluster that cannot come back, because most of it stands still beyond the heal's bound,
-    /// does not exist: everything heals. So the failing plan of a build without bugs has none.
     #[test]
     fn a_plan_that_violates_nothing_is_not_shrunk() {
         let mut plan = Plan::quiet("q", 1, 3);

@@ -241,6 +241,9 @@ fn shrink_plan(plan: &Plan, order: shrink::Order, output: &Path, json: bool) -> 
 
 impl Replay {
     fn run(&self, plan: &Plan, json: bool) -> u8 {
+        if self.step && json {
+            return usage("--step talks in lines; it cannot answer with one JSON object");
+        }
         let (report, record) = des::record(plan);
         let second = des::run(plan, Options::default()).fingerprint;
         let from_ns = self.from.unwrap_or(0);
