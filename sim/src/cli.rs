@@ -350,29 +350,33 @@ fn soak_seeds(order: &Order, marks: bool, json: bool) -> u8 {
         object["plans"] = files.into();
         say(&object.to_string());
     } else {
-        say(&format!(
-            "{} seeds, {}; {} writes acknowledged, {} refused as stale",
-            harvest.runs,
-            pace(&harvest),
-            harvest.acknowledged,
-            harvest.stale_refused,
-        ));
-        say(&format!(
-            "slowest after a heal: first write {} ms, member lists agree {} ms",
-            harvest.progress_after_ns_max / 1_000_000,
-            harvest.converged_after_ns_max / 1_000_000,
-        ));
-        say_marks(harvest.marks, marks);
-        let violations: u64 = harvest.violations.values().sum();
-        say(&format!("{violations} violations"));
-        for (checker, times) in &harvest.violations {
-            say(&format!("  {times} of {checker}"));
-        }
+        say_harvest(&harvest, marks);
     }
     if harvest.failures.is_empty() {
         OK
     } else {
         VIOLATED
+    }
+}
+
+fn say_harvest(harvest: &Harvest, marks: bool) {
+    say(&format!(
+        "{} seeds, {}; {} writes acknowledged, {} refused as stale",
+        harvest.runs,
+        pace(harvest),
+        harvest.acknowledged,
+        harvest.stale_refused,
+    ));
+    say(&format!(
+        "slowest after a heal: first write {} ms, member lists agree {} ms",
+        harvest.progress_after_ns_max / 1_000_000,
+        harvest.converged_after_ns_max / 1_000_000,
+    ));
+    say_marks(harvest.marks, marks);
+    let violations: u64 = harvest.violations.values().sum();
+    say(&format!("{violations} violations"));
+    for (checker, times) in &harvest.violations {
+        say(&format!("  {times} of {checker}"));
     }
 }
 
