@@ -1,8 +1,8 @@
 //! Planted bugs, one line each, that the simulator's checkers must catch. A checker that catches no
 //! bug proves nothing.
 //!
-//! * I1: without the feature `mutants` none can be planted: [`Planted`] is empty, and every question
-//!   to it is answered with a constant.
+//! * I1: without the feature `mutants` none can be planted: [`Planted`] is empty, and every
+//!   question to it is answered with a constant.
 //! * I2: at most one bug at a time, the same in every subsystem of a node.
 
 #![cfg_attr(not(feature = "mutants"), allow(unreachable_pub))]

@@ -59,8 +59,8 @@ marks! {
     DuplicateKeptOld => "duplicate-kept-old",
     /// Of two connections the newer was kept.
     DuplicateKeptNew => "duplicate-kept-new",
-    /// A broken connection was replaced by a spare.
-    SpareUsed => "spare-used",
+    /// A connection was kept as a spare beside a newer one of the same dialler.
+    SpareKept => "spare-kept",
     /// A half-open connection was closed for its silence.
     HalfOpenClosed => "half-open-closed",
     /// Messages that waited for a connection were given up.

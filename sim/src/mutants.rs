@@ -1,5 +1,5 @@
-//! The hunt for planted bugs: each is run under seed after seed until a checker catches it. One that
-//! survives is a hole in the checkers or in the faults.
+//! The hunt for planted bugs: each is run under seed after seed until a checker catches it. One
+//! that survives is a hole in the checkers or in the faults.
 //!
 //! A build without the feature `mutants` knows no bug.
 

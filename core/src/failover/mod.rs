@@ -7,7 +7,8 @@
 //! * I1: at most one proposal per role is under way; it is repeated only after `RETRY`.
 //! * I2: a role moves off a holder only if that life of the node is dead, left, or — for
 //!   [`Placement::Leader`] — if leadership moved. The old holder need not know: its epoch is
-//!   refused from the grant on.
+//!   refused from the grant on. A life this node has not heard of may be a live one: a leader that
+//!   has just started knows nobody yet. So it is taken for gone only after `ACQUAINTANCE`.
 //!
 //! Deliberately absent: switchover, leases, candidates by lag or priority, maintenance.
 
@@ -24,6 +25,9 @@ use crate::time::{Deadline, Time, Timer, Wake};
 
 /// A proposal that is neither applied nor refused by then is made again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// A leader that has never heard of a holder gives it so long to appear.
+const ACQUAINTANCE: Duration = Duration::from_secs(5);
 
 /// A role the cluster keeps placed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,8 +84,11 @@ pub struct Failover {
     me: Peer,
     voters: BTreeSet<NodeId>,
     specs: Vec<RoleSpec>,
-    leading: bool,
+    /// Since when this node leads.
+    leading: Option<Time>,
     live: BTreeMap<NodeId, Peer>,
+    /// The last life of each voter that was seen to end.
+    gone: BTreeMap<NodeId, Peer>,
     roles: BTreeMap<RoleName, RoleState>,
     under_way: BTreeMap<RoleName, Time>,
     review: Timer,
@@ -96,8 +103,9 @@ impl Failover {
             me,
             voters,
             specs,
-            leading: false,
+            leading: None,
             live: BTreeMap::from([(me.node, me)]),
+            gone: BTreeMap::new(),
             roles: BTreeMap::new(),
             under_way: BTreeMap::new(),
             review: Timer::stopped(),
@@ -113,9 +121,11 @@ impl Failover {
                     return;
                 }
             }
-            Input::Leading => self.leading = true,
+            Input::Leading => {
+                self.leading.get_or_insert(now);
+            }
             Input::Following => {
-                self.leading = false;
+                self.leading = None;
                 self.under_way.clear();
                 self.review.stop();
             }
@@ -125,6 +135,9 @@ impl Failover {
             Input::Gone(peer) => {
                 if self.live.get(&peer.node) == Some(&peer) {
                     self.live.remove(&peer.node);
+                }
+                if self.voters.contains(&peer.node) {
+                    self.gone.insert(peer.node, peer);
                 }
             }
             Input::RoleChanged { role, state } => {
@@ -142,15 +155,21 @@ impl Failover {
     }
 
     fn place(&mut self, now: Time, out: &mut Vec<Output>) {
-        if !self.leading {
+        let Some(since) = self.leading else {
             return;
-        }
+        };
+        let acquainted = since + ACQUAINTANCE;
+        let mut review_at = None;
         self.under_way.retain(|_, since| now.since(*since) < RETRY);
         for spec in &self.specs {
             let state = self.roles.get(&spec.name).copied().unwrap_or_default();
             let is_under_way = self.under_way.contains_key(&spec.name)
                 && !self.planted.is(Mutant::TwoGrantsUnderWay);
             if is_under_way || self.is_well_placed(spec, state) {
+                continue;
+            }
+            if now < acquainted && self.is_holder_unknown(spec, state) {
+                review_at = Some(acquainted);
                 continue;
             }
             let Some(holder) = self.candidate(spec) else {
@@ -164,8 +183,9 @@ impl Failover {
                 expected,
             }));
         }
-        match self.under_way.values().min() {
-            Some(oldest) => self.review.set(*oldest + RETRY),
+        let retry_at = self.under_way.values().min().map(|oldest| *oldest + RETRY);
+        match retry_at.into_iter().chain(review_at).min() {
+            Some(at) => self.review.set(at),
             None => self.review.stop(),
         }
     }
@@ -178,6 +198,22 @@ impl Failover {
             Placement::Leader => holder == self.me,
             Placement::Voter if self.planted.is(Mutant::MovesRoleOfLiveHolder) => false,
             Placement::Voter => self.live.get(&holder.node) == Some(&holder),
+        }
+    }
+
+    /// Whether the holder may live without this node's having heard of it yet.
+    fn is_holder_unknown(&self, spec: &RoleSpec, state: RoleState) -> bool {
+        let Some(holder) = state.holder else {
+            return false;
+        };
+        let is_known_gone = [self.live.get(&holder.node), self.gone.get(&holder.node)]
+            .into_iter()
+            .flatten()
+            .any(|peer| peer.boot >= holder.boot);
+        match spec.placement {
+            Placement::Leader => false,
+            Placement::Voter if self.planted.is(Mutant::MovesRoleOfLiveHolder) => false,
+            Placement::Voter => !is_known_gone,
         }
     }
 
@@ -274,6 +310,23 @@ mod tests {
         );
         assert_eq!(step(&mut machine, 1003, granted(peer(1, 1), 9)), []);
         assert_eq!(machine.deadline(), None);
+    }
+
+    #[test]
+    fn a_holder_nobody_has_heard_of_has_time_to_appear() {
+        let mut machine = failover(Placement::Voter);
+        step(&mut machine, 0, granted(peer(2, 3), 5));
+        assert_eq!(step(&mut machine, 1, Input::Leading), []);
+        assert_eq!(step(&mut machine, 2, Input::Gone(peer(2, 2))), []);
+        let deadline = machine.deadline().map(|deadline| deadline.at);
+        assert_eq!(deadline, Some(Time::from_millis(5001)));
+        let mut met = machine.clone();
+        assert_eq!(step(&mut met, 3, Input::Alive(peer(2, 3))), []);
+        assert_eq!(met.deadline(), None);
+        let gone = Input::Gone(peer(2, 3));
+        assert_eq!(step(&mut met, 4, gone), grant(peer(1, 1), 5));
+        let out = step(&mut machine, 5001, Input::Tick);
+        assert_eq!(out, grant(peer(1, 1), 5), "it never came");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Refutation: a live member that hears of an accusation against its present incarnation rises above
-//! it (SWIM §4.2). So a suspect that can be reached is alive to everyone in time.
+//! Refutation: a live member that hears of an accusation against its present incarnation rises
+//! above it (SWIM §4.2). So a suspect that can be reached is alive to everyone in time.
 
 use quorate_core::id::{Incarnation, NodeId};
 

@@ -48,7 +48,7 @@ impl Checker {
         match self.open.iter().find(|(_, open)| late(open)) {
             None => Ok(()),
             Some(((relay, requester), (probe, _))) => Err(format!(
-                "{relay} was asked by {requester} to probe for it (probe {probe}) and never answered"
+                "{relay} never answered probe {probe}, which {requester} asked it for"
             )),
         }
     }

@@ -40,8 +40,8 @@ pub(super) struct Before {
     pub(super) incarnation: Incarnation,
     /// The highest incarnation of its own that it hears accused.
     pub(super) accused: Option<Incarnation>,
-    /// The link that went down was the one in use.
-    pub(super) was_in_use: Option<NodeId>,
+    /// A connection came up beside one to the same node.
+    pub(super) has_another: bool,
 }
 
 impl World {
@@ -50,20 +50,7 @@ impl World {
         let view = self.hosts[index].process.as_ref()?.node.view();
         let heard = self.heard(index, event);
         let raft = view.raft();
-        let was_in_use = match heard {
-            Heard::Down(link) => (1..=self.plan.nodes)
-                .map(NodeId)
-                .find(|node| view.link(*node) == Some(link)),
-            Heard::Append { .. }
-            | Heard::AppendReply(_)
-            | Heard::PreVote(..)
-            | Heard::Vote(..)
-            | Heard::PingReq(..)
-            | Heard::RelayedAck
-            | Heard::Up(..)
-            | Heard::Asked(_)
-            | Heard::Other => None,
-        };
+        let has_another = matches!(heard, Heard::Up(_, peer, _) if view.link(peer.node).is_some());
         Some(Before {
             heard,
             standing: raft.standing(),
@@ -72,7 +59,7 @@ impl World {
             handed_over: view.control().stats().handed_over,
             incarnation: view.membership().incarnation(),
             accused: accused(self.hosts[index].id, event),
-            was_in_use,
+            has_another,
         })
     }
 

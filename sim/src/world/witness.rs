@@ -48,6 +48,10 @@ impl World {
                 Action::Dial { .. } | Action::PublishRoutes(_) => {}
             }
         }
+        let hangs_up = |action: &Action| matches!(action, Action::Hangup { .. });
+        if before.has_another && !actions.iter().any(hangs_up) {
+            self.marks.hit(Mark::SpareKept);
+        }
         self.witness_accusation(index, before);
         self.witness_exchange(index, heard, actions);
         self.witness_vote(index, before, actions);
@@ -368,13 +372,8 @@ impl World {
             Heard::AppendReply(term) => {
                 obeyed = terms_are_obeyed::check(id, term, standing.term);
             }
-            Heard::Down(_) => {
-                let other = before.was_in_use.and_then(|node| view.link(node));
-                if other.is_some() {
-                    self.marks.hit(Mark::SpareUsed);
-                }
-            }
-            Heard::PreVote(..)
+            Heard::Down(_)
+            | Heard::PreVote(..)
             | Heard::Vote(..)
             | Heard::PingReq(..)
             | Heard::RelayedAck
