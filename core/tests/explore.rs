@@ -2,8 +2,8 @@
 //! recovery: every order of timeouts, arrivals, losses, repetitions, disk writes and crashes within
 //! the bounds, not a sample of them.
 //!
-//! * `machine`: one node, composed as `node/cascade.rs` composes it. Time is abstract: a timeout may
-//!   come at any moment, so the bounds hold for every configuration of timeouts.
+//! * `machine`: one node, composed as `node/cascade.rs` composes it. Time is abstract: a timeout
+//!   may come at any moment, so the bounds hold for every configuration of timeouts.
 //! * `network`: whatever was sent may arrive at any time, any number of times, or never.
 //! * `cluster`: the states and the steps. `properties`: what holds in all of them.
 //!
@@ -19,9 +19,9 @@
 //! | `two_nodes_in_two_terms_with_a_crash` | 2 | 2 | any | 1 | doubts | 78 277 |
 //! | `an_entry_of_an_old_term`, optimised only | 3 | 5, from 3 | 2 | 0 | doubts | 430 735 |
 //!
-//! A crash loses what is not durable; the process starts again at once, since a node that is slow to
-//! start is one to which nothing happens. With the feature `mutants` the explorer must find planted
-//! bugs, and prints how.
+//! A crash loses what is not durable; the process starts again at once, since a node that is slow
+//! to start is one to which nothing happens. With the feature `mutants` the explorer must find
+//! planted bugs, and prints how.
 //!
 //! Deliberately absent: liveness (no property says that something happens on every path), learners,
 //! and the other subsystems of a node, which the simulator covers.
@@ -100,8 +100,8 @@ mod optimised {
     use super::*;
 
     /// Raft thesis Fig. 3.7 with three nodes, before its step (c): node 1 led term 1, node 3 led
-    /// term 2, each with an entry that reached nobody else; node 1 led term 3, brought its old entry
-    /// to node 2 and lost the new one, unsynced, in a crash.
+    /// term 2, each with an entry that reached nobody else; node 1 led term 3, brought its old
+    /// entry to node 2 and lost the new one, unsynced, in a crash.
     pub(crate) fn figure_3_7() -> Bounds {
         let past = |vote: Option<u64>, term: u64| Recovered {
             term: Term(3),

@@ -1,6 +1,6 @@
-//! Each planted bug is caught, the plan that caught it catches it again and shrinks to a few faults,
-//! and without the bug that plan holds every property. `docs/mutants.md` names every bug and a
-//! checker that exists.
+//! Each planted bug is caught, the plan that caught it catches it again and shrinks to a few
+//! faults, and without the bug that plan holds every property. `docs/mutants.md` names every bug
+//! and a checker that exists.
 
 #![cfg(feature = "mutants")]
 

@@ -20,8 +20,8 @@ use crate::{balance, failover, membership, raft};
 /// The ticket of proposals that nobody waits for; drivers count theirs from 1.
 pub(super) const NOBODY: Ticket = Ticket(0);
 
-/// Promises to peers that wait for the disk at a time. While a disk hangs, a leader's heartbeats would
-/// otherwise pile up one promise each.
+/// Promises to peers that wait for the disk at a time. While a disk hangs, a leader's heartbeats
+/// would otherwise pile up one promise each.
 const HELD_MAX: usize = 4096;
 
 /// One thing to be done, by one subsystem.

@@ -9,8 +9,8 @@ pub(crate) struct Bounds {
     pub(crate) term_max: u64,
     /// Timeouts of elections and leaders; `None` for any number.
     pub(crate) timeouts: Option<u8>,
-    /// Whether a follower may lose faith in its leader before its own election timeout. It grants what
-    /// it also grants when it times out itself, so this adds little that is new.
+    /// Whether a follower may lose faith in its leader before its own election timeout. It grants
+    /// what it also grants when it times out itself, so this adds little that is new.
     pub(crate) doubts: bool,
     /// Crashes, of any nodes.
     pub(crate) crashes: u8,

@@ -1,8 +1,8 @@
 //! The model: every state a cluster can get into within the bounds, and every step between them.
 //!
 //! Three things make the space small without leaving anything out; each says why where it is done:
-//! nodes are alike until they move ([`Cluster::moved`]), what a machine says without changing is said
-//! at once ([`Explorer::settle`]), and without a crash to come writes need not wait
+//! nodes are alike until they move ([`Cluster::moved`]), what a machine says without changing is
+//! said at once ([`Explorer::settle`]), and without a crash to come writes need not wait
 //! ([`syncs_at_once`]).
 
 use std::sync::Arc;
@@ -113,9 +113,9 @@ impl Cluster {
     }
 }
 
-/// Whether the writes of a node complete at once: no crash can come any more, so only what waits for
-/// a write matters, and to everyone but a leader, who counts its own acknowledgement, nothing is lost
-/// by having it early.
+/// Whether the writes of a node complete at once: no crash can come any more, so only what waits
+/// for a write matters, and to everyone but a leader, who counts its own acknowledgement, nothing
+/// is lost by having it early.
 fn syncs_at_once(state: &Cluster, node: usize) -> bool {
     state.crashes == 0 && state.nodes[node].role() != Role::Leader
 }

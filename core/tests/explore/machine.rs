@@ -18,8 +18,8 @@ use crate::network::{Envelope, Letter};
 const NOW: Time = Time::ZERO;
 
 /// The moment of a timeout: whatever is armed is due, whoever was heard has been silent too long. A
-/// timer armed at it is due at it again, so no moment but these two, and the next nanosecond for what
-/// was armed now, ever gets into a state.
+/// timer armed at it is due at it again, so no moment but these two, and the next nanosecond for
+/// what was armed now, ever gets into a state.
 const LATE: Time = Time(u64::MAX);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

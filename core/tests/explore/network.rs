@@ -1,8 +1,8 @@
 //! The network: everything that was ever sent may arrive, at any time, in any order, any number of
 //! times, or never.
 //!
-//! So a letter is never taken out. That is more than a network does, it needs no actions for loss and
-//! duplication, and it keeps the history: who ever granted a vote or led is in the letters.
+//! So a letter is never taken out. That is more than a network does, it needs no actions for loss
+//! and duplication, and it keeps the history: who ever granted a vote or led is in the letters.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
