@@ -165,7 +165,7 @@ fn rolling_crashes(seed: u64) -> Plan {
 
 fn quiet(seed: u64) -> Plan {
     let mut random = timing(seed);
-    let mut plan = Plan::quiet("quiet", seed, random.within(3..=7));
+    let mut plan = Plan::quiet("quiet", seed, 5);
     plan.network.latency_us_max = random.within(1_000..=20_000);
     plan.heal_ms = 15_000;
     plan.end_ms = 30_000;
@@ -217,7 +217,7 @@ mod tests {
             let (one, two) = ((scenario.build)(1), (scenario.build)(2));
             assert_eq!((one.name.as_str(), one.nodes), (scenario.name, two.nodes));
             assert_eq!(one.faults.len(), two.faults.len());
-            assert_ne!(one.faults, two.faults);
+            assert!(one.faults.is_empty() || one.faults != two.faults);
             assert!(one.faults.iter().all(|strike| strike.at_ms < one.heal_ms));
         }
     }
