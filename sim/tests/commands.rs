@@ -110,9 +110,7 @@ fn a_replay_tells_a_window_and_knows_its_fingerprint() {
         .lines()
         .find_map(|line| line.strip_prefix("fingerprint "));
     let print = print.expect("a fingerprint").to_string();
-    let window = [
-        "replay", &plan, "--from", "3.9s", "--for", "1s", "--node", "n2",
-    ];
+    let window = ["replay", &plan, "--from", "3.9s", "--for", "1s"];
     let part = text(&sim(&window));
     assert!(part.lines().count() < whole.lines().count());
     assert!(
@@ -120,6 +118,14 @@ fn a_replay_tells_a_window_and_knows_its_fingerprint() {
         "{part}"
     );
     assert!(part.contains("→PreCandidate"), "{part}");
+    let of_one = text(&sim(&[&window[..], &["--node", "n2"]].concat()));
+    let told = |line: &&str| line.starts_with("t=");
+    let mut lines = of_one.lines().filter(told).peekable();
+    assert!(lines.peek().is_some(), "{of_one}");
+    assert!(
+        lines.all(|line| line.contains("  n2  ") || line.contains("  --  ")),
+        "{of_one}"
+    );
     assert_eq!(
         code(&["replay", &plan, "--quiet", "--expect", &print]),
         Some(0)
