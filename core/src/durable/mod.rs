@@ -1,6 +1,7 @@
 //! Everything a node makes durable, as one ordered stream of records, and the fold that recovers
 //! it.
 
+pub(crate) mod frame;
 pub mod gate;
 pub mod wal;
 

@@ -1,6 +1,6 @@
 //! The bytes of the write-ahead log.
 //!
-//! A record is a header of 16 bytes and a body; all numbers are little-endian:
+//! A record is a frame (see `frame`), whose number is its lsn:
 //!
 //! ```text
 //! length u32   of the body
@@ -24,9 +24,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crc::{CRC_32_ISCSI, Crc, Table};
-
 use super::Record;
+use super::frame::{self, Frame, TooLong};
 use crate::id::Lsn;
 use crate::wire::codec;
 
@@ -64,12 +63,9 @@ impl fmt::Display for Corrupt {
 impl core::error::Error for Corrupt {}
 
 /// The longest body of one record, in bytes.
-pub const RECORD_BYTES_MAX: usize = codec::BYTES_MAX;
+pub const RECORD_BYTES_MAX: usize = frame::FRAME_BYTES_MAX;
 
-const HEADER_LEN: usize = 16;
 const FIRST: Lsn = Lsn(1);
-/// A static, so that its tables (16 KiB, sixteen bytes per step) exist once.
-static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// Appends the bytes of one record.
 ///
@@ -77,19 +73,12 @@ static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI)
 /// When the record exceeds [`RECORD_BYTES_MAX`]: it could not be read again, so it must never be
 /// reported durable.
 pub fn encode(lsn: Lsn, record: &Record, bytes: &mut Vec<u8>) {
-    let start = bytes.len();
-    bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(&lsn.0.to_le_bytes());
+    let start = frame::open(lsn.0, bytes);
     codec::encode(record, bytes);
-    let len = bytes.len() - start - HEADER_LEN;
-    assert!(
-        len <= RECORD_BYTES_MAX,
-        "a record of {len} bytes cannot be read again"
-    );
-    let crc = CHECKSUM.checksum(&bytes[start + 8..]);
-    let len = u32::try_from(len).unwrap_or(u32::MAX);
-    bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
-    bytes[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
+    if let Err(TooLong { len }) = frame::check(start, bytes) {
+        panic!("a record of {len} bytes cannot be read again");
+    }
+    frame::close(start, bytes);
 }
 
 /// Reads a whole log.
@@ -103,8 +92,8 @@ pub fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
     let mut expected = FIRST;
     while offset < bytes.len() {
         let corrupt = Corrupt { offset, expected };
-        let Some(frame) = Frame::read(&bytes[offset..]).filter(Frame::is_intact) else {
-            return if has_intact_after(&bytes[offset..], expected) {
+        let Some(frame) = Frame::read(&bytes[offset..]) else {
+            return if frame::has_intact_after(&bytes[offset..], expected.0) {
                 Err(corrupt)
             } else {
                 Ok(Scan {
@@ -115,77 +104,17 @@ pub fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
         };
         // The checksum holds, so this is what was written: a torn write cannot explain a wrong
         // number or body.
-        if frame.lsn != expected {
+        if frame.number != expected.0 {
             return Err(corrupt);
         }
-        records.push((frame.lsn, codec::decode(frame.body).map_err(|_| corrupt)?));
-        offset += HEADER_LEN + frame.body.len();
+        records.push((expected, codec::decode(frame.body).map_err(|_| corrupt)?));
+        offset += frame.len();
         expected = expected.next();
     }
     Ok(Scan {
         records,
         valid_len: offset,
     })
-}
-
-/// A record as it lies in the log, its checksum not yet verified.
-struct Frame<'a> {
-    crc: u32,
-    lsn: Lsn,
-    checked: &'a [u8],
-    body: &'a [u8],
-}
-
-impl Frame<'_> {
-    /// The record at the start of `bytes`, if its length is possible at all.
-    fn read(bytes: &[u8]) -> Option<Frame<'_>> {
-        let (len, rest) = bytes.split_first_chunk::<4>()?;
-        let (crc, rest) = rest.split_first_chunk::<4>()?;
-        let (lsn, _) = rest.split_first_chunk::<8>()?;
-        let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
-        if len > RECORD_BYTES_MAX {
-            return None;
-        }
-        let checked = rest.get(..8 + len)?;
-        Some(Frame {
-            crc: u32::from_le_bytes(*crc),
-            lsn: Lsn(u64::from_le_bytes(*lsn)),
-            checked,
-            body: &checked[8..],
-        })
-    }
-
-    /// A run of zeros is not: the checksum of zeros is another number.
-    fn is_intact(&self) -> bool {
-        CHECKSUM.checksum(self.checked) == self.crc
-    }
-}
-
-/// Whether the expected record or a later one lies intact anywhere in `bytes`, which begin with the
-/// damage.
-///
-/// Only an offset whose number is believable is worth a checksum. A payload could be made to look
-/// like many believable records; so the work is bounded, and where it does not suffice for an
-/// answer the log is not trusted.
-fn has_intact_after(bytes: &[u8], expected: Lsn) -> bool {
-    let last = expected.0.saturating_add((bytes.len() / HEADER_LEN) as u64);
-    let mut work = bytes
-        .len()
-        .saturating_mul(4)
-        .saturating_add(RECORD_BYTES_MAX);
-    for offset in 1..bytes.len().saturating_sub(HEADER_LEN) {
-        let Some(frame) = Frame::read(&bytes[offset..]) else {
-            continue;
-        };
-        if frame.lsn < expected || frame.lsn.0 > last {
-            continue;
-        }
-        if work < frame.checked.len() || frame.is_intact() {
-            return true;
-        }
-        work -= frame.checked.len();
-    }
-    false
 }
 
 #[cfg(test)]
@@ -307,7 +236,7 @@ mod tests {
     fn an_intact_record_of_an_unknown_kind_is_corruption() {
         let (mut bytes, _) = log(1);
         bytes[16] = 0xFF;
-        let crc = CHECKSUM.checksum(&bytes[8..]);
+        let crc = frame::CHECKSUM.checksum(&bytes[8..]);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
         let unreadable = Corrupt {
             offset: 0,
@@ -318,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_crc32c() {
-        assert_eq!(CHECKSUM.checksum(b"123456789"), 0xE306_9283);
+        assert_eq!(frame::CHECKSUM.checksum(b"123456789"), 0xE306_9283);
     }
 
     #[test]

@@ -23,13 +23,12 @@
 
 mod event;
 mod fingerprint;
-mod frame;
 mod life;
 mod recording;
 mod replay;
 
+pub use crate::durable::frame::FRAME_BYTES_MAX;
 pub use fingerprint::Fingerprint;
-pub use frame::FRAME_BYTES_MAX;
 pub use life::{Journal, Recorder};
 pub use recording::{End, FORMAT, TooLong, Writer, encode_end, encode_start};
 pub use replay::{Replay, ReplayError, Replayed, Step, Tail, replay_recording};

@@ -22,9 +22,9 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::event::{self, Address};
-use super::frame;
-pub use super::frame::TooLong;
 use super::{Fingerprint, Start};
+use crate::durable::frame;
+pub use crate::durable::frame::TooLong;
 use crate::durable::{Durable, Record};
 use crate::id::Lsn;
 use crate::node::{Action, Config, Event};

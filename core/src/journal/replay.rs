@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hasher;
 
-use super::frame::{self, Frame};
 use super::recording::{
     DURABLE, END, End, FORMAT, Head, MADE_BY, MAGIC, START, STEP, UNANSWERED, VERSION,
 };
 use super::{Fingerprint, Start, event};
+use crate::durable::frame::{self, Frame};
 use crate::durable::{Durable, Record};
 use crate::node::{Action, ConfigError, Event, Node};
 use crate::time::Time;

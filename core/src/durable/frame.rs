@@ -1,10 +1,11 @@
-//! The frames of a recording: a header of 16 bytes and a body; all numbers are little-endian.
+//! Checksummed frames of the files a node keeps, its log and its recordings: a header of 16 bytes
+//! and a body; all numbers are little-endian.
 //!
 //! ```text
 //! length u32   of the body
 //! crc32c u32   over number and body
-//! number u64   0 in the start; then that of the step, from 1
-//! body         one byte that says what it is, and that
+//! number u64   grows by one from frame to frame
+//! body         what the file is made of
 //! ```
 //!
 //! A frame is built in place at the end of a buffer: [`open`], append the body, [`close`].
@@ -19,7 +20,8 @@ use crate::wire::codec;
 pub const FRAME_BYTES_MAX: usize = codec::BYTES_MAX;
 
 const HEADER_LEN: usize = 16;
-static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+/// A static, so that its tables (16 KiB, sixteen bytes per step) exist once.
+pub(crate) static CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
 /// A body is longer than a frame may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,14 +32,14 @@ pub struct TooLong {
 
 /// A frame whose checksum holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
-    pub(super) number: u64,
-    pub(super) body: &'a [u8],
+pub(crate) struct Frame<'a> {
+    pub(crate) number: u64,
+    pub(crate) body: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
     /// The frame at the start of `bytes`, if it is whole and its checksum holds.
-    pub(super) fn read(bytes: &'a [u8]) -> Option<Frame<'a>> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Frame<'a>> {
         let claim = Claim::read(bytes)?;
         claim.is_intact().then_some(Frame {
             number: claim.number,
@@ -46,13 +48,13 @@ impl<'a> Frame<'a> {
     }
 
     /// Its length, header included.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         HEADER_LEN + self.body.len()
     }
 }
 
 /// Begins a frame; the answer is where.
-pub(super) fn open(number: u64, bytes: &mut Vec<u8>) -> usize {
+pub(crate) fn open(number: u64, bytes: &mut Vec<u8>) -> usize {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; 8]);
     bytes.extend_from_slice(&number.to_le_bytes());
@@ -60,12 +62,12 @@ pub(super) fn open(number: u64, bytes: &mut Vec<u8>) -> usize {
 }
 
 /// The body of the frame that begins at `start` and is being built.
-pub(super) fn body_mut(start: usize, bytes: &mut [u8]) -> &mut [u8] {
+pub(crate) fn body_mut(start: usize, bytes: &mut [u8]) -> &mut [u8] {
     bytes.get_mut(start + HEADER_LEN..).unwrap_or_default()
 }
 
 /// Takes the frame back if its body is too long.
-pub(super) fn check(start: usize, bytes: &mut Vec<u8>) -> Result<(), TooLong> {
+pub(crate) fn check(start: usize, bytes: &mut Vec<u8>) -> Result<(), TooLong> {
     let len = bytes.len().saturating_sub(start + HEADER_LEN);
     if len > FRAME_BYTES_MAX {
         bytes.truncate(start);
@@ -75,7 +77,7 @@ pub(super) fn check(start: usize, bytes: &mut Vec<u8>) -> Result<(), TooLong> {
 }
 
 /// Ends a frame whose length was checked.
-pub(super) fn close(start: usize, bytes: &mut [u8]) {
+pub(crate) fn close(start: usize, bytes: &mut [u8]) {
     let len = bytes.len().saturating_sub(start + HEADER_LEN);
     let crc = CHECKSUM.checksum(&bytes[start + 8..]);
     let len = u32::try_from(len).unwrap_or(u32::MAX);
@@ -83,12 +85,13 @@ pub(super) fn close(start: usize, bytes: &mut [u8]) {
     bytes[start + 4..start + 8].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Whether the expected step or a later one lies intact anywhere in `bytes`, which begin with the
+/// Whether the expected frame or a later one lies intact anywhere in `bytes`, which begin with the
 /// damage.
 ///
-/// Only an offset whose number is believable is worth a checksum, and the work for checksums is
-/// bounded: where it does not suffice for an answer, the bytes are not taken for a torn end.
-pub(super) fn has_intact_after(bytes: &[u8], expected: u64) -> bool {
+/// Only an offset whose number is believable is worth a checksum. A body could be made to look like
+/// many believable frames; so the work is bounded, and where it does not suffice for an answer, the
+/// bytes are not taken for a torn end.
+pub(crate) fn has_intact_after(bytes: &[u8], expected: u64) -> bool {
     let last = expected.saturating_add((bytes.len() / HEADER_LEN) as u64);
     let mut work = bytes
         .len()
@@ -132,6 +135,7 @@ impl<'a> Claim<'a> {
         })
     }
 
+    /// A run of zeros is not: the checksum of zeros is another number.
     fn is_intact(&self) -> bool {
         CHECKSUM.checksum(self.checked) == self.crc
     }
