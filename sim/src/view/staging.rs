@@ -82,7 +82,7 @@ impl Staging {
             .node
             .and_then(|node| Some((node, *self.lane_of.get(&node)?)))
         else {
-            return self.to_the_world(this);
+            return self.of_the_world(this);
         };
         match &this.what {
             What::Step { event, actions, .. } => {
@@ -105,7 +105,7 @@ impl Staging {
         self.look(this.at_ns, node, lives);
     }
 
-    fn to_the_world(&mut self, this: &Happening) {
+    fn of_the_world(&mut self, this: &Happening) {
         match &this.what {
             What::Struck { fault, hits, .. } => {
                 let text = wording::strike(fault, hits);
