@@ -17,7 +17,7 @@ use crate::id::{ClusterId, NodeId, Zone};
 use crate::{control, membership, raft, transport};
 
 /// More voters make every commit and election slower, not safer.
-const VOTERS_MAX: usize = 15;
+pub const VOTERS_MAX: usize = 15;
 const ROLES_MAX: usize = 256;
 /// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
 /// by.

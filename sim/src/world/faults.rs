@@ -156,6 +156,7 @@ impl World {
         };
         self.trace.note(self.now, &("crash", host));
         let id = self.hosts[host].id;
+        self.lives += 1;
         self.checkers.ended(id);
         match doom.moment {
             Moment::Persist(_) | Moment::Vote(_) | Moment::Synced(_) => {

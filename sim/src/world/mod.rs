@@ -14,6 +14,7 @@ mod faults;
 mod film;
 mod heard;
 mod host;
+mod looks;
 mod recording;
 mod traffic;
 mod watch;
@@ -29,6 +30,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 
 use self::host::{Host, Process, host, name, plant};
+use self::looks::LOOK_NS;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Options, Queue};
@@ -42,8 +44,9 @@ use crate::trace::{Fold, Trace};
 use crate::view::Recorder;
 use crate::workload::Workload;
 
-const LOOK_NS: u64 = 100_000_000;
 const NEVER: u64 = u64::MAX;
+/// Each node is told the addresses of so many others, the first ones.
+const SEEDS_MAX: usize = 8;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
 
@@ -69,6 +72,12 @@ pub struct World {
     marks: Marks,
     /// A fault has struck.
     is_troubled: bool,
+    /// Starts and ends of processes so far: which lives there are.
+    lives: u64,
+    /// Where the next look begins.
+    next_look: usize,
+    /// Who sends its messages next.
+    next_talker: usize,
     actions: Vec<Action>,
     touched: Vec<(usize, usize)>,
     scratch: Vec<u8>,
@@ -86,9 +95,10 @@ impl World {
             .collect();
         let mut queue = Queue::new(&seed);
         for index in 0..hosts.len() {
-            // A few milliseconds apart, as an operator or a supervisor would.
+            // A few milliseconds apart, as an operator or a supervisor would; all within a second.
+            let apart = 3_000_000.min(1_000_000_000 / plan.nodes);
             queue.push(
-                index as u64 * 3_000_000,
+                index as u64 * apart,
                 Due::Restart {
                     host: index,
                     life: 0,
@@ -125,6 +135,9 @@ impl World {
             totals: Totals::default(),
             marks: Marks::default(),
             is_troubled: false,
+            lives: 0,
+            next_look: 0,
+            next_talker: 0,
             actions: Vec::new(),
             touched: Vec::new(),
             scratch: Vec::new(),
@@ -194,7 +207,7 @@ impl World {
     /// What can be said only at the end.
     pub fn check_last(&mut self) {
         if self.violation.is_none() {
-            self.check_acknowledged();
+            self.look_back();
         }
     }
 
@@ -243,6 +256,7 @@ impl World {
         }
         let host = &mut self.hosts[index];
         host.life += 1;
+        self.lives += 1;
         let found = match host.disk.recover() {
             Ok(found) => found,
             Err(corrupt) => return self.demand("disk", Err(corrupt.to_string())),
@@ -266,6 +280,8 @@ impl World {
             dials: Vec::new(),
             standing,
             seen: LogIndex(0),
+            members_seen: None,
+            agreed: None,
         });
         let id = host.id;
         self.note(Some(id), What::Started { life });
@@ -389,9 +405,11 @@ impl World {
             });
         }
         self.totals.actions += actions.len() as u64;
-        let verdict = self.checkers.event_rate.stepped(now, index);
+        let nodes = self.hosts.len();
+        let verdict = self.checkers.event_rate.stepped(now, index, nodes as u64);
         self.demand("event_rate", verdict);
-        self.demand("actions_per_step", actions_per_step::check(actions.len()));
+        let verdict = actions_per_step::check(actions.len(), nodes);
+        self.demand("actions_per_step", verdict);
         self.witness(index, &before, &actions);
         self.observe(index, &actions);
         let life = self.hosts[index].life;
@@ -460,7 +478,8 @@ impl World {
             .hosts
             .iter()
             .filter(|host| host.id != self.hosts[index].id);
-        let seeds: Vec<SocketAddr> = others.map(|host| host.config.address).collect();
+        let seeds = others.take(SEEDS_MAX).map(|host| host.config.address);
+        let seeds: Vec<SocketAddr> = seeds.collect();
         if !seeds.is_empty() {
             let (ticket, command) = (Ticket(0), Command::Join { seeds });
             self.step(index, Event::Command { ticket, command });

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
-use quorate_core::id::{LinkId, Lsn, NodeId, Peer, Term, Ticket};
-use quorate_core::membership::{self, Fact};
+use quorate_core::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Term, Ticket};
+use quorate_core::membership::{self, Fact, Member, State};
 use quorate_core::node::{Action, Refusal};
 use quorate_core::notice::Notice;
 use quorate_core::raft::{self, AppendOutcome, Cause, Entry, Role};
@@ -160,7 +160,7 @@ impl World {
                 let own = &self.checkers.incarnation_is_own;
                 let verdict = own.refutes(id, before.incarnation, *incarnation);
                 self.demand("incarnation_is_own", verdict);
-                self.witness_beliefs(index);
+                self.witness_belief(index, id);
             }
             Notice::LinkDown { peer } => {
                 self.checkers.leader_is_kept.doubts(id, Some(peer.node));
@@ -205,6 +205,7 @@ impl World {
         let is_quiet = !self.is_troubled
             && network.loss_permille == 0
             && network.latency_us_max <= QUIET_LATENCY_US;
+        self.witness_belief(index, about(fact));
         match *fact {
             Fact::Suspected { peer, .. } => {
                 self.checkers.suspects_may_refute.suspected(peer, self.now);
@@ -225,7 +226,6 @@ impl World {
             }
             Fact::Joined(_) | Fact::Refuted { .. } | Fact::Moved { .. } => {}
         }
-        self.witness_beliefs(index);
     }
 
     fn witness_accusation(&mut self, index: usize, before: &Before) {
@@ -247,26 +247,45 @@ impl World {
         processes.into_iter().any(|it| it.node.view().me() == peer)
     }
 
-    /// Shows what a node believes of all members.
+    /// Shows what a node believes of all members, if any of it is new.
     pub(super) fn witness_beliefs(&mut self, index: usize) {
-        let Some(process) = self.hosts[index].process.as_ref() else {
+        let host = &mut self.hosts[index];
+        let (believer, Some(process)) = (host.id, host.process.as_mut()) else {
             return;
         };
-        let (id, members) = (self.hosts[index].id, process.node.view().membership());
+        let members = process.node.view().membership();
+        if process.members_seen == Some(members.changes()) {
+            return;
+        }
+        process.members_seen = Some(members.changes());
         let (rise, own) = (
             &mut self.checkers.beliefs_rise,
             &mut self.checkers.incarnation_is_own,
         );
-        let mut verdicts: [Verdict; 2] = [Ok(()), own.has(id, members.incarnation())];
+        let mut owned = own.has(believer, members.incarnation());
+        let mut risen = Ok(());
         for member in members.members() {
-            let belief = (member.incarnation, member.state);
-            let [risen, owned] = verdicts;
-            verdicts = [
-                risen.and(rise.believes(id, member.node, belief)),
-                owned.and(own.believed(id, member.node, member.incarnation)),
-            ];
+            risen = risen.and(rise.believes(believer, member.node, held(member)));
+            owned = owned.and(own.believed(believer, member.node, member.incarnation));
         }
-        let [risen, owned] = verdicts;
+        self.demand("beliefs_rise", risen);
+        self.demand("incarnation_is_own", owned);
+    }
+
+    /// Shows what a node believes of one member.
+    fn witness_belief(&mut self, index: usize, of: NodeId) {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let (believer, members) = (self.hosts[index].id, process.node.view().membership());
+        let own = &mut self.checkers.incarnation_is_own;
+        let mut owned = own.has(believer, members.incarnation());
+        let mut risen = Ok(());
+        if let Some(member) = members.member(of) {
+            let rise = &mut self.checkers.beliefs_rise;
+            risen = rise.believes(believer, member.node, held(member));
+            owned = owned.and(own.believed(believer, member.node, member.incarnation));
+        }
         self.demand("beliefs_rise", risen);
         self.demand("incarnation_is_own", owned);
     }
@@ -417,6 +436,22 @@ impl World {
             self.demand("commit_is_earned", commit_is_earned::leads(id, term, last));
         }
     }
+}
+
+/// Whom a fact is about.
+fn about(fact: &Fact) -> NodeId {
+    match fact {
+        Fact::Joined(member) => member.node,
+        Fact::Suspected { peer, .. }
+        | Fact::Refuted { peer }
+        | Fact::Died { peer, .. }
+        | Fact::Left { peer }
+        | Fact::Moved { peer, .. } => peer.node,
+    }
+}
+
+fn held(member: &Member) -> (Incarnation, State) {
+    (member.incarnation, member.state)
 }
 
 fn is_pre_vote(action: &Action) -> bool {
