@@ -3,8 +3,8 @@
 
 use super::Verdict;
 
-/// Steps of one node in one second: a part of its own, and one for each node it may hear from, which
-/// a leader that replicates writes to all of them needs.
+/// Steps of one node in one second: some of its own, and some for each node it may hear from, as a
+/// leader does that replicates writes to all of them.
 #[must_use]
 pub fn steps_max(nodes: u64) -> u64 {
     5_000 + 50 * nodes

@@ -5,15 +5,17 @@
 //!   else happens to it, except that a crash may come first.
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
-//! Split by what happens: `connections`, `traffic`, `faults`, `clients`; `watch` and `witness` show
-//! it to the checkers, `recording` keeps it, `film` keeps it for drawing.
+//! Split by what happens: `lives` of processes, `connections`, `traffic`, `faults`, `clients`;
+//! `watch`, `witness`, `beliefs` and `looks` show it to the checkers, `recording` keeps it.
 
+mod beliefs;
 mod clients;
 mod connections;
 mod faults;
 mod film;
 mod heard;
 mod host;
+mod lives;
 mod looks;
 mod recording;
 mod traffic;
@@ -21,23 +23,22 @@ mod watch;
 mod witness;
 
 use std::hash::Hasher;
-use std::net::SocketAddr;
 
-use quorate_core::id::{LinkId, LogIndex, RoleName, Ticket};
-use quorate_core::node::{Action, Command, Event, Node};
+use quorate_core::id::{LinkId, RoleName};
+use quorate_core::node::{Action, Event};
 use quorate_core::notice::Notice;
 use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 
-use self::host::{Host, Process, host, name, plant};
+use self::host::{Host, host, name};
 use self::looks::LOOK_NS;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Options, Queue};
-use crate::marks::{Mark, Marks};
+use crate::marks::Marks;
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
-use crate::record::{Record, Step, What};
+use crate::record::{Record, Step};
 use crate::report::{Fingerprint, Report, Totals};
 use crate::timeline;
 use crate::trace::{Fold, Trace};
@@ -45,8 +46,6 @@ use crate::view::Recorder;
 use crate::workload::Workload;
 
 const NEVER: u64 = u64::MAX;
-/// Each node is told the addresses of so many others, the first ones.
-const SEEDS_MAX: usize = 8;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
 
@@ -249,51 +248,6 @@ impl World {
         self.hosts[host].process.is_some() && self.hosts[host].life == life
     }
 
-    /// Starts a process from what its disk holds.
-    fn start(&mut self, index: usize) {
-        if self.stands_still() {
-            return;
-        }
-        let host = &mut self.hosts[index];
-        host.life += 1;
-        self.lives += 1;
-        let found = match host.disk.recover() {
-            Ok(found) => found,
-            Err(corrupt) => return self.demand("disk", Err(corrupt.to_string())),
-        };
-        if found.is_torn {
-            self.marks.hit(Mark::TornTail);
-        }
-        self.checkers.started(host.id, &found.durable);
-        let vote = (found.durable.raft.term, found.durable.raft.vote);
-        let config = host.config.clone();
-        let mut node = Node::recover(config, found.durable, found.last, &host.seed, Time::ZERO);
-        plant(&mut node, self.plan.mutant.as_deref());
-        let standing = node.view().raft().standing();
-        let life = host.life;
-        host.process = Some(Process {
-            node,
-            born: self.now,
-            started: false,
-            armed: NEVER,
-            links: Vec::new(),
-            dials: Vec::new(),
-            standing,
-            seen: LogIndex(0),
-            members_seen: None,
-            agreed: None,
-        });
-        let id = host.id;
-        self.note(Some(id), What::Started { life });
-        if let (term, Some(to)) = vote {
-            self.checkers.elected_by_majority.voted(id, term, to);
-            let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
-            self.demand("one_vote_per_term", verdict);
-        }
-        self.witness_beliefs(index);
-        self.step(index, Event::Tick);
-    }
-
     fn on_wake(&mut self, index: usize, life: u64) {
         if !self.is_life(index, life) {
             return;
@@ -331,45 +285,6 @@ impl World {
             process.armed = at;
             self.queue.push(at, Due::Wake { host: index, life });
         }
-    }
-
-    fn on_synced(&mut self, index: usize, life: u64) {
-        if !self.is_life(index, life) {
-            return;
-        }
-        let Some((lsn, votes)) = self.hosts[index].disk.end_sync() else {
-            return;
-        };
-        let id = self.hosts[index].id;
-        self.checkers.ledger.synced(id, lsn);
-        for vote in votes {
-            self.checkers
-                .elected_by_majority
-                .voted(id, vote.term, vote.to);
-            let verdict = self
-                .checkers
-                .one_vote_per_term
-                .voted(id, vote.term, vote.to);
-            self.demand("one_vote_per_term", verdict);
-        }
-        if self.count_down(index, |moment| matches!(moment, Moment::Synced(_))) {
-            return self.crash_of_doom(index);
-        }
-        self.begin_sync(index);
-        self.step(index, Event::Persisted(lsn));
-    }
-
-    fn begin_sync(&mut self, index: usize) {
-        if !self.hosts[index].disk.begin_sync() {
-            return;
-        }
-        let disk = self.plan.disk;
-        let nanos = self
-            .disks
-            .within(disk.sync_us_min * 1_000..=disk.sync_us_max * 1_000);
-        let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
-        self.queue
-            .push(self.now + nanos + slow, Due::Synced { host: index, life });
     }
 
     /// The only place where a node is stepped.
@@ -468,22 +383,6 @@ impl World {
             }
         }
         false
-    }
-
-    fn on_join(&mut self, index: usize, life: u64) {
-        if !self.is_life(index, life) {
-            return;
-        }
-        let others = self
-            .hosts
-            .iter()
-            .filter(|host| host.id != self.hosts[index].id);
-        let seeds = others.take(SEEDS_MAX).map(|host| host.config.address);
-        let seeds: Vec<SocketAddr> = seeds.collect();
-        if !seeds.is_empty() {
-            let (ticket, command) = (Ticket(0), Command::Join { seeds });
-            self.step(index, Event::Command { ticket, command });
-        }
     }
 }
 
