@@ -24,6 +24,7 @@ pub struct Ways {
     nodes: usize,
     /// One bit for each ordered pair of nodes.
     cut: Vec<u64>,
+    changes: u64,
     spec: plan::Network,
     extra_ns: u64,
 }
@@ -35,6 +36,7 @@ impl Ways {
         Ways {
             nodes,
             cut: vec![0; (nodes * nodes).div_ceil(64)],
+            changes: 0,
             spec,
             extra_ns: 0,
         }
@@ -50,6 +52,7 @@ impl Ways {
     /// Cuts or opens one way; a node always reaches itself.
     pub fn set_cut(&mut self, from: usize, to: usize, cut: bool) {
         let (word, bit) = self.place(from, to);
+        self.changes += 1;
         if !cut {
             self.cut[word] &= !bit;
         } else if from != to {
@@ -59,12 +62,19 @@ impl Ways {
 
     /// Opens every way.
     pub fn open_all(&mut self) {
+        self.changes += 1;
         self.cut.fill(0);
     }
 
     fn place(&self, from: usize, to: usize) -> (usize, u64) {
         let pair = from * self.nodes + to;
         (pair / 64, 1 << (pair % 64))
+    }
+
+    /// How often ways were cut or opened.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Every way takes so much longer.

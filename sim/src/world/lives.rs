@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use quorate_core::id::{LogIndex, Ticket};
-use quorate_core::node::{Command, Event, Node};
+use quorate_core::journal::Start;
+use quorate_core::node::{Command, Event};
 use quorate_core::time::Time;
 
 use super::host::{Process, plant};
@@ -20,9 +21,6 @@ const SEEDS_MAX: usize = 8;
 impl World {
     /// Starts a process from what its disk holds.
     fn start(&mut self, index: usize) {
-        if self.stands_still() {
-            return;
-        }
         let host = &mut self.hosts[index];
         host.life += 1;
         self.lives += 1;
@@ -35,8 +33,14 @@ impl World {
         }
         self.checkers.started(host.id, &found.durable);
         let vote = (found.durable.raft.term, found.durable.raft.vote);
-        let config = host.config.clone();
-        let mut node = Node::recover(config, found.durable, found.last, &host.seed, Time::ZERO);
+        let start = Start {
+            config: host.config.clone(),
+            durable: found.durable,
+            last: found.last,
+            seed: host.seed.clone(),
+            now: Time::ZERO,
+        };
+        let mut node = start.node();
         plant(&mut node, self.plan.mutant.as_deref());
         let standing = node.view().raft().standing();
         let life = host.life;
@@ -53,7 +57,10 @@ impl World {
             agreed: None,
         });
         let id = host.id;
-        self.note(Some(id), What::Started { life });
+        if self.record.is_some() {
+            let start = Box::new(start);
+            self.note(Some(id), What::Started { life, start });
+        }
         if let (term, Some(to)) = vote {
             self.checkers.elected_by_majority.voted(id, term, to);
             let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
@@ -125,9 +132,6 @@ impl World {
 
     /// The crash that was announced.
     pub(super) fn crash_of_doom(&mut self, host: usize) {
-        if self.stands_still() {
-            return;
-        }
         let Some(doom) = self.hosts[host].doom.take() else {
             return;
         };

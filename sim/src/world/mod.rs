@@ -12,7 +12,6 @@ mod beliefs;
 mod clients;
 mod connections;
 mod faults;
-mod film;
 mod heard;
 mod host;
 mod lives;
@@ -34,7 +33,7 @@ use self::host::{Host, host, name};
 use self::looks::LOOK_NS;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
-use crate::engine::des::{Due, Options, Queue};
+use crate::engine::des::{Due, Queue};
 use crate::marks::Marks;
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
@@ -42,7 +41,6 @@ use crate::record::{Record, Step};
 use crate::report::{Fingerprint, Report, Totals};
 use crate::timeline;
 use crate::trace::{Fold, Trace};
-use crate::view::Recorder;
 use crate::workload::Workload;
 
 const NEVER: u64 = u64::MAX;
@@ -67,6 +65,9 @@ pub struct World {
     violation: Option<Violation>,
     trace: Trace,
     record: Option<Box<Record>>,
+    /// The ways as the record knows them, and how often they had changed by then.
+    cut_seen: Vec<bool>,
+    changes_seen: u64,
     totals: Totals,
     marks: Marks,
     /// A fault has struck.
@@ -81,13 +82,12 @@ pub struct World {
     touched: Vec<(usize, usize)>,
     scratch: Vec<u8>,
     primary: RoleName,
-    recorder: Option<Box<Recorder>>,
 }
 
 impl World {
     /// The world of a plan, at its beginning: all processes have just been started.
     #[must_use]
-    pub fn new(plan: &Plan, options: Options) -> World {
+    pub fn new(plan: &Plan) -> World {
         let seed = Seed::from_number(plan.seed);
         let hosts: Vec<Host> = (1..=plan.nodes)
             .map(|node| host(plan, &seed, node))
@@ -130,7 +130,9 @@ impl World {
             checkers: Checkers::default(),
             violation: None,
             trace: Trace::default(),
-            record: options.timeline.then(Box::default),
+            record: None,
+            cut_seen: Vec::new(),
+            changes_seen: 0,
             totals: Totals::default(),
             marks: Marks::default(),
             is_troubled: false,
@@ -141,14 +143,13 @@ impl World {
             touched: Vec::new(),
             scratch: Vec::new(),
             primary: name(PRIMARY),
-            recorder: None,
         }
     }
 
     /// Whether the run has ended early.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.violation.is_some() || self.stands_still()
+        self.violation.is_some()
     }
 
     /// Lets happen what is due.
@@ -289,9 +290,6 @@ impl World {
 
     /// The only place where a node is stepped.
     fn step(&mut self, index: usize, event: Event) {
-        if self.stands_still() {
-            return;
-        }
         let now = self.now;
         let before = self.before(index, &event);
         let host = &mut self.hosts[index];
@@ -305,14 +303,14 @@ impl World {
         let kept = self.record.is_some().then(|| event.clone());
         let due = kept.as_ref().filter(|_| is_tick);
         let due = due.and_then(|_| process.node.deadline()).map(|d| d.why);
-        process
-            .node
-            .step(Time(now - process.born), event, &mut actions);
+        let local = Time(now - process.born);
+        process.node.step(local, event, &mut actions);
         self.trace.actions(&actions);
         if let (Some(record), Some(event)) = (&mut self.record, kept) {
             record.stepped(Step {
                 at_ns: now,
                 node: host.id,
+                now: local,
                 event,
                 due,
                 actions: &actions,
@@ -328,9 +326,6 @@ impl World {
         self.witness(index, &before, &actions);
         self.observe(index, &actions);
         let life = self.hosts[index].life;
-        if let Some(recorder) = &mut self.recorder {
-            recorder.stepped(index);
-        }
         let mut is_doomed = false;
         for action in actions.drain(..) {
             is_doomed |= self.perform(index, life, action);
@@ -376,9 +371,6 @@ impl World {
                         process.started = true;
                     }
                     self.queue.push(self.now, Due::Join { host: index, life });
-                }
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.notice(self.now, index, &notice);
                 }
             }
         }
