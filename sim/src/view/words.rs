@@ -8,7 +8,7 @@ use super::recording::{State, Up};
 use crate::plan::{Fault, Moment, Part, Who};
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 16] = [
+pub(super) const KINDS: [(&str, &str); 17] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -25,6 +25,7 @@ pub(super) const KINDS: [(&str, &str); 16] = [
     ("AppendReply", "replication"),
     ("Forward", "control"),
     ("Answer", "control"),
+    ("TimeoutNow", "election"),
 ];
 
 /// A message in words.
@@ -95,6 +96,7 @@ fn of_raft(message: &raft::Message) -> Spoken {
                 spoken(13, false, text)
             }
         },
+        M::TimeoutNow(m) => spoken(16, false, format!("take over from {}", m.term)),
     }
 }
 

@@ -39,6 +39,7 @@ impl World {
             Due::HealAll => recorder.event(self.now, 0, "heal", "everything heals".into()),
             Due::Wake { .. }
             | Due::Synced { .. }
+            | Due::Stalled { .. }
             | Due::Arrived { .. }
             | Due::LinkTick { .. }
             | Due::Opened { .. }

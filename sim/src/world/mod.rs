@@ -43,6 +43,8 @@ use crate::view::Recorder;
 use crate::workload::Workload;
 
 const LOOK_NS: u64 = 100_000_000;
+/// A driver calls a disk stalled when a sync takes longer.
+const STALL_NS: u64 = 500_000_000;
 const NEVER: u64 = u64::MAX;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
@@ -148,6 +150,11 @@ impl World {
         match due {
             Due::Wake { host, life } => self.on_wake(host, life),
             Due::Synced { host, life } => self.on_synced(host, life),
+            Due::Stalled { host, life } => {
+                if self.is_life(host, life) {
+                    self.step(host, Event::DiskStalled);
+                }
+            }
             Due::Arrived { conn, end } => self.on_arrived(conn, end),
             Due::LinkTick { conn, end } => self.on_link_tick(conn, end),
             Due::Opened { from, life, dial } => self.on_opened(from, life, dial),
@@ -214,6 +221,7 @@ impl World {
         match due {
             Due::Wake { host, .. }
             | Due::Synced { host, .. }
+            | Due::Stalled { host, .. }
             | Due::DialFailed { host, .. }
             | Due::HungUp { host, .. }
             | Due::Join { host, .. } => Some(*host),
@@ -352,8 +360,13 @@ impl World {
             .disks
             .within(disk.sync_us_min * 1_000..=disk.sync_us_max * 1_000);
         let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
+        let host = index;
+        if nanos + slow > STALL_NS {
+            self.queue
+                .push(self.now + STALL_NS, Due::Stalled { host, life });
+        }
         self.queue
-            .push(self.now + nanos + slow, Due::Synced { host: index, life });
+            .push(self.now + nanos + slow, Due::Synced { host, life });
     }
 
     /// The only place where a node is stepped.
