@@ -243,7 +243,10 @@ fn elections_that_repeat_say_why() {
                 refused,
                 ..
             } => Some((*attempts, *granted, *refused)),
-            _ => None,
+            Notice::RoleChanged { .. }
+            | Notice::TransferBegun { .. }
+            | Notice::TransferEnded { .. }
+            | Notice::PeerFault { .. } => None,
         });
     let told: alloc::vec::Vec<_> = told.collect();
     assert_eq!(told[..3], [(1, 1, 0), (2, 1, 0), (4, 1, 0)]);
