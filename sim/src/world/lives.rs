@@ -17,6 +17,8 @@ use crate::record::What;
 
 /// Each node is told the addresses of so many others, the first ones.
 const SEEDS_MAX: usize = 8;
+/// A driver calls a disk stalled when a sync takes longer.
+const STALL_NS: u64 = 500_000_000;
 
 impl World {
     /// Starts a process from what its disk holds.
@@ -126,8 +128,13 @@ impl World {
             .disks
             .within(disk.sync_us_min * 1_000..=disk.sync_us_max * 1_000);
         let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
+        let host = index;
+        if nanos + slow > STALL_NS {
+            self.queue
+                .push(self.now + STALL_NS, Due::Stalled { host, life });
+        }
         self.queue
-            .push(self.now + nanos + slow, Due::Synced { host: index, life });
+            .push(self.now + nanos + slow, Due::Synced { host, life });
     }
 
     /// The crash that was announced.

@@ -161,6 +161,11 @@ impl World {
         match due {
             Due::Wake { host, life } => self.on_wake(host, life),
             Due::Synced { host, life } => self.on_synced(host, life),
+            Due::Stalled { host, life } => {
+                if self.is_life(host, life) {
+                    self.step(host, Event::DiskStalled);
+                }
+            }
             Due::Arrived { conn, end } => self.on_arrived(conn, end),
             Due::LinkTick { conn, end } => self.on_link_tick(conn, end),
             Due::Opened { from, life, dial } => self.on_opened(from, life, dial),
@@ -227,6 +232,7 @@ impl World {
         match due {
             Due::Wake { host, .. }
             | Due::Synced { host, .. }
+            | Due::Stalled { host, .. }
             | Due::DialFailed { host, .. }
             | Due::HungUp { host, .. }
             | Due::Join { host, .. } => Some(*host),
