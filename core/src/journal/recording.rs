@@ -9,10 +9,9 @@
 //! frame n      END       why it ends
 //! ```
 //!
-//! A step has two halves: [`Writer::before`] writes the event down, [`Writer::after`] its check, the
-//! lowest sixteen bits of the fingerprint of all actions so far. A step whose second half
-//! never came is the last of its frame, which is of the kind `UNANSWERED`: the node did not survive
-//! it.
+//! A step has two halves: [`Writer::before`] writes the event down, [`Writer::after`] its check,
+//! the lowest sixteen bits of the fingerprint of all actions so far. A step whose second half never
+//! came is the last of its frame, which is of the kind `UNANSWERED`: the node did not survive it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
