@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use crate::id::{Epoch, Incarnation, LogIndex, NodeId, Peer, RoleName};
 use crate::wire::DecodeError;
-use crate::{membership, raft};
+use crate::{gossip, membership, raft};
 
 /// Something an operator may want to know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,15 @@ pub enum Notice {
     Leadership(raft::Standing),
     /// Diagnostics of consensus.
     Raft(raft::Notice),
+    /// State that nodes write about themselves changed.
+    State(gossip::Fact),
+    /// A message of gossip broke a rule; it was ignored.
+    GossipFault {
+        /// Who sent it; not always who made it up.
+        from: NodeId,
+        /// What was wrong.
+        fault: gossip::PeerFault,
+    },
     /// A role changed hands in the control log.
     RoleChanged {
         /// The role.
@@ -93,6 +102,9 @@ impl Notice {
             Notice::Leadership(_) => "leadership",
             Notice::Raft(raft::Notice::RoleChanged { .. }) => "raft_role_changed",
             Notice::Raft(raft::Notice::PeerFault { .. }) => "raft_peer_fault",
+            Notice::State(gossip::Fact::Changed { .. }) => "state_changed",
+            Notice::State(gossip::Fact::Forgotten { .. }) => "state_forgotten",
+            Notice::GossipFault { .. } => "gossip_peer_fault",
             Notice::RoleChanged { .. } => "role_changed",
             Notice::LinkUp { .. } => "link_up",
             Notice::LinkDown { .. } => "link_down",
@@ -109,6 +121,7 @@ impl Notice {
             Notice::Member(membership::Fact::Suspected { .. } | membership::Fact::Died { .. })
             | Notice::Membership(_)
             | Notice::Raft(raft::Notice::PeerFault { .. })
+            | Notice::GossipFault { .. }
             | Notice::UnknownEntry { .. }
             | Notice::DiskStalled => Severity::Warn,
             Notice::Started { .. }
@@ -121,6 +134,7 @@ impl Notice {
             | Notice::Leadership(_)
             | Notice::RoleChanged { .. } => Severity::Info,
             Notice::Raft(raft::Notice::RoleChanged { .. })
+            | Notice::State(_)
             | Notice::LinkUp { .. }
             | Notice::LinkDown { .. }
             | Notice::OutboxDropped { .. } => Severity::Debug,
