@@ -166,6 +166,8 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
         | Notice::Membership(_)
         | Notice::Leadership(_)
         | Notice::Raft(_)
+        | Notice::State(_)
+        | Notice::GossipFault { .. }
         | Notice::RoleChanged { .. }
         | Notice::UnknownEntry { .. }
         | Notice::DiskStalled
@@ -186,7 +188,9 @@ fn is_about(action: &Action, node: NodeId, part: &str) -> bool {
             ask.target == node && part == "relay asked"
         }
         Message::Raft(raft::Message::VoteReply(_)) => *to == node && part == "vote given",
-        Message::Membership(_) | Message::Raft(_) | Message::Control(_) => false,
+        Message::Membership(_) | Message::Raft(_) | Message::Control(_) | Message::Gossip(_) => {
+            false
+        }
     }
 }
 
@@ -346,7 +350,10 @@ impl Case<'_> {
                     found.push((number, "vote"));
                     found.extend(this.cause.map(|cause| (cause, "vote given")));
                 }
-                Message::Membership(_) | Message::Raft(_) | Message::Control(_) => {}
+                Message::Membership(_)
+                | Message::Raft(_)
+                | Message::Control(_)
+                | Message::Gossip(_) => {}
             }
         }
         // The reply that decided it is the fact's own event; what made the voter give it counts.
@@ -392,6 +399,8 @@ impl Case<'_> {
                 | Notice::Membership(_)
                 | Notice::Leadership(_)
                 | Notice::Raft(_)
+                | Notice::State(_)
+                | Notice::GossipFault { .. }
                 | Notice::RoleChanged { .. }
                 | Notice::UnknownEntry { .. }
                 | Notice::DiskStalled

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use quorate_core::control;
 use quorate_core::durable::Record as Durable;
 use quorate_core::id::NodeId;
 use quorate_core::membership::{self, Fact, Update};
@@ -11,6 +10,7 @@ use quorate_core::notice::Notice;
 use quorate_core::raft::{self, Cause};
 use quorate_core::time::Wake;
 use quorate_core::wire::Message;
+use quorate_core::{control, gossip};
 
 use crate::plan::{Fault, Moment, Part, Who};
 use crate::record::{Happening, What};
@@ -99,6 +99,10 @@ fn asked(command: &Command) -> String {
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
         Command::Read { key } => format!("read {key}"),
+        Command::SetState { key, .. } => format!("write {key} of its state"),
+        Command::DeleteState { key } => format!("delete {key} of its state"),
+        Command::ReadState { of: Some(node), .. } => format!("read the state of {node}"),
+        Command::ReadState { of: None, .. } => "read everyone's state".to_string(),
     }
 }
 
@@ -151,6 +155,23 @@ pub fn message(message: &Message) -> String {
         Message::Control(control::Message::Answer(answer)) => {
             format!("Answer to request {} of {}", answer.request, answer.client)
         }
+        Message::Gossip(message) => of_gossip(message),
+    }
+}
+
+fn of_gossip(message: &gossip::Message) -> String {
+    use gossip::Message as M;
+    let entries = |changes: &[gossip::Change]| {
+        let count: usize = changes.iter().map(|change| change.entries.len()).sum();
+        format!("{count} entries of {} owners", changes.len())
+    };
+    match message {
+        M::Digest(digest) => format!("Digest {:016x}", digest.root),
+        M::Branches(branches) => format!("Branches, {} that differ", branches.branches.len()),
+        M::Holdings(holdings) => format!("Holdings of {} owners", holdings.owners.len()),
+        M::Wants(wants) => format!("Wants of {} owners", wants.owners.len()),
+        M::Delta(delta) => format!("Delta, {}", entries(&delta.changes)),
+        M::News(news) => format!("News, {}", entries(&news.changes)),
     }
 }
 
@@ -335,6 +356,24 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
         }) => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
         Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
             change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
+        }
+        Notice::State(gossip::Fact::Changed {
+            owner,
+            key,
+            version,
+            value,
+        }) => {
+            let what = value.as_ref().map_or("deleted", |_| "written");
+            change(
+                format!("{key} of {owner} is {what}, version {version}"),
+                none(),
+            )
+        }
+        Notice::State(gossip::Fact::Forgotten { owner }) => {
+            change(format!("the state of {owner} is dropped"), none())
+        }
+        Notice::GossipFault { from, fault } => {
+            change(format!("gossip: {from} broke a rule"), format!("{fault:?}"))
         }
         Notice::RoleChanged {
             role,

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Every message stands for itself: no end remembers an exchange, so losing one costs nothing but
-//! time. Owners are taken up from a random one on, and one owner's whole state fits into a delta: so
-//! none waits behind another for ever, however much is written.
+//! time. Owners are taken up from a random one on, and one owner's whole state fits into a delta:
+//! so none waits behind another for ever, however much is written.
 //!
 //! Invariants: I1 only what live members wrote, in their present lives, is told or taken. I2 each
 //! message has a bound in bytes. I3 an exchange goes on by itself only while it brings something,

@@ -13,6 +13,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use super::limits::ENTRIES_MAX;
 use super::message::{Entry, Holding};
@@ -136,7 +137,7 @@ impl State {
         let lacks = |held: &Held| held.version > theirs.floor && !theirs.words.contains(&held.word);
         let missing = self.keys.iter().filter(|(_, held)| lacks(held));
         let mut entries: Vec<Entry> = missing.map(|(key, held)| entry(key, held)).collect();
-        entries.sort_unstable_by(|a, b| b.version.cmp(&a.version));
+        entries.sort_unstable_by_key(|entry| Reverse(entry.version));
         entries
     }
 

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::seed::{Seed, Stream};
+use crate::wire::codec;
 
 fn config() -> Config {
     Config {
@@ -33,6 +34,20 @@ fn value(text: &str) -> Payload {
 fn machine(me: Peer) -> Gossip {
     let seed = Seed::from_number(me.node.0).part(me.boot);
     Gossip::new(config(), me, seed.stream(Stream::Gossip))
+}
+
+/// Bytes of a message on the wire, without its frame.
+fn length(message: &Message) -> usize {
+    let mut bytes = Vec::new();
+    match message {
+        Message::Digest(message) => codec::encode(message, &mut bytes),
+        Message::Branches(message) => codec::encode(message, &mut bytes),
+        Message::Holdings(message) => codec::encode(message, &mut bytes),
+        Message::Wants(message) => codec::encode(message, &mut bytes),
+        Message::Delta(message) => codec::encode(message, &mut bytes),
+        Message::News(message) => codec::encode(message, &mut bytes),
+    }
+    bytes.len()
 }
 
 /// Machines that hear each other at once, unless cut.
@@ -80,9 +95,7 @@ impl World {
         for output in out {
             match output {
                 Output::Send { to, message } => {
-                    let mut bytes = Vec::new();
-                    crate::wire::Message::Gossip(message.clone()).encode(&mut bytes);
-                    self.sent = (self.sent.0 + 1, self.sent.1 + bytes.len());
+                    self.sent = (self.sent.0 + 1, self.sent.1 + length(&message));
                     self.queue.push_back((node, to, message));
                 }
                 Output::Fact(fact) => self.facts.push((node, fact)),

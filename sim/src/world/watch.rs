@@ -11,6 +11,7 @@ use quorate_core::raft::{self, Role};
 use quorate_core::wire::{Message, codec};
 
 use super::host::Process;
+use super::states::TURN_NS;
 use super::{LOOK_NS, World};
 use crate::checkers::{Verdict, Violation, committed_is_durable, outbox_bounded};
 use crate::engine::des::Due;
@@ -176,6 +177,10 @@ impl World {
         self.look_at_hosts();
         if self.now.is_multiple_of(TRAFFIC_NS) {
             self.send_traffic();
+        }
+        if self.now.is_multiple_of(TURN_NS) {
+            self.write_states();
+            self.look_at_states();
         }
         let heal = self.plan.heal_ms * 1_000_000;
         if self.now < heal {
