@@ -50,7 +50,7 @@ pub fn happening(this: &Happening) -> String {
         What::Struck {
             fault: told, hits, ..
         } => fault(told, hits),
-        What::Started { life } => format!("process starts, life {life}"),
+        What::Started { life, .. } => format!("process starts, life {life}"),
         What::Crashed { moment } => format!("process crashes ({})", reached(*moment)),
         What::WentOn => "process goes on after its pause".to_string(),
         What::Healed => "everything heals".to_string(),
@@ -95,6 +95,8 @@ fn asked(command: &Command) -> String {
             ..
         } => format!("propose request {request} of {client}"),
         Command::Propose { request: None, .. } => "propose".to_string(),
+        Command::TransferLeadership { to: Some(to) } => format!("hand over to {to}"),
+        Command::TransferLeadership { to: None } => "hand over".to_string(),
         Command::Members => "list its members".to_string(),
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
@@ -245,6 +247,7 @@ fn of_raft(message: &raft::Message) -> String {
                 format!("AppendReply conflict at {}", index.0)
             }
         },
+        M::TimeoutNow(call) => format!("TimeoutNow, out of term {}", call.term),
     }
 }
 
@@ -279,9 +282,15 @@ fn moment_of_crash(moment: Moment) -> String {
     }
 }
 
-/// A fault in one phrase, with the nodes that its parts turned out to be.
+/// That a fault strikes, in one phrase.
 #[must_use]
 pub fn fault(fault: &Fault, hits: &[NodeId]) -> String {
+    format!("fault: {}", strike(fault, hits))
+}
+
+/// A fault in one phrase, with the nodes that its parts turned out to be.
+#[must_use]
+pub fn strike(fault: &Fault, hits: &[NodeId]) -> String {
     let text = match fault {
         Fault::Cut { from, to } => format!("cuts the way {} → {}", who(*from), who(*to)),
         Fault::CutAll { who: one, inbound } => match inbound {
@@ -319,8 +328,8 @@ pub fn fault(fault: &Fault, hits: &[NodeId]) -> String {
     };
     let names: Vec<String> = hits.iter().map(NodeId::to_string).collect();
     match names.is_empty() || !text.contains("the leader") && !text.contains("a follower") {
-        true => format!("fault: {text}"),
-        false => format!("fault: {text} = {}", names.join(" ")),
+        true => text,
+        false => format!("{text} = {}", names.join(" ")),
     }
 }
 
@@ -354,6 +363,22 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             term,
             cause: why,
         }) => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
+        Notice::Raft(raft::Notice::ElectionRepeated {
+            term,
+            attempts,
+            granted,
+            refused,
+        }) => change(
+            format!("term {term} is not won"),
+            format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
+        ),
+        Notice::Raft(raft::Notice::TransferBegun { to, why }) => {
+            change(format!("hands over to {to}"), format!("{why:?}"))
+        }
+        Notice::Raft(raft::Notice::TransferEnded { to, outcome }) => match outcome {
+            Ok(()) => change(format!("has handed over to {to}"), none()),
+            Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
+        },
         Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
             change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
         }
@@ -435,6 +460,8 @@ fn cause(cause: Cause) -> String {
         Cause::HigherTerm(term) => format!("heard of term {term}"),
         Cause::LeaderFound(leader) => format!("{leader} leads"),
         Cause::QuorumLost => "no majority answered".to_string(),
+        Cause::HandedOver => "the leader called it to take over".to_string(),
+        Cause::DiskStalled => "its disk stalls and nobody took over".to_string(),
     }
 }
 

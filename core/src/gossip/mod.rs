@@ -9,13 +9,13 @@
 //! but its owner raises the version of a key; what others claim in a node's name, it overrides. I3
 //! a new life of a node begins with nothing; what its old life wrote is dropped as soon as the new
 //! one is a member. I4 what a dead or departed node wrote is kept for `departed_retention`, then
-//! dropped. I5 every message and every collection a peer can grow is bounded. I6 two nodes that know
-//! the same say so in one message of one word, whatever the size of the cluster.
+//! dropped. I5 every message and every collection a peer can grow is bounded. I6 two nodes that
+//! know the same say so in one message of one word, whatever the size of the cluster.
 //!
 //! What a lying member can do: tell entries in another's name with a version above the owner's.
 //! Readers see them until the owner hears of it and overrides them; with the last version there is,
-//! until the owner restarts. It cannot make anyone store more than the bounds of `limits`, speak for
-//! a life that is not a member, or bring a deleted key back under its old version.
+//! until the owner restarts. It cannot make anyone store more than the bounds of `limits`, speak
+//! for a life that is not a member, or bring a deleted key back under its old version.
 //!
 //! Deliberately absent: clocks and times to live (a writer deletes what it no longer means), quorum
 //! reads, and signatures (connections are authenticated, members trusted).
@@ -253,7 +253,8 @@ impl Gossip {
         Deadline::earliest(spoken, self.store.deadline())
     }
 
-    /// The keys that begin with `prefix` and have a value: of one node, or of all, by owner and key.
+    /// The keys that begin with `prefix` and have a value: of one node, or of all, by owner and
+    /// key.
     pub fn entries<'a>(
         &'a self,
         of: Option<NodeId>,

@@ -1,8 +1,8 @@
 //! News: what was just written is told to a few members at once, who pass it on. That makes a write
 //! known everywhere within a second or two; whom the news misses, the exchange of digests reaches.
 //!
-//! Invariants: I1 at most [`ITEMS_MAX`] items wait; the ones told most are dropped first. I2 an item
-//! is told a number of times that grows with the digits of the cluster's size, then it is old.
+//! Invariants: I1 at most [`ITEMS_MAX`] items wait; the ones told most are dropped first. I2 an
+//! item is told a number of times that grows with the digits of the cluster's size, then it is old.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

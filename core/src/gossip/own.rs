@@ -84,8 +84,9 @@ impl Gossip {
         Ok(true)
     }
 
-    /// A peer tells entries in this node's name. Every write of this life is known here, so one that
-    /// is news was forged: everything up to it is declared void, and what is true written anew.
+    /// A peer tells entries in this node's name. Every write of this life is known here, so one
+    /// that is news was forged: everything up to it is declared void, and what is true written
+    /// anew.
     pub(super) fn defend(
         &mut self,
         now: Time,

@@ -12,7 +12,7 @@ use crate::gossip::{StateEntry, StateRefused};
 use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
 use crate::membership::Member;
 use crate::payload::Payload;
-use crate::raft::Role;
+use crate::raft::{Role, TransferRefused};
 
 /// A request of the host. Each is answered exactly once, under its ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +31,12 @@ pub enum Command {
         request: Option<(ClientId, RequestId)>,
         /// What is asked.
         command: control::Command,
+    },
+    /// Hand the office of leader over. Only the leader can; answered when the other node campaigns
+    /// with this one's vote, or when that came to nothing.
+    TransferLeadership {
+        /// To this voter; `None` for the one that is best prepared.
+        to: Option<NodeId>,
     },
     /// Who is known to be in the cluster.
     Members,
@@ -80,6 +86,11 @@ pub enum Answer {
         index: LogIndex,
         /// What it did.
         outcome: Outcome,
+    },
+    /// The office of leader went to this node.
+    Transferred {
+        /// The new leader.
+        to: NodeId,
     },
     /// All known members, this node included.
     Members(Vec<Member>),
@@ -138,6 +149,8 @@ pub enum Refusal {
     Busy,
     /// The command breaks a bound and was not proposed.
     Invalid(control::Refused),
+    /// Leadership is not handed over.
+    Transfer(TransferRefused),
     /// The state was not written.
     State(StateRefused),
     /// The node is leaving or stopped.
@@ -161,6 +174,7 @@ impl fmt::Display for Refusal {
             ),
             Refusal::Busy => f.write_str("too many proposals are waiting"),
             Refusal::Invalid(why) => write!(f, "refused before it was proposed: {why}"),
+            Refusal::Transfer(why) => write!(f, "leadership was not handed over: {why}"),
             Refusal::State(why) => write!(f, "the state was not written: {why}"),
             Refusal::Stopping => f.write_str("the node is leaving or stopped"),
             Refusal::Pending => f.write_str("an earlier command of this kind is still pending"),

@@ -151,6 +151,7 @@ pub struct Node {
     early: Vec<(Ticket, Command)>,
     joining: Option<(Ticket, Vec<SocketAddr>)>,
     leaving: Option<Ticket>,
+    transferring: Option<Ticket>,
 }
 
 impl Node {
@@ -217,6 +218,7 @@ impl Node {
             early: Vec::new(),
             joining: None,
             leaving: None,
+            transferring: None,
             config,
         }
     }
@@ -271,7 +273,10 @@ impl Node {
                     self.run_early(now, actions);
                 }
             }
-            Event::DiskStalled => actions.push(Action::Notify(Notice::DiskStalled)),
+            Event::DiskStalled => {
+                actions.push(Action::Notify(Notice::DiskStalled));
+                self.cascade(now, Work::Raft(raft::Input::DiskStalled), actions);
+            }
             Event::Command { ticket, command } if self.started => {
                 self.on_command(now, ticket, command, actions);
             }
@@ -379,6 +384,15 @@ impl Node {
                     self.leaving = Some(ticket);
                     self.cascade(now, Work::Gossip(gossip::Input::Leaving), actions);
                     return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
+                }
+            }
+            Command::TransferLeadership { to } => {
+                if self.transferring.is_some() {
+                    Err(Refusal::Pending)
+                } else {
+                    self.transferring = Some(ticket);
+                    let transfer = raft::Input::Transfer { to };
+                    return self.cascade(now, Work::Raft(transfer), actions);
                 }
             }
             Command::Propose { request, command } => match command.check() {

@@ -18,6 +18,7 @@ pub mod elected_by_majority;
 pub mod election_restriction;
 pub mod event_rate;
 pub mod exchange_is_full;
+pub mod heirs_are_called;
 pub mod incarnation_is_own;
 pub mod leader_is_kept;
 pub mod leader_steps_down;
@@ -94,6 +95,8 @@ pub struct Checkers {
     pub duplicates_settle: duplicates_settle::Checker,
     /// See the module.
     pub elected_by_majority: elected_by_majority::Checker,
+    /// See the module.
+    pub heirs_are_called: heirs_are_called::Checker,
     /// See the module.
     pub incarnation_is_own: incarnation_is_own::Checker,
     /// See the module.

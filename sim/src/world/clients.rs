@@ -63,7 +63,6 @@ impl World {
         let Some(asked) = self.workload.asked(ticket) else {
             return;
         };
-        self.record_answer(host, &asked, &answer);
         let client_id = asked.id;
         let ending = match answer {
             Ok(Answer::Applied {
@@ -88,7 +87,12 @@ impl World {
                 Ending::Again
             }
             Ok(_)
-            | Err(Refusal::NobodyAnswered { .. } | Refusal::Invalid(_) | Refusal::State(_)) => {
+            | Err(
+                Refusal::NobodyAnswered { .. }
+                | Refusal::Invalid(_)
+                | Refusal::State(_)
+                | Refusal::Transfer(_),
+            ) => {
                 let id = self.hosts[host].id;
                 let what = format!("{id} gave {client_id} an answer that fits no write");
                 return self.demand("acknowledged_survive", Err(what));

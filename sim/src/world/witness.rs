@@ -77,6 +77,7 @@ impl World {
             | Heard::AppendReply(_)
             | Heard::PreVote(..)
             | Heard::Vote(..)
+            | Heard::CalledVote(..)
             | Heard::Other => {}
         }
     }
@@ -134,6 +135,16 @@ impl World {
             }
             Message::Raft(raft::Message::Vote(ask)) => {
                 verdict = verdict.and(promises_wait::votes(ledger, id, ask.term, id));
+                if ask.called {
+                    let called = self.checkers.heirs_are_called.campaigns(id, ask.term);
+                    self.demand("heirs_are_called", called);
+                }
+            }
+            Message::Raft(raft::Message::TimeoutNow(call)) => {
+                let (last, term) = (process.node.view().raft().last_index(), call.term);
+                let called = self.checkers.heirs_are_called.calls(ledger, to, term, last);
+                self.marks.hit(Mark::HeirCalled);
+                self.demand("heirs_are_called", called);
             }
             Message::Raft(raft::Message::AppendReply(reply)) => {
                 if let AppendOutcome::Matched { index } = reply.outcome {
@@ -180,7 +191,12 @@ impl World {
             | Notice::Started { .. }
             | Notice::Membership(membership::Notice::PeerFault { .. })
             | Notice::Leadership(_)
-            | Notice::Raft(raft::Notice::PeerFault { .. })
+            | Notice::Raft(
+                raft::Notice::PeerFault { .. }
+                | raft::Notice::ElectionRepeated { .. }
+                | raft::Notice::TransferBegun { .. }
+                | raft::Notice::TransferEnded { .. },
+            )
             | Notice::RoleChanged { .. }
             | Notice::LinkUp { .. }
             | Notice::UnknownEntry { .. }
@@ -194,6 +210,8 @@ impl World {
             (Role::PreCandidate, Cause::ElectionLost) => self.marks.hit(Mark::PreVoteRefused),
             (Role::Leader, Cause::HigherTerm(_)) => self.marks.hit(Mark::LeaderDeposed),
             (Role::Leader, Cause::QuorumLost) => self.marks.hit(Mark::QuorumLost),
+            (Role::Leader, Cause::DiskStalled) => self.marks.hit(Mark::StalledLeaderResigned),
+            (Role::Follower, Cause::HandedOver) => self.marks.hit(Mark::HeirCampaigned),
             (Role::Follower, Cause::LeaderDown) => self.marks.hit(Mark::LeaderDoubted),
             (
                 Role::Learner
@@ -330,9 +348,14 @@ impl World {
     fn witness_vote(&mut self, index: usize, before: &Before, actions: &[Action]) {
         let (from, end) = match before.heard {
             Heard::PreVote(from, end) if actions.iter().any(is_pre_vote) => (from, end),
-            Heard::Vote(from, end) if actions.iter().any(|it| is_vote_for(it, from)) => (from, end),
+            Heard::Vote(from, end) | Heard::CalledVote(from, end)
+                if actions.iter().any(|it| is_vote_for(it, from)) =>
+            {
+                (from, end)
+            }
             Heard::PreVote(..)
             | Heard::Vote(..)
+            | Heard::CalledVote(..)
             | Heard::Append { .. }
             | Heard::AppendReply(_)
             | Heard::PingReq(..)
@@ -349,10 +372,11 @@ impl World {
         let last = raft.entry(before.last).map_or(Term(0), |entry| entry.term);
         let verdict = election_restriction::check(id, (last, before.last), from, end);
         let leads = before.standing.role == Role::Leader;
-        let kept = self
-            .checkers
-            .leader_is_kept
-            .helped(id, from, self.now, leads);
+        let is_called = matches!(before.heard, Heard::CalledVote(..));
+        let kept = match is_called {
+            true => Ok(()),
+            false => (self.checkers.leader_is_kept).helped(id, from, self.now, leads),
+        };
         self.demand("election_restriction", verdict);
         self.demand("leader_is_kept", kept);
     }
@@ -385,6 +409,7 @@ impl World {
             Heard::Down(_)
             | Heard::PreVote(..)
             | Heard::Vote(..)
+            | Heard::CalledVote(..)
             | Heard::PingReq(..)
             | Heard::RelayedAck
             | Heard::Up(..)
