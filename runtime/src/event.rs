@@ -80,8 +80,8 @@ pub enum ClusterEvent {
         /// The value; `None` when the key is deleted.
         value: Option<Payload>,
     },
-    /// All that a life of a node wrote about itself is dropped: it is gone for long enough, or a new
-    /// life has begun.
+    /// All that a life of a node wrote about itself is dropped: it is gone for long enough, or a
+    /// new life has begun.
     StateForgotten {
         /// Whose state.
         owner: Peer,

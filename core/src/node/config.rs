@@ -17,7 +17,7 @@ use crate::id::{ClusterId, NodeId, Zone};
 use crate::{control, gossip, membership, raft, transport};
 
 /// More voters make every commit and election slower, not safer.
-const VOTERS_MAX: usize = 15;
+pub const VOTERS_MAX: usize = 15;
 const ROLES_MAX: usize = 256;
 /// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
 /// by.
@@ -544,7 +544,8 @@ mod tests {
             "membership.rejoin_interval_max membership.join_timeout membership.leave_timeout",
             "gossip.digest_interval gossip.news_interval gossip.news_fanout",
             "gossip.departed_retention membership.tombstones_max raft.heartbeat_interval",
-            "raft.election_timeout_min raft.election_timeout_max raft.entries_per_append_max raft.bytes_per_append_max",
+            "raft.election_timeout_min raft.election_timeout_max",
+            "raft.entries_per_append_max raft.bytes_per_append_max",
             "raft.appends_in_flight_max raft.uncommitted_max transport.frame_bytes_max",
             "transport.queue_bytes_max transport.hello_timeout transport.keepalive_interval",
             "transport.idle_timeout control.forward_interval control.proposal_timeout",

@@ -10,6 +10,8 @@ use crate::marks::Mark;
 
 /// Some node writes so often, and so often is looked at what all hold.
 pub(super) const TURN_NS: u64 = 500_000_000;
+/// One look reads what at most so many nodes hold.
+const PART: usize = 100;
 /// Keys that are written again and again.
 const KEYS: u64 = 5;
 /// Keys that are written and deleted in a burst: more than an owner remembers.
@@ -60,30 +62,47 @@ impl World {
         self.demand("state_is_owned", verdict);
     }
 
-    /// What every process holds of everyone.
+    /// What the processes hold of everyone. In a large cluster a look goes to a part of them.
     pub(super) fn look_at_states(&mut self) {
-        let mut digests = Vec::new();
-        for index in 0..self.hosts.len() {
-            let id = self.hosts[index].id;
-            let Some(process) = self.hosts[index].process.as_ref() else {
-                continue;
-            };
-            let view = process.node.view();
-            let held: Vec<Change> = view.gossip().writes().collect();
-            digests.push((id, view.gossip().digest()));
-            if view.gossip().stats().entries_taken > 0 && view.gossip().stats().deltas_received > 0
-            {
-                self.marks.hit(Mark::StateCaughtUp);
-            }
-            let owned = self.checkers.state_is_owned.holds(id, &held);
-            self.demand("state_is_owned", owned);
-            let rises = self.checkers.state_rises.holds(id, &held);
-            self.demand("state_rises", rises);
+        let nodes = self.hosts.len();
+        let (part, turn) = (
+            nodes.min(PART),
+            usize::try_from(self.now / TURN_NS).unwrap_or(0),
+        );
+        for step in 0..part {
+            self.look_at_state((turn * part + step) % nodes);
         }
+        let up = self
+            .hosts
+            .iter()
+            .filter_map(|host| Some((host.id, host.process.as_ref()?)));
+        let digests = up.map(|(id, process)| (id, process.node.view().gossip().digest()));
         let heal = self.plan.heal_ms * 1_000_000;
         let agreed = self.checkers.membership_converges.converged_after();
         let since = agreed.map_or(0, |after| self.now.saturating_sub(heal + after));
-        let verdict = self.checkers.state_converges.look(since, &digests);
+        let verdict = self.checkers.state_converges.look(since, digests);
         self.demand("state_converges", verdict);
+    }
+
+    fn look_at_state(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        let (id, Some(process)) = (host.id, host.process.as_mut()) else {
+            return;
+        };
+        let gossip = process.node.view().gossip();
+        let digest = Some(gossip.digest());
+        if process.state_seen == digest {
+            return;
+        }
+        let held: Vec<Change> = gossip.writes().collect();
+        let stats = gossip.stats();
+        process.state_seen = digest;
+        if stats.entries_taken > 0 && stats.deltas_received > 0 {
+            self.marks.hit(Mark::StateCaughtUp);
+        }
+        let owned = self.checkers.state_is_owned.holds(id, &held);
+        self.demand("state_is_owned", owned);
+        let rises = self.checkers.state_rises.holds(id, &held);
+        self.demand("state_rises", rises);
     }
 }
