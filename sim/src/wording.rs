@@ -357,46 +357,8 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             Some(leader) => change(format!("term {} leader is {leader}", standing.term), none()),
             None => change(format!("term {} knows no leader", standing.term), none()),
         },
-        Notice::Raft(raft::Notice::RoleChanged {
-            from,
-            to,
-            term,
-            cause: why,
-        }) => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
-        Notice::Raft(raft::Notice::ElectionRepeated {
-            term,
-            attempts,
-            granted,
-            refused,
-        }) => change(
-            format!("term {term} is not won"),
-            format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
-        ),
-        Notice::Raft(raft::Notice::TransferBegun { to, why }) => {
-            change(format!("hands over to {to}"), format!("{why:?}"))
-        }
-        Notice::Raft(raft::Notice::TransferEnded { to, outcome }) => match outcome {
-            Ok(()) => change(format!("has handed over to {to}"), none()),
-            Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
-        },
-        Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
-            change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
-        }
-        Notice::State(gossip::Fact::Changed {
-            owner,
-            key,
-            version,
-            value,
-        }) => {
-            let what = value.as_ref().map_or("deleted", |_| "written");
-            change(
-                format!("{key} of {owner} is {what}, version {version}"),
-                none(),
-            )
-        }
-        Notice::State(gossip::Fact::Forgotten { owner }) => {
-            change(format!("the state of {owner} is dropped"), none())
-        }
+        Notice::Raft(notice) => of_raft_notice(notice),
+        Notice::State(fact) => of_state(fact),
         Notice::GossipFault { from, fault } => {
             change(format!("gossip: {from} broke a rule"), format!("{fault:?}"))
         }
@@ -417,6 +379,60 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
         Notice::OutboxDropped { to, messages } => {
             let why = "no connection in time, or too many".to_string();
             change(format!("gave up {messages} messages to {to}"), why)
+        }
+    }
+}
+
+/// A notice of consensus.
+fn of_raft_notice(notice: &raft::Notice) -> Change {
+    let none = String::new;
+    match notice {
+        raft::Notice::RoleChanged {
+            from,
+            to,
+            term,
+            cause: why,
+        } => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
+        raft::Notice::ElectionRepeated {
+            term,
+            attempts,
+            granted,
+            refused,
+        } => change(
+            format!("term {term} is not won"),
+            format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
+        ),
+        raft::Notice::TransferBegun { to, why } => {
+            change(format!("hands over to {to}"), format!("{why:?}"))
+        }
+        raft::Notice::TransferEnded { to, outcome } => match outcome {
+            Ok(()) => change(format!("has handed over to {to}"), none()),
+            Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
+        },
+        raft::Notice::PeerFault { from, fault } => {
+            change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
+        }
+    }
+}
+
+/// A change of what nodes write about themselves.
+fn of_state(fact: &gossip::Fact) -> Change {
+    let none = String::new;
+    match fact {
+        gossip::Fact::Changed {
+            owner,
+            key,
+            version,
+            value,
+        } => {
+            let what = value.as_ref().map_or("deleted", |_| "written");
+            change(
+                format!("{key} of {owner} is {what}, version {version}"),
+                none(),
+            )
+        }
+        gossip::Fact::Forgotten { owner } => {
+            change(format!("the state of {owner} is dropped"), none())
         }
     }
 }
