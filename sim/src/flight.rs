@@ -43,7 +43,7 @@ pub struct Flight {
     pub record: Record,
     /// The recordings, by node and life.
     pub tapes: Vec<Tape>,
-    /// What the wall clock showed at the record's zero, in nanoseconds since 1970, if anybody knows.
+    /// What the wall clock showed at the record's zero, in nanoseconds since 1970, if it is known.
     pub unix_ns: Option<u64>,
     /// How far the clocks drifted apart: no way to lay the lives beside each other explains all
     /// messages, and moments are wrong by so much at worst.
