@@ -9,12 +9,14 @@
 //!
 //! A seed's meaning changes with the code, a plan's does not: a regression is stored as a plan.
 
+pub mod bench;
 pub mod checkers;
 pub mod cli;
 pub mod diff;
 pub mod disk;
 pub mod engine;
 pub mod marks;
+pub mod meter;
 pub mod mutants;
 pub mod network;
 pub mod plan;
@@ -24,6 +26,7 @@ pub mod report;
 pub mod scenarios;
 pub mod shrink;
 pub mod soak;
+pub mod steps;
 pub mod swarm;
 pub mod timeline;
 pub mod trace;
