@@ -294,6 +294,13 @@ fn an_acknowledgement_of_an_earlier_leadership_counts_for_nothing() {
     assert_eq!(raft.commit(), LogIndex(0));
 }
 
+fn receiver(output: &Output) -> Option<NodeId> {
+    let Output::Send { to, .. } = output else {
+        return None;
+    };
+    Some(*to)
+}
+
 #[test]
 fn voters_hear_every_heartbeat_and_learners_take_turns() {
     let mut raft = leading();
@@ -303,11 +310,7 @@ fn voters_hear_every_heartbeat_and_learners_take_turns() {
     let mut heard = Vec::new();
     for beat in 1..=5 {
         let out = do_step(&mut raft, 1000 + 50 * beat, Input::Tick);
-        let sends = out.iter().filter_map(|output| match output {
-            Output::Send { to, .. } => Some(*to),
-            _ => None,
-        });
-        let told: Vec<NodeId> = sends.collect();
+        let told: Vec<NodeId> = out.iter().filter_map(receiver).collect();
         assert_eq!(
             told.len(),
             4,
