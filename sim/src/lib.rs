@@ -9,6 +9,7 @@
 //!
 //! A seed's meaning changes with the code, a plan's does not: a regression is stored as a plan.
 
+pub mod bench;
 pub mod checkers;
 pub mod cli;
 pub mod diff;
@@ -16,6 +17,7 @@ pub mod disk;
 pub mod engine;
 pub mod flight;
 pub mod marks;
+pub mod meter;
 pub mod mutants;
 pub mod network;
 pub mod plan;
@@ -25,6 +27,7 @@ pub mod report;
 pub mod scenarios;
 pub mod shrink;
 pub mod soak;
+pub mod steps;
 pub mod swarm;
 pub mod timeline;
 pub mod trace;

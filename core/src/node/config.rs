@@ -124,6 +124,7 @@ impl Config {
             },
             raft: raft::Config {
                 heartbeat_interval: Duration::from_millis(50),
+                learner_beats: 5,
                 election_timeout_min: Duration::from_millis(150),
                 election_timeout_max: Duration::from_millis(300),
                 election_handicap: Duration::ZERO,
@@ -303,6 +304,7 @@ impl Config {
     fn check_raft(&self, problems: &mut Problems) {
         let r = &self.raft;
         problems.span("raft.heartbeat_interval", r.heartbeat_interval, 1, 60_000);
+        problems.count("raft.learner_beats", r.learner_beats as usize, 1, 1_000);
         problems.span(
             "raft.election_timeout_min",
             r.election_timeout_min,
@@ -515,6 +517,7 @@ mod tests {
         };
         config.raft = raft::Config {
             heartbeat_interval: Duration::MAX,
+            learner_beats: 0,
             election_timeout_min: zero,
             election_timeout_max: zero,
             election_handicap: Duration::MAX,
@@ -549,7 +552,7 @@ mod tests {
             "raft.appends_in_flight_max raft.uncommitted_max transport.frame_bytes_max",
             "transport.queue_bytes_max transport.hello_timeout transport.keepalive_interval",
             "transport.idle_timeout control.forward_interval control.proposal_timeout",
-            "control.proposals_max raft.election_handicap",
+            "control.proposals_max raft.election_handicap raft.learner_beats",
         ];
         let expected: BTreeSet<&str> = expected.iter().flat_map(|row| row.split(' ')).collect();
         assert_eq!(keys, expected);
