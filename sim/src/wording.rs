@@ -351,6 +351,11 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             format!("term {term} is not won"),
             format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
         ),
+        Notice::Raft(raft::Notice::Removed { term }) => change(
+            format!("term {term} resigns"),
+            "it is no voter any more".to_string(),
+        ),
+        Notice::Voters(voters) => change(format!("voters {voters}"), none()),
         Notice::Raft(raft::Notice::TransferBegun { to, why }) => {
             change(format!("hands over to {to}"), format!("{why:?}"))
         }
@@ -421,6 +426,8 @@ fn cause(cause: Cause) -> String {
         Cause::HigherTerm(term) => format!("heard of term {term}"),
         Cause::LeaderFound(leader) => format!("{leader} leads"),
         Cause::QuorumLost => "no majority answered".to_string(),
+        Cause::VoterAdded => "the log makes it a voter".to_string(),
+        Cause::VoterRemoved => "the log makes it a learner".to_string(),
         Cause::HandedOver => "the leader called it to take over".to_string(),
         Cause::DiskStalled => "its disk stalls and nobody took over".to_string(),
     }

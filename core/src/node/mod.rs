@@ -22,6 +22,7 @@ use crate::balance::{self, Balance, Snapshot};
 use crate::control::{self, Control};
 use crate::durable::gate::Gate;
 use crate::durable::{Durable, Record};
+use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
 use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::membership::{self, Membership};
@@ -140,6 +141,7 @@ pub struct Node {
     raft: Raft,
     control: Control,
     failover: Failover,
+    electorate: Electorate,
     balance: Balance,
     routes_changed: bool,
     links: Links,
@@ -192,6 +194,13 @@ impl Node {
             now,
         );
         let control = seed.stream(Stream::Control);
+        let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
+        let electorate = Electorate::new(
+            config.electorate.clone(),
+            me.node,
+            zone.clone(),
+            raft.voters().clone(),
+        );
         let target = balance::Target {
             peer: me,
             address,
@@ -206,6 +215,7 @@ impl Node {
             membership,
             raft,
             control: Control::new(config.control.clone(), me.node, control),
+            electorate,
             failover: Failover::new(me, voters.clone(), config.roles.clone()),
             balance: Balance::new(target),
             routes_changed: true,
@@ -294,7 +304,8 @@ impl Node {
             return None;
         }
         let consensus = Deadline::earliest(self.raft.deadline(), self.control.deadline());
-        let members = Deadline::earliest(self.membership.deadline(), self.failover.deadline());
+        let placement = Deadline::earliest(self.failover.deadline(), self.electorate.deadline());
+        let members = Deadline::earliest(self.membership.deadline(), placement);
         Deadline::earliest(consensus, members)
     }
 
@@ -317,6 +328,9 @@ impl Node {
         }
         if due(self.control.deadline()) {
             self.cascade(now, Work::Control(control::Input::Tick), actions);
+        }
+        if due(self.electorate.deadline()) {
+            self.cascade(now, Work::Electorate(electorate::Input::Tick), actions);
         }
         if due(self.failover.deadline()) {
             self.cascade(now, Work::Failover(failover::Input::Tick), actions);

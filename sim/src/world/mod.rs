@@ -268,7 +268,10 @@ impl World {
         };
         let mut node = start.node();
         plant(&mut node, self.plan.mutant.as_deref());
-        let standing = node.view().raft().standing();
+        let (standing, voters) = (
+            node.view().raft().standing(),
+            node.view().raft().voters().clone(),
+        );
         let life = host.life;
         host.process = Some(Process {
             node,
@@ -278,6 +281,7 @@ impl World {
             links: Vec::new(),
             dials: Vec::new(),
             standing,
+            voters,
             seen: LogIndex(0),
         });
         let id = host.id;

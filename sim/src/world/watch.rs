@@ -7,11 +7,13 @@ use quorate_core::durable::Record;
 use quorate_core::id::{Epoch, LogIndex, NodeId, Peer, Term};
 use quorate_core::membership::{Member, State};
 use quorate_core::node::Action;
+use quorate_core::notice::Notice;
 use quorate_core::raft::{self, Role};
 use quorate_core::wire::{Message, codec};
 
 use super::host::Process;
 use super::{LOOK_NS, World};
+use crate::checkers::elected_by_majority::sides;
 use crate::checkers::{Verdict, Violation, committed_is_durable, outbox_bounded};
 use crate::engine::des::Due;
 use crate::marks::Mark;
@@ -41,7 +43,7 @@ impl World {
         };
         let view = process.node.view();
         let raft = view.raft();
-        let voters = self.plan.voters;
+        let voters = &process.voters;
         let mut verdicts: [(&'static str, Verdict); 6] = [
             ("one_leader_per_term", Ok(())),
             ("log_matching", Ok(())),
@@ -94,6 +96,12 @@ impl World {
                 let state = view.control().state();
                 verdicts[3].1 = self.checkers.no_stale_epoch_write.compare(id, state);
             }
+        }
+        if actions
+            .iter()
+            .any(|it| matches!(it, Action::Notify(Notice::Voters(_))))
+        {
+            process.voters = raft.voters().clone();
         }
         for (checker, verdict) in verdicts {
             self.demand(checker, verdict);
@@ -206,18 +214,20 @@ impl World {
         if host.paused || !host.process.as_ref().is_some_and(leads) {
             return false;
         }
-        let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-        let reachable = self
-            .hosts
-            .iter()
-            .take(voters)
-            .enumerate()
-            .filter(|(other, host)| {
-                let is_up = host.process.as_ref().is_some_and(|process| process.started);
-                let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
-                is_up && !host.paused && !is_cut
-            });
-        2 * reachable.count() <= voters
+        let Some(process) = &host.process else {
+            return false;
+        };
+        let is_reachable = |node: &&NodeId| {
+            let other = usize::try_from(node.0 - 1).unwrap_or(usize::MAX);
+            let Some(host) = self.hosts.get(other) else {
+                return false;
+            };
+            let is_up = host.process.as_ref().is_some_and(|process| process.started);
+            let is_cut = self.ways.is_cut(index, other) || self.ways.is_cut(other, index);
+            is_up && !host.paused && !is_cut
+        };
+        sides(&process.voters)
+            .any(|side| 2 * side.iter().filter(is_reachable).count() <= side.len())
     }
 
     pub(super) fn check_acknowledged(&mut self) {
