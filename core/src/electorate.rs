@@ -201,14 +201,14 @@ impl Electorate {
         if !dead.is_empty() {
             // With fewer voters, as many are needed less: 5 of which 2 are dead stand no further
             // failure, the other 3 stand one.
-            let surplus = if count % 2 == 0 { 1 } else { 2 };
+            let surplus = if count.is_multiple_of(2) { 1 } else { 2 };
             let leaves_enough = count >= surplus + 2 && dead.len() >= surplus;
             return leaves_enough.then(|| VoterChange {
                 add: BTreeSet::new(),
                 remove: dead.iter().copied().take(surplus).collect(),
             });
         }
-        let wanted = if count % 2 == 0 { 1 } else { 2 };
+        let wanted = if count.is_multiple_of(2) { 1 } else { 2 };
         let grows = spare_count >= wanted && count + wanted <= self.config.target;
         grows.then(|| self.swap(&BTreeSet::new(), wanted))
     }

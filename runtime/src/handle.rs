@@ -269,7 +269,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
     /// new leader once it campaigns with this node's vote. Only the leader can.
     ///
     /// # Errors
-    /// [`Error::Refused`] with `Refusal::Transfer` says why not; this node then leads on, if it did.
+    /// [`Error::Refused`] with `Refusal::Transfer` says why not; this node then leads on if it did.
     pub async fn transfer_leadership(&self, to: Option<NodeId>) -> Result<NodeId, Error> {
         let Answer::Transferred { to } = self.ask(Command::TransferLeadership { to }).await? else {
             return Err(Error::WrongAnswer);

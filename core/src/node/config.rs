@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::failover::RoleSpec;
 use crate::id::{ClusterId, NodeId, Zone};
-use crate::voters::VOTERS_MAX;
 use crate::{control, electorate, membership, raft, transport};
 
+pub use crate::voters::VOTERS_MAX;
 const ROLES_MAX: usize = 256;
 /// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
 /// by.

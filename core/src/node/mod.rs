@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 pub use command::{Answer, Command, Refusal, Status};
-pub use config::{Config, ConfigError, Problem, ValidConfig};
+pub use config::{Config, ConfigError, Problem, VOTERS_MAX, ValidConfig};
 pub use links::{OUTBOX_AGE, OUTBOX_MAX};
 pub use view::View;
 

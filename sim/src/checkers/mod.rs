@@ -119,6 +119,7 @@ impl Checkers {
         self.ledger.started(node, found);
         self.removes_only_conflicts.started(node, &found.raft.log);
         self.beliefs_rise.started(node);
+        self.crash_is_noticed.started(node);
         let boot = found.boot;
         self.roles_stay.gone(Peer { node, boot });
     }
@@ -129,5 +130,6 @@ impl Checkers {
         self.relay_answers.excused(node, None);
         self.answered_once.ended(node);
         self.duplicates_settle.ended(node);
+        self.crash_is_noticed.ended(node);
     }
 }

@@ -1,6 +1,6 @@
 //! Dialling, moving bytes, closing.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use quorate_core::id::{LinkId, NodeId};
 use quorate_core::node::Event;
@@ -9,7 +9,7 @@ use quorate_core::time::Time;
 use quorate_core::transport::{CloseReason, Hello, Link, Outgoing, Output, Priority, VersionRange};
 use quorate_core::wire::Message;
 
-use super::host::plant_link;
+use super::host::{host_at, plant_link};
 use super::{NEVER, World, slot};
 use crate::engine::des::Due;
 use crate::marks::Mark;
@@ -428,13 +428,5 @@ impl World {
                 self.queue.push(self.now + wait, Due::Arrived { conn, end });
             }
         }
-    }
-}
-
-/// The host at an address: the simulated addresses are 10.0.0.n.
-fn host_at(address: SocketAddr) -> Option<usize> {
-    match address.ip() {
-        IpAddr::V4(ip) => usize::from(ip.octets()[3]).checked_sub(1),
-        IpAddr::V6(_) => None,
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
-use quorate_core::id::{LinkId, LogIndex, Lsn, NodeId, Peer, Term, Ticket};
-use quorate_core::membership::{self, Fact};
+use quorate_core::id::{LinkId, LogIndex, Lsn, NodeId, Term, Ticket};
+use quorate_core::membership;
 use quorate_core::node::{Action, Refusal};
 use quorate_core::notice::Notice;
 use quorate_core::raft::{self, AppendOutcome, Cause, Entry, Role};
@@ -15,13 +15,10 @@ use quorate_core::wire::{Message, codec};
 use super::World;
 use super::heard::{Before, Heard};
 use crate::checkers::{
-    Verdict, accused_refute, changes_wait, commit_is_earned, election_restriction,
-    exchange_is_full, no_suspicion_without_faults, promises_wait, terms_are_obeyed,
+    Verdict, changes_wait, commit_is_earned, election_restriction, exchange_is_full, promises_wait,
+    terms_are_obeyed,
 };
 use crate::marks::Mark;
-
-/// No way of a quiet network takes longer.
-const QUIET_LATENCY_US: u64 = 30_000;
 
 impl World {
     /// Shows a step to the checkers; before anything it asked for is done.
@@ -202,7 +199,7 @@ impl World {
                 let own = &self.checkers.incarnation_is_own;
                 let verdict = own.refutes(id, before.incarnation, *incarnation);
                 self.demand("incarnation_is_own", verdict);
-                self.witness_beliefs(index);
+                self.witness_belief(index, id);
             }
             Notice::LinkDown { peer } => {
                 self.checkers.leader_is_kept.doubts(id, Some(peer.node));
@@ -248,78 +245,6 @@ impl World {
                 _,
             ) => {}
         }
-    }
-
-    fn witness_fact(&mut self, index: usize, fact: &Fact) {
-        let id = self.hosts[index].id;
-        let network = self.plan.network;
-        let is_quiet = !self.is_troubled
-            && network.loss_permille == 0
-            && network.latency_us_max <= QUIET_LATENCY_US;
-        match *fact {
-            Fact::Suspected { peer, .. } => {
-                self.checkers.suspects_may_refute.suspected(peer, self.now);
-                let verdict = no_suspicion_without_faults::check(id, peer, is_quiet);
-                self.demand("no_suspicion_without_faults", verdict);
-            }
-            Fact::Died { peer, .. } => {
-                let verdict = self.checkers.suspects_may_refute.died(id, peer, self.now);
-                self.demand("suspects_may_refute", verdict);
-                self.witness_gone(id, peer);
-                if self.lives(peer) {
-                    self.marks.hit(Mark::FalseDeath);
-                }
-            }
-            Fact::Left { peer } => {
-                self.witness_gone(id, peer);
-                self.marks.hit(Mark::LifeReplaced);
-            }
-            Fact::Joined(_) | Fact::Refuted { .. } | Fact::Moved { .. } => {}
-        }
-        self.witness_beliefs(index);
-    }
-
-    fn witness_accusation(&mut self, index: usize, before: &Before) {
-        let process = self.hosts[index].process.as_ref();
-        if let (Some(accused), Some(process)) = (before.accused, process) {
-            let after = process.node.view().membership().incarnation();
-            let verdict = accused_refute::check(self.hosts[index].id, accused, after);
-            self.demand("accused_refute", verdict);
-        }
-    }
-
-    fn witness_gone(&mut self, by: NodeId, peer: Peer) {
-        self.checkers.roles_stay.gone(peer);
-        self.checkers.leader_is_kept.doubts(by, Some(peer.node));
-    }
-
-    fn lives(&self, peer: Peer) -> bool {
-        let processes = self.hosts.iter().filter_map(|host| host.process.as_ref());
-        processes.into_iter().any(|it| it.node.view().me() == peer)
-    }
-
-    /// Shows what a node believes of all members.
-    pub(super) fn witness_beliefs(&mut self, index: usize) {
-        let Some(process) = self.hosts[index].process.as_ref() else {
-            return;
-        };
-        let (id, members) = (self.hosts[index].id, process.node.view().membership());
-        let (rise, own) = (
-            &mut self.checkers.beliefs_rise,
-            &mut self.checkers.incarnation_is_own,
-        );
-        let mut verdicts: [Verdict; 2] = [Ok(()), own.has(id, members.incarnation())];
-        for member in members.members() {
-            let belief = (member.incarnation, member.state);
-            let [risen, owned] = verdicts;
-            verdicts = [
-                risen.and(rise.believes(id, member.node, belief)),
-                owned.and(own.believed(id, member.node, member.incarnation)),
-            ];
-        }
-        let [risen, owned] = verdicts;
-        self.demand("beliefs_rise", risen);
-        self.demand("incarnation_is_own", owned);
     }
 
     fn witness_hangup(&mut self, index: usize, heard: Heard, link: LinkId) {
