@@ -45,6 +45,7 @@ pub mod voters;
 
 // Floor 1: the subsystems, which do not import each other.
 pub mod control;
+pub mod gossip;
 pub mod membership;
 pub mod raft;
 pub mod transport;

@@ -29,6 +29,8 @@ impl Case<'_> {
                 | Notice::Leadership(_)
                 | Notice::Raft(_)
                 | Notice::Voters(_)
+                | Notice::State(_)
+                | Notice::GossipFault { .. }
                 | Notice::RoleChanged { .. }
                 | Notice::UnknownEntry { .. }
                 | Notice::DiskStalled

@@ -57,6 +57,7 @@ impl World {
             standing,
             voters,
             seen: LogIndex(0),
+            state_seen: None,
             members_seen: None,
             agreed: None,
         });
