@@ -174,7 +174,6 @@ impl Node {
         };
         // One seed serves all lives of a node without repeating itself.
         let seed = seed.part(me.boot);
-        let voters: BTreeSet<NodeId> = config.voters.iter().copied().collect();
         let (address, zone) = (config.address, config.zone.clone());
         let myself = membership::Me {
             node: me.node,
@@ -190,7 +189,7 @@ impl Node {
         let raft = Raft::recover(
             config.raft.clone(),
             me.node,
-            voters.clone(),
+            config.voters.iter().copied().collect(),
             durable.raft,
             seed.stream(Stream::Raft),
             now,

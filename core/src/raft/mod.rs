@@ -21,11 +21,11 @@
 //!   a leader that does not hear a majority stops leading.
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
-//! leader) over `progress` (what it knows of one follower), `change` (of the voters), `transfer` (the
-//! office is handed over), `log`, `notice`.
+//! leader) over `progress` (what it knows of one follower), `change` (of the voters), `transfer`
+//! (the office is handed over), `log`, `notice`.
 //!
-//! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory), and
-//! reads (a caller that needs one proposes an entry).
+//! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory),
+//! and reads (a caller that needs one proposes an entry).
 
 mod change;
 mod election;
