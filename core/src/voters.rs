@@ -1,7 +1,7 @@
 //! Who votes, and how that may change (Raft thesis §4).
 //!
-//! A change goes through a *joint* state in which the old voters and the new ones decide together: a
-//! majority of each is needed. So at no moment can two disjoint groups both decide, whatever the
+//! A change goes through a *joint* state in which the old voters and the new ones decide together:
+//! a majority of each is needed. So at no moment can two disjoint groups both decide, whatever the
 //! change is (thesis §4.3).
 
 use alloc::collections::BTreeSet;
