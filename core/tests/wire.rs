@@ -26,6 +26,7 @@ use quorate_core::raft::{
 };
 use quorate_core::time::Time;
 use quorate_core::transport::{Config, Hello, Link, Outgoing, Output, Priority, VersionRange};
+use quorate_core::voters::{ChangeRefused, VoterChange, Voters};
 use quorate_core::wire::{DecodeError, Message, codec};
 
 /// Compares `bytes` with the file of that name, or writes the file when blessing.
@@ -156,6 +157,7 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
         term,
         index: LogIndex(index),
         data: Payload::copy_from(data),
+        voters: None,
     };
     let append = |entries| {
         let (prev_index, prev_term, commit) = (LogIndex(41), Term(6), LogIndex(40));
@@ -175,7 +177,9 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
             outcome,
         })
     };
-    let entries = vec![entry(42, b""), entry(43, b"data")];
+    let mut entries = vec![entry(42, b""), entry(43, b"data")];
+    let old = Voters::of([NodeId(1), NodeId(2)].into());
+    entries[0].voters = Some(old.changing_to([NodeId(2), NodeId(3)].into()));
     let (index, lower, term) = (LogIndex(43), LogIndex(12), Term(3));
     let matched = AppendOutcome::Matched { index };
     let conflict = AppendOutcome::Conflict { index: lower, term };
@@ -205,11 +209,13 @@ fn commands() -> Vec<(&'static str, Command)> {
         key: "k\u{e9}y".into(),
         value: Payload::copy_from(b"value"),
     };
+    let change = VoterChange::replace(NodeId(3), NodeId(4));
     vec![
         ("grant-role", grant),
         ("release-role", release),
         ("write", write),
         ("barrier", Command::Barrier),
+        ("change-voters", Command::ChangeVoters(change)),
     ]
 }
 
@@ -228,6 +234,11 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("out-of-bounds", Err(Refused::OutOfBounds)),
         ("full", Err(Refused::Full)),
         ("superseded", Err(Refused::Superseded)),
+        ("voters-changed", Ok(Effect::VotersChanged)),
+        (
+            "voters-behind",
+            Err(Refused::Voters(ChangeRefused::Behind(NodeId(4)))),
+        ),
     ]
 }
 

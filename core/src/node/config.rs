@@ -14,10 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::failover::RoleSpec;
 use crate::id::{ClusterId, NodeId, Zone};
-use crate::{control, gossip, membership, raft, transport};
+use crate::{control, electorate, gossip, membership, raft, transport};
 
-/// More voters make every commit and election slower, not safer.
-pub const VOTERS_MAX: usize = 15;
+pub use crate::voters::VOTERS_MAX;
 const ROLES_MAX: usize = 256;
 /// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
 /// by.
@@ -35,10 +34,13 @@ pub struct Config {
     pub address: SocketAddr,
     /// Its failure domain.
     pub zone: Option<Zone>,
-    /// The nodes that vote, equal on all nodes. Others replicate the control log without a vote.
+    /// The nodes that vote while the control log says nothing else, equal on all nodes. Others
+    /// replicate the log without a vote.
     pub voters: Vec<NodeId>,
     /// The roles the cluster places.
     pub roles: Vec<RoleSpec>,
+    /// Which nodes shall vote, as time goes on.
+    pub electorate: electorate::Config,
     /// Failure detection and dissemination.
     pub membership: membership::Config,
     /// State that nodes write about themselves.
@@ -102,6 +104,10 @@ impl Config {
             zone: None,
             voters: Vec::new(),
             roles: Vec::new(),
+            electorate: electorate::Config {
+                target: 5,
+                replace_after: Duration::from_secs(30),
+            },
             membership: membership::Config {
                 probe_interval: Duration::from_secs(1),
                 probe_timeout: Duration::from_millis(500),
@@ -157,6 +163,7 @@ impl Config {
         config.membership.gossip_interval = Duration::from_millis(500);
         config.membership.leave_timeout = Duration::from_secs(15);
         config.membership.rejoin_interval_max = Duration::from_secs(30);
+        config.electorate.replace_after = Duration::from_secs(120);
         config.gossip.digest_interval = Duration::from_secs(15);
         config.gossip.news_interval = Duration::from_millis(500);
         config.raft.heartbeat_interval = Duration::from_millis(250);
@@ -231,6 +238,16 @@ impl Config {
                 self.voters.len()
             )
         });
+        let target = self.electorate.target;
+        let is_good = target == 0 || target % 2 == 1 && target <= VOTERS_MAX;
+        problems.unless(is_good, "electorate.target", || {
+            format!(
+                "{target} voters; an odd number up to {VOTERS_MAX} (an even one stands no more \
+                 failures than the odd one below it), or 0 to change them by hand only"
+            )
+        });
+        let wait = self.electorate.replace_after;
+        problems.span("electorate.replace_after", wait, 1000, 86_400_000);
         let roles: BTreeSet<_> = self.roles.iter().map(|role| &role.name).collect();
         problems.unless(roles.len() == self.roles.len(), "roles", || {
             "a role is named twice; name each role once".into()
@@ -509,6 +526,10 @@ mod tests {
             leave_timeout: zero,
             tombstones_max: 0,
         };
+        config.electorate = electorate::Config {
+            target: 4,
+            replace_after: zero,
+        };
         config.gossip = gossip::Config {
             digest_interval: zero,
             news_interval: zero,
@@ -553,6 +574,7 @@ mod tests {
             "transport.queue_bytes_max transport.hello_timeout transport.keepalive_interval",
             "transport.idle_timeout control.forward_interval control.proposal_timeout",
             "control.proposals_max raft.election_handicap raft.learner_beats",
+            "electorate.target electorate.replace_after",
         ];
         let expected: BTreeSet<&str> = expected.iter().flat_map(|row| row.split(' ')).collect();
         assert_eq!(keys, expected);

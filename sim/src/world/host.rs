@@ -1,6 +1,7 @@
 //! A machine of the world: its disk stays when its process ends.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use quorate_core::failover::{Placement, RoleSpec};
 use quorate_core::id::{ClusterId, LogIndex, NodeId, RoleName, Ticket};
@@ -10,6 +11,7 @@ use quorate_core::node::{Command, Config, Node, ValidConfig};
 use quorate_core::raft::Standing;
 use quorate_core::seed::Seed;
 use quorate_core::transport::Link;
+use quorate_core::voters::Voters;
 
 use super::PRIMARY;
 use crate::disk::Disk;
@@ -27,6 +29,8 @@ pub(super) struct Process {
     pub(super) links: Vec<(usize, usize)>,
     pub(super) dials: Vec<(SocketAddr, Option<NodeId>)>,
     pub(super) standing: Standing,
+    /// The voters it goes by, as of its last step but the one being looked at.
+    pub(super) voters: Voters,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
     /// The digest of the state that a checker has seen last.
@@ -65,6 +69,7 @@ pub(super) struct Host {
 pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
     let mut config = Config::lan(cluster(), NodeId(node), address_of(node));
     config.voters = (1..=plan.voters).map(NodeId).collect();
+    config.electorate.replace_after = Duration::from_secs(4);
     config.roles = vec![
         RoleSpec {
             name: name(PRIMARY),

@@ -44,7 +44,8 @@ impl World {
         };
         let mut node = start.node();
         plant(&mut node, self.plan.mutant.as_deref());
-        let standing = node.view().raft().standing();
+        let raft = node.view().raft();
+        let (standing, voters) = (raft.standing(), raft.voters().clone());
         let life = host.life;
         host.process = Some(Process {
             node,
@@ -54,6 +55,7 @@ impl World {
             links: Vec::new(),
             dials: Vec::new(),
             standing,
+            voters,
             seen: LogIndex(0),
             state_seen: None,
             members_seen: None,

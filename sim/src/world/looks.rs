@@ -14,6 +14,7 @@ use quorate_core::wire::codec;
 use super::World;
 use super::host::{Host, Process};
 use super::states::TURN_NS;
+use crate::checkers::elected_by_majority::sides;
 use crate::checkers::{Verdict, outbox_bounded};
 use crate::engine::des::Due;
 
@@ -155,18 +156,20 @@ impl World {
         if host.paused || !host.process.as_ref().is_some_and(leads) {
             return false;
         }
-        let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-        let reachable = self
-            .hosts
-            .iter()
-            .take(voters)
-            .enumerate()
-            .filter(|(other, host)| {
-                let is_up = host.process.as_ref().is_some_and(|process| process.started);
-                let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
-                is_up && !host.paused && !is_cut
-            });
-        2 * reachable.count() <= voters
+        let Some(process) = &host.process else {
+            return false;
+        };
+        let is_reachable = |node: &&NodeId| {
+            let other = usize::try_from(node.0 - 1).unwrap_or(usize::MAX);
+            let Some(host) = self.hosts.get(other) else {
+                return false;
+            };
+            let is_up = host.process.as_ref().is_some_and(|process| process.started);
+            let is_cut = self.ways.is_cut(index, other) || self.ways.is_cut(other, index);
+            is_up && !host.paused && !is_cut
+        };
+        sides(&process.voters)
+            .any(|side| 2 * side.iter().filter(is_reachable).count() <= side.len())
     }
 
     fn look_at_acknowledged(&mut self) {
