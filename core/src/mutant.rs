@@ -134,6 +134,12 @@ mutants! {
     DeliversTwice => "delivers-twice",
     /// A connection sends the least urgent first.
     PriorityInverted => "priority-inverted",
+    /// A connection that takes over does not send again what is not acknowledged.
+    ForgetsOnReconnect => "forgets-on-reconnect",
+    /// What arrives again over another connection is delivered again.
+    DeliversRepeats => "delivers-repeats",
+    /// Messages are sent that the other end has not granted credit for.
+    IgnoresCredit => "ignores-credit",
 }
 
 /// Which bug a machine has, if any.

@@ -124,8 +124,12 @@ impl Config {
                 uncommitted_max: 4096,
             },
             transport: transport::Config {
-                frame_bytes_max: 64 * 1024,
-                queue_bytes_max: 1024 * 1024,
+                message_bytes_max: 64 << 20,
+                queue_bytes_max: 4 << 20,
+                credit_bytes: 4 << 20,
+                streams_max: 100,
+                retry_interval: Duration::from_secs(2),
+                attempts: 3,
                 hello_timeout: Duration::from_secs(5),
                 keepalive_interval: Duration::from_secs(1),
                 idle_timeout: Duration::from_secs(5),
@@ -333,19 +337,19 @@ impl Config {
     fn check_transport(&self, problems: &mut Problems) {
         let t = &self.transport;
         problems.count(
-            "transport.frame_bytes_max",
-            t.frame_bytes_max,
+            "transport.message_bytes_max",
+            t.message_bytes_max,
             32 * 1024,
-            8 << 20,
+            1 << 30,
         );
         problems.unless(
-            t.frame_bytes_max >= self.raft.bytes_per_append_max.saturating_add(FRAME_MARGIN),
-            "transport.frame_bytes_max",
+            t.message_bytes_max >= self.raft.bytes_per_append_max.saturating_add(FRAME_MARGIN),
+            "transport.message_bytes_max",
             || {
                 format!(
                     "{} B cannot hold an append of raft.bytes_per_append_max ({} B) and its header \
                      ({FRAME_MARGIN} B); raise it or lower that",
-                    t.frame_bytes_max, self.raft.bytes_per_append_max
+                    t.message_bytes_max, self.raft.bytes_per_append_max
                 )
             },
         );
@@ -355,16 +359,17 @@ impl Config {
             64 * 1024,
             1 << 30,
         );
-        problems.unless(
-            t.queue_bytes_max >= t.frame_bytes_max,
-            "transport.queue_bytes_max",
-            || {
-                format!(
-                    "cannot hold one frame of frame_bytes_max ({} B)",
-                    t.frame_bytes_max
-                )
-            },
+        problems.count(
+            "transport.credit_bytes",
+            t.credit_bytes,
+            64 * 1024,
+            256 << 20,
         );
+        let streams_max = usize::from(t.streams_max);
+        problems.count("transport.streams_max", streams_max, 1, 4096);
+        problems.span("transport.retry_interval", t.retry_interval, 10, 600_000);
+        let attempts = usize::try_from(t.attempts).unwrap_or(usize::MAX);
+        problems.count("transport.attempts", attempts, 1, 100);
         problems.span("transport.hello_timeout", t.hello_timeout, 10, 600_000);
         problems.span(
             "transport.keepalive_interval",
@@ -493,8 +498,12 @@ mod tests {
             uncommitted_max: 0,
         };
         config.transport = transport::Config {
-            frame_bytes_max: 1,
+            message_bytes_max: 1,
             queue_bytes_max: 0,
+            credit_bytes: 0,
+            streams_max: 0,
+            retry_interval: zero,
+            attempts: 0,
             hello_timeout: zero,
             keepalive_interval: Duration::MAX,
             idle_timeout: zero,
@@ -513,9 +522,10 @@ mod tests {
             "membership.rejoin_interval_max membership.join_timeout membership.leave_timeout",
             "membership.tombstones_max raft.heartbeat_interval raft.election_timeout_min",
             "raft.election_timeout_max raft.entries_per_append_max raft.bytes_per_append_max",
-            "raft.appends_in_flight_max raft.uncommitted_max transport.frame_bytes_max",
-            "transport.queue_bytes_max transport.hello_timeout transport.keepalive_interval",
-            "transport.idle_timeout control.forward_interval control.proposal_timeout",
+            "raft.appends_in_flight_max raft.uncommitted_max transport.message_bytes_max",
+            "transport.credit_bytes transport.streams_max transport.retry_interval",
+            "transport.attempts transport.queue_bytes_max transport.hello_timeout",
+            "transport.keepalive_interval transport.idle_timeout control.forward_interval control.proposal_timeout",
             "control.proposals_max",
         ];
         let expected: BTreeSet<&str> = expected.iter().flat_map(|row| row.split(' ')).collect();
