@@ -23,6 +23,7 @@ const RETRANSMIT_NS: u64 = 200_000_000;
 pub struct Ways {
     nodes: usize,
     cut: Vec<bool>,
+    changes: u64,
     spec: plan::Network,
     extra_ns: u64,
 }
@@ -34,6 +35,7 @@ impl Ways {
         Ways {
             nodes,
             cut: vec![false; nodes * nodes],
+            changes: 0,
             spec,
             extra_ns: 0,
         }
@@ -48,13 +50,21 @@ impl Ways {
     /// Cuts or opens one way; a node always reaches itself.
     pub fn set_cut(&mut self, from: usize, to: usize, cut: bool) {
         if from != to {
+            self.changes += 1;
             self.cut[from * self.nodes + to] = cut;
         }
     }
 
     /// Opens every way.
     pub fn open_all(&mut self) {
+        self.changes += 1;
         self.cut.fill(false);
+    }
+
+    /// How often ways were cut or opened.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Every way takes so much longer.

@@ -50,7 +50,7 @@ pub fn happening(this: &Happening) -> String {
         What::Struck {
             fault: told, hits, ..
         } => fault(told, hits),
-        What::Started { life } => format!("process starts, life {life}"),
+        What::Started { life, .. } => format!("process starts, life {life}"),
         What::Crashed { moment } => format!("process crashes ({})", reached(*moment)),
         What::WentOn => "process goes on after its pause".to_string(),
         What::Healed => "everything heals".to_string(),
@@ -258,9 +258,15 @@ fn moment_of_crash(moment: Moment) -> String {
     }
 }
 
-/// A fault in one phrase, with the nodes that its parts turned out to be.
+/// That a fault strikes, in one phrase.
 #[must_use]
 pub fn fault(fault: &Fault, hits: &[NodeId]) -> String {
+    format!("fault: {}", strike(fault, hits))
+}
+
+/// A fault in one phrase, with the nodes that its parts turned out to be.
+#[must_use]
+pub fn strike(fault: &Fault, hits: &[NodeId]) -> String {
     let text = match fault {
         Fault::Cut { from, to } => format!("cuts the way {} → {}", who(*from), who(*to)),
         Fault::CutAll { who: one, inbound } => match inbound {
@@ -298,8 +304,8 @@ pub fn fault(fault: &Fault, hits: &[NodeId]) -> String {
     };
     let names: Vec<String> = hits.iter().map(NodeId::to_string).collect();
     match names.is_empty() || !text.contains("the leader") && !text.contains("a follower") {
-        true => format!("fault: {text}"),
-        false => format!("fault: {text} = {}", names.join(" ")),
+        true => text,
+        false => format!("{text} = {}", names.join(" ")),
     }
 }
 

@@ -63,7 +63,6 @@ impl World {
         let Some(asked) = self.workload.asked(ticket) else {
             return;
         };
-        self.record_answer(host, &asked, &answer);
         let client_id = asked.id;
         let ending = match answer {
             Ok(Answer::Applied {

@@ -163,9 +163,8 @@ impl World {
             .link
             .submit(now, priority, Outgoing::Node { code, body });
         self.totals.messages += u64::from(sent.is_ok());
-        if let Some(recorder) = &mut self.recorder {
-            let hosts = (host, state.ends[1 - end].host);
-            recorder.sent(self.now, (conn, end), hosts, message, sent.is_ok());
+        if let (Err(_), Some(record)) = (&sent, &mut self.record) {
+            record.refused((conn, end), message);
         }
         if !self.touched.contains(&(conn, end)) {
             self.touched.push((conn, end));
@@ -276,12 +275,7 @@ impl World {
                     );
                 }
                 Output::Node { code, body } => match Message::decode(code, &body) {
-                    Ok(message) => {
-                        if let Some(recorder) = &mut self.recorder {
-                            recorder.received(self.now, (conn, 1 - end), &message);
-                        }
-                        self.step(host, Event::Received { link, message });
-                    }
+                    Ok(message) => self.step(host, Event::Received { link, message }),
                     Err(error) => {
                         let id = self.hosts[host].id;
                         let what = format!("{id} cannot read type {code}: {error}");

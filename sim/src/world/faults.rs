@@ -145,9 +145,6 @@ impl World {
 
     /// The crash that was announced.
     pub(super) fn crash_of_doom(&mut self, host: usize) {
-        if self.stands_still() {
-            return;
-        }
         let Some(doom) = self.hosts[host].doom.take() else {
             return;
         };

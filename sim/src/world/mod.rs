@@ -6,12 +6,11 @@
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
 //! Split by what happens: `connections`, `traffic`, `faults`, `clients`; `watch` and `witness` show
-//! it to the checkers, `recording` keeps it, `film` keeps it for drawing.
+//! it to the checkers, `recording` keeps it.
 
 mod clients;
 mod connections;
 mod faults;
-mod film;
 mod heard;
 mod host;
 mod recording;
@@ -23,7 +22,8 @@ use std::hash::Hasher;
 use std::net::SocketAddr;
 
 use quorate_core::id::{LinkId, LogIndex, RoleName, Ticket};
-use quorate_core::node::{Action, Command, Event, Node};
+use quorate_core::journal::Start;
+use quorate_core::node::{Action, Command, Event};
 use quorate_core::notice::Notice;
 use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
@@ -31,7 +31,7 @@ use quorate_core::time::Time;
 use self::host::{Host, Process, host, name, plant};
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
-use crate::engine::des::{Due, Options, Queue};
+use crate::engine::des::{Due, Queue};
 use crate::marks::{Mark, Marks};
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
@@ -39,7 +39,6 @@ use crate::record::{Record, Step, What};
 use crate::report::{Fingerprint, Report, Totals};
 use crate::timeline;
 use crate::trace::{Fold, Trace};
-use crate::view::Recorder;
 use crate::workload::Workload;
 
 const LOOK_NS: u64 = 100_000_000;
@@ -65,6 +64,9 @@ pub struct World {
     violation: Option<Violation>,
     trace: Trace,
     record: Option<Box<Record>>,
+    /// The ways as the record knows them, and how often they had changed by then.
+    cut_seen: Vec<bool>,
+    changes_seen: u64,
     totals: Totals,
     marks: Marks,
     /// A fault has struck.
@@ -73,13 +75,12 @@ pub struct World {
     touched: Vec<(usize, usize)>,
     scratch: Vec<u8>,
     primary: RoleName,
-    recorder: Option<Box<Recorder>>,
 }
 
 impl World {
     /// The world of a plan, at its beginning: all processes have just been started.
     #[must_use]
-    pub fn new(plan: &Plan, options: Options) -> World {
+    pub fn new(plan: &Plan) -> World {
         let seed = Seed::from_number(plan.seed);
         let hosts: Vec<Host> = (1..=plan.nodes)
             .map(|node| host(plan, &seed, node))
@@ -121,7 +122,9 @@ impl World {
             checkers: Checkers::default(),
             violation: None,
             trace: Trace::default(),
-            record: options.timeline.then(Box::default),
+            record: None,
+            cut_seen: Vec::new(),
+            changes_seen: 0,
             totals: Totals::default(),
             marks: Marks::default(),
             is_troubled: false,
@@ -129,14 +132,13 @@ impl World {
             touched: Vec::new(),
             scratch: Vec::new(),
             primary: name(PRIMARY),
-            recorder: None,
         }
     }
 
     /// Whether the run has ended early.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.violation.is_some() || self.stands_still()
+        self.violation.is_some()
     }
 
     /// Lets happen what is due.
@@ -238,9 +240,6 @@ impl World {
 
     /// Starts a process from what its disk holds.
     fn start(&mut self, index: usize) {
-        if self.stands_still() {
-            return;
-        }
         let host = &mut self.hosts[index];
         host.life += 1;
         let found = match host.disk.recover() {
@@ -252,8 +251,14 @@ impl World {
         }
         self.checkers.started(host.id, &found.durable);
         let vote = (found.durable.raft.term, found.durable.raft.vote);
-        let config = host.config.clone();
-        let mut node = Node::recover(config, found.durable, found.last, &host.seed, Time::ZERO);
+        let start = Start {
+            config: host.config.clone(),
+            durable: found.durable,
+            last: found.last,
+            seed: host.seed.clone(),
+            now: Time::ZERO,
+        };
+        let mut node = start.node();
         plant(&mut node, self.plan.mutant.as_deref());
         let standing = node.view().raft().standing();
         let life = host.life;
@@ -268,7 +273,10 @@ impl World {
             seen: LogIndex(0),
         });
         let id = host.id;
-        self.note(Some(id), What::Started { life });
+        if self.record.is_some() {
+            let start = Box::new(start);
+            self.note(Some(id), What::Started { life, start });
+        }
         if let (term, Some(to)) = vote {
             self.checkers.elected_by_majority.voted(id, term, to);
             let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
@@ -358,9 +366,6 @@ impl World {
 
     /// The only place where a node is stepped.
     fn step(&mut self, index: usize, event: Event) {
-        if self.stands_still() {
-            return;
-        }
         let now = self.now;
         let before = self.before(index, &event);
         let host = &mut self.hosts[index];
@@ -374,14 +379,14 @@ impl World {
         let kept = self.record.is_some().then(|| event.clone());
         let due = kept.as_ref().filter(|_| is_tick);
         let due = due.and_then(|_| process.node.deadline()).map(|d| d.why);
-        process
-            .node
-            .step(Time(now - process.born), event, &mut actions);
+        let local = Time(now - process.born);
+        process.node.step(local, event, &mut actions);
         self.trace.actions(&actions);
         if let (Some(record), Some(event)) = (&mut self.record, kept) {
             record.stepped(Step {
                 at_ns: now,
                 node: host.id,
+                now: local,
                 event,
                 due,
                 actions: &actions,
@@ -395,9 +400,6 @@ impl World {
         self.witness(index, &before, &actions);
         self.observe(index, &actions);
         let life = self.hosts[index].life;
-        if let Some(recorder) = &mut self.recorder {
-            recorder.stepped(index);
-        }
         let mut is_doomed = false;
         for action in actions.drain(..) {
             is_doomed |= self.perform(index, life, action);
@@ -443,9 +445,6 @@ impl World {
                         process.started = true;
                     }
                     self.queue.push(self.now, Due::Join { host: index, life });
-                }
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.notice(self.now, index, &notice);
                 }
             }
         }
