@@ -138,8 +138,6 @@ mutants! {
     ForgetsOnReconnect => "forgets-on-reconnect",
     /// What arrives again over another connection is delivered again.
     DeliversRepeats => "delivers-repeats",
-    /// Messages are sent that the other end has not granted credit for.
-    IgnoresCredit => "ignores-credit",
 }
 
 /// Which bug a machine has, if any.

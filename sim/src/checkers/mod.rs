@@ -44,6 +44,8 @@ use quorate_core::durable::Durable;
 use quorate_core::id::{NodeId, Peer};
 use serde::Serialize;
 
+use crate::world::Direction;
+
 /// The verdict of a checker on what it just saw.
 pub type Verdict = Result<(), String>;
 
@@ -105,8 +107,8 @@ pub struct Checkers {
     pub suspects_may_refute: suspects_may_refute::Checker,
     /// See the module.
     pub ledger: ledger::Ledger,
-    /// See the module: by connection and sending end.
-    pub link_delivers: BTreeMap<(usize, usize), link_delivers::Checker>,
+    /// See the module: by sender and its life, receiver, and session.
+    pub link_delivers: BTreeMap<Direction, link_delivers::Checker>,
 }
 
 impl Checkers {

@@ -14,10 +14,12 @@ mod faults;
 mod heard;
 mod host;
 mod recording;
+mod sessions;
 mod traffic;
 mod watch;
 mod witness;
 
+use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::net::SocketAddr;
 
@@ -29,6 +31,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 
 use self::host::{Host, Process, host, name, plant};
+pub(crate) use self::traffic::Direction;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Queue};
@@ -268,6 +271,7 @@ impl World {
             started: false,
             armed: NEVER,
             links: Vec::new(),
+            sessions: BTreeMap::new(),
             dials: Vec::new(),
             standing,
             seen: LogIndex(0),

@@ -174,6 +174,7 @@ impl World {
             self.demand("leader_steps_down", verdict);
         }
         self.look_at_hosts();
+        self.tick_sessions();
         if self.now.is_multiple_of(TRAFFIC_NS) {
             self.send_traffic();
         }

@@ -4,7 +4,7 @@ use super::super::frame::{BODY_BYTES_MAX, HEADER_LEN, Header, Kind};
 use super::super::stream::{ABORT, CLOSED, END, OPEN, REFUSED};
 use super::super::window::Flight;
 use super::super::{LinkFault, Outgoing, Priority, SubmitError};
-use super::{Mutant, Session, Time};
+use super::{Session, Time};
 
 /// In the code of a message or request: its body begins with a deadline.
 pub(super) const WITH_DEADLINE: u8 = 1;
@@ -53,9 +53,8 @@ impl Session {
         let frames = (head.len() + body.len()).div_ceil(BODY_BYTES_MAX).max(1);
         let cost = head.len() + body.len() + frames * HEADER_LEN;
         let class = priority.index();
-        let is_free = is_reply || self.planted.is(Mutant::IgnoresCredit);
         let has_room = self.lanes[class].has_room(cost, self.config.queue_bytes_max);
-        if !has_room || !(is_free || self.budgets[class].allows(cost)) {
+        if !has_room || !(is_reply || self.budgets[class].allows(cost)) {
             return Err(SubmitError::Full);
         }
         if !is_reply {
