@@ -206,6 +206,12 @@ impl Link {
         self.stats
     }
 
+    /// Whether everything was said: nothing leaves any more.
+    #[must_use]
+    pub fn has_parted(&self) -> bool {
+        self.parting == Parting::Said || self.phase == Phase::Closed
+    }
+
     /// Whether this connection carries the session.
     #[must_use]
     pub fn carries(&self, session: &Session) -> bool {
