@@ -95,6 +95,8 @@ fn asked(command: &Command) -> String {
             ..
         } => format!("propose request {request} of {client}"),
         Command::Propose { request: None, .. } => "propose".to_string(),
+        Command::TransferLeadership { to: Some(to) } => format!("hand over to {to}"),
+        Command::TransferLeadership { to: None } => "hand over".to_string(),
         Command::Members => "list its members".to_string(),
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
@@ -224,6 +226,7 @@ fn of_raft(message: &raft::Message) -> String {
                 format!("AppendReply conflict at {}", index.0)
             }
         },
+        M::TimeoutNow(call) => format!("TimeoutNow, out of term {}", call.term),
     }
 }
 
@@ -339,6 +342,22 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             term,
             cause: why,
         }) => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
+        Notice::Raft(raft::Notice::ElectionRepeated {
+            term,
+            attempts,
+            granted,
+            refused,
+        }) => change(
+            format!("term {term} is not won"),
+            format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
+        ),
+        Notice::Raft(raft::Notice::TransferBegun { to, why }) => {
+            change(format!("hands over to {to}"), format!("{why:?}"))
+        }
+        Notice::Raft(raft::Notice::TransferEnded { to, outcome }) => match outcome {
+            Ok(()) => change(format!("has handed over to {to}"), none()),
+            Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
+        },
         Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
             change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
         }
@@ -402,6 +421,8 @@ fn cause(cause: Cause) -> String {
         Cause::HigherTerm(term) => format!("heard of term {term}"),
         Cause::LeaderFound(leader) => format!("{leader} leads"),
         Cause::QuorumLost => "no majority answered".to_string(),
+        Cause::HandedOver => "the leader called it to take over".to_string(),
+        Cause::DiskStalled => "its disk stalls and nobody took over".to_string(),
     }
 }
 

@@ -328,9 +328,11 @@ async fn send_long(peer: &Arc<Peer>, priority: Priority, body: &[u8]) -> Result<
         stream.write(body).await?;
         stream.finish().await
     };
-    sent.await.map_err(|error| match error {
-        // The other end refuses a long message when it has no room for it.
-        Error::StreamRefused { .. } => Error::PeerBusy { target },
-        other => other,
+    sent.await.map_err(|error| {
+        if error == (Error::StreamRefused { target }) {
+            // The other end refuses a long message when it has no room for it.
+            return Error::PeerBusy { target };
+        }
+        error
     })
 }

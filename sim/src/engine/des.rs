@@ -32,6 +32,13 @@ pub enum Due {
         /// The life it was started in.
         life: u64,
     },
+    /// A node's sync takes so long that its driver says so.
+    Stalled {
+        /// The index of the host.
+        host: usize,
+        /// The life it was started in.
+        life: u64,
+    },
     /// A segment has arrived at an end.
     Arrived {
         /// The connection.

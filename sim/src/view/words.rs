@@ -7,7 +7,7 @@ use quorate_core::{control, membership, raft};
 use crate::plan::Fault;
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 16] = [
+pub(super) const KINDS: [(&str, &str); 17] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -24,6 +24,7 @@ pub(super) const KINDS: [(&str, &str); 16] = [
     ("AppendReply", "replication"),
     ("Forward", "control"),
     ("Answer", "control"),
+    ("TimeoutNow", "election"),
 ];
 
 /// A message in words.
@@ -94,6 +95,7 @@ fn of_raft(message: &raft::Message) -> Spoken {
                 spoken(13, false, text)
             }
         },
+        M::TimeoutNow(m) => spoken(16, false, format!("take over from {}", m.term)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Dialling, moving bytes, closing.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use quorate_core::id::{LinkId, NodeId};
 use quorate_core::node::Event;
@@ -11,7 +11,7 @@ use quorate_core::transport::{
 };
 use quorate_core::wire::Message;
 
-use super::host::{plant_link, plant_session};
+use super::host::{host_at, plant_link, plant_session};
 use super::sessions::{Heard, keep};
 use super::{Direction, NEVER, World, slot};
 use crate::engine::des::Due;
@@ -472,13 +472,5 @@ impl World {
                 self.queue.push(self.now + wait, Due::Arrived { conn, end });
             }
         }
-    }
-}
-
-/// The host at an address: the simulated addresses are 10.0.0.n.
-fn host_at(address: SocketAddr) -> Option<usize> {
-    match address.ip() {
-        IpAddr::V4(ip) => usize::from(ip.octets()[3]).checked_sub(1),
-        IpAddr::V6(_) => None,
     }
 }

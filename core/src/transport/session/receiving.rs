@@ -201,21 +201,23 @@ fn understand<'a>(
         None
     };
     let (priority, number) = (header.class, header.number);
-    Ok(match header.kind {
-        Kind::Request => Output::Request {
+    if header.kind == Kind::Request {
+        return Ok(Output::Request {
             priority,
             id,
             deadline,
             body,
             cost,
-        },
-        Kind::Reply => Output::Reply { id, body },
-        _ => Output::Message {
-            priority,
-            number,
-            deadline,
-            body,
-            cost,
-        },
+        });
+    }
+    if header.kind == Kind::Reply {
+        return Ok(Output::Reply { id, body });
+    }
+    Ok(Output::Message {
+        priority,
+        number,
+        deadline,
+        body,
+        cost,
     })
 }

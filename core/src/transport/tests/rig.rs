@@ -255,9 +255,11 @@ pub(super) fn closed(fault: LinkFault) -> Vec<Told> {
 
 /// The messages among what was told, as text.
 pub(super) fn messages(told: &[Told]) -> Vec<String> {
-    let text = |told: &Told| match told {
-        Told::Message(_, _, body) => Some(String::from_utf8(body.clone()).unwrap()),
-        _ => None,
+    let text = |told: &Told| {
+        if let Told::Message(_, _, body) = told {
+            return Some(String::from_utf8(body.clone()).unwrap());
+        }
+        None
     };
     told.iter().filter_map(text).collect()
 }

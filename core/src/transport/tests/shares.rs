@@ -20,9 +20,11 @@ fn large_pair() -> (End, End) {
 }
 
 fn classes(told: &[Told]) -> Vec<Priority> {
-    let class = |told: &Told| match told {
-        Told::Message(class, ..) => Some(*class),
-        _ => None,
+    let class = |told: &Told| {
+        if let Told::Message(class, ..) = told {
+            return Some(*class);
+        }
+        None
     };
     told.iter().filter_map(class).collect()
 }

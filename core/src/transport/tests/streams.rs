@@ -11,9 +11,13 @@ fn write(end: &mut End, stream: u16, len: usize) -> Result<usize, SubmitError> {
 }
 
 fn received(told: &[Told], stream: u16) -> usize {
-    let len = |told: &Told| match told {
-        Told::Data(of, len) if *of == stream => *len,
-        _ => 0,
+    let len = |told: &Told| {
+        if let Told::Data(of, len) = told
+            && *of == stream
+        {
+            return *len;
+        }
+        0
     };
     told.iter().map(len).sum()
 }
