@@ -5,6 +5,7 @@
 
 mod contest;
 mod raft;
+mod transport;
 
 use std::process::ExitCode;
 
@@ -21,18 +22,24 @@ struct Arguments {
     /// Interleaved rounds; the median counts.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
     rounds: u32,
+    /// Only cases whose name contains this.
+    #[arg(long)]
+    case: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
     /// Proposals per second of the consensus machines, in memory.
     Raft,
+    /// Messages, requests and bulk between two ends over mutual TLS on loopback.
+    Transport,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let figures = match arguments.name {
         Name::Raft => raft::run(arguments.rounds),
+        Name::Transport => transport::run(arguments.rounds, arguments.case.as_deref()),
     };
     for figure in figures {
         if figure.print(arguments.json).is_err() {

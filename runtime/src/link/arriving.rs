@@ -1,5 +1,5 @@
 //! What a session brings, on its way to the host: messages into the inbox, bytes to their streams,
-//! answers to whoever waits for them. All of it happens under the peer's lock, and none of it waits.
+//! answers to whoever waits for them. All of it happens under the peer's lock; none of it waits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
