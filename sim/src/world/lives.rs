@@ -58,6 +58,7 @@ impl World {
             dials: Vec::new(),
             standing,
             seen: LogIndex(0),
+            state_seen: None,
             members_seen: None,
             agreed: None,
         });
