@@ -6,6 +6,7 @@
 mod contest;
 mod raft;
 mod recorder;
+mod transport;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,9 @@ struct Arguments {
     /// Interleaved rounds; the median counts.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
     rounds: u32,
+    /// Only cases whose name contains this.
+    #[arg(long)]
+    case: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -30,6 +34,8 @@ enum Name {
     Raft,
     /// A node with the flight recorder beside one without.
     Recorder,
+    /// Messages, requests and bulk between two ends over mutual TLS on loopback.
+    Transport,
 }
 
 fn main() -> ExitCode {
@@ -37,6 +43,7 @@ fn main() -> ExitCode {
     let figures = match arguments.name {
         Name::Raft => raft::run(arguments.rounds),
         Name::Recorder => recorder::run(arguments.rounds),
+        Name::Transport => transport::run(arguments.rounds, arguments.case.as_deref()),
     };
     for figure in figures {
         if figure.print(arguments.json).is_err() {

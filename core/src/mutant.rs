@@ -148,6 +148,10 @@ mutants! {
     DeliversTwice => "delivers-twice",
     /// A connection sends the least urgent first.
     PriorityInverted => "priority-inverted",
+    /// A connection that takes over does not send again what is not acknowledged.
+    ForgetsOnReconnect => "forgets-on-reconnect",
+    /// What arrives again over another connection is delivered again.
+    DeliversRepeats => "delivers-repeats",
 }
 
 /// Which bug a machine has, if any.

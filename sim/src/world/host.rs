@@ -1,5 +1,6 @@
 //! A machine of the world: its disk stays when its process ends.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use quorate_core::mutant::Mutant;
 use quorate_core::node::{Command, Config, Node, ValidConfig};
 use quorate_core::raft::Standing;
 use quorate_core::seed::Seed;
-use quorate_core::transport::Link;
+use quorate_core::transport::{Link, Session};
 use quorate_core::voters::Voters;
 
 use super::PRIMARY;
@@ -27,6 +28,8 @@ pub(super) struct Process {
     pub(super) armed: u64,
     /// Connection and end of each link, by the link's number.
     pub(super) links: Vec<(usize, usize)>,
+    /// By the host at the other end.
+    pub(super) sessions: BTreeMap<usize, Session>,
     pub(super) dials: Vec<(SocketAddr, Option<NodeId>)>,
     pub(super) standing: Standing,
     /// The voters it goes by, as of its last step but the one being looked at.
@@ -143,6 +146,18 @@ pub(super) fn plant_link(link: &mut Link, mutant: Option<&str>) {
     if let Some(mutant) = mutant.and_then(Mutant::find) {
         link.plant(mutant);
     }
+}
+
+#[cfg(feature = "mutants")]
+pub(super) fn plant_session(session: &mut Session, mutant: Option<&str>) {
+    if let Some(mutant) = mutant.and_then(Mutant::find) {
+        session.plant(mutant);
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+pub(super) fn plant_session(session: &mut Session, mutant: Option<&str>) {
+    let _ = (session, mutant);
 }
 
 #[cfg(not(feature = "mutants"))]

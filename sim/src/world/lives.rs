@@ -1,6 +1,8 @@
 //! The lives of a process: it starts from what its disk holds, joins the others, waits for its
 //! disk, and ends without a word.
 
+use std::collections::BTreeMap;
+
 use std::net::SocketAddr;
 
 use quorate_core::id::{LogIndex, Ticket};
@@ -53,6 +55,7 @@ impl World {
             started: false,
             armed: NEVER,
             links: Vec::new(),
+            sessions: BTreeMap::new(),
             dials: Vec::new(),
             standing,
             voters,

@@ -35,6 +35,7 @@ impl World {
         self.look_at_lists(self.next_look, part);
         self.next_look = (self.next_look + part) % nodes;
         self.look_at_debts();
+        self.tick_sessions();
         if self.now.is_multiple_of(TRAFFIC_NS) {
             self.send_traffic();
         }

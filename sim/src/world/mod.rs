@@ -17,6 +17,7 @@ mod host;
 mod lives;
 mod looks;
 mod recording;
+mod sessions;
 mod states;
 mod traffic;
 mod watch;
@@ -33,6 +34,7 @@ use quorate_core::time::Time;
 
 use self::host::{Host, host, name};
 use self::looks::LOOK_NS;
+pub(crate) use self::traffic::Direction;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Queue};
