@@ -4,11 +4,14 @@
 //! does.
 
 mod contest;
+mod membership;
 mod raft;
 
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+
+use contest::Figure;
 
 #[derive(Debug, Parser)]
 #[command(name = "peers", about = "One side-by-side benchmark.")]
@@ -21,23 +24,33 @@ struct Arguments {
     /// Interleaved rounds; the median counts.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
     rounds: u32,
+    /// Everything there is, however long it takes.
+    #[arg(long)]
+    full: bool,
+    /// Only the kinds of figures whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
+    /// Failure detectors and member lists in one simulated LAN.
+    Membership,
     /// Proposals per second of the consensus machines, in memory.
     Raft,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let figures = match arguments.name {
-        Name::Raft => raft::run(arguments.rounds),
-    };
-    for figure in figures {
-        if figure.print(arguments.json).is_err() {
-            return ExitCode::FAILURE;
-        }
+    let mut printed = true;
+    let mut show = |figure: Figure| printed &= figure.print(arguments.json).is_ok();
+    match arguments.name {
+        Name::Membership => membership::run(arguments.full, &arguments.only, show),
+        Name::Raft => raft::run(arguments.rounds).into_iter().for_each(&mut show),
     }
-    ExitCode::SUCCESS
+    if printed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
