@@ -68,7 +68,7 @@ pub enum Detector {
         /// Suspects hear of it on the next ping.
         buddy: bool,
         /// Relays say no.
-        nack: bool,
+        nacks: bool,
     },
 }
 

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use quorate_core::id::{ClusterId, Incarnation, NodeId, Peer};
 use quorate_core::membership::{
-    self, Fact, Input, Me, Membership, Message, Output, State, UPDATES_MAX, Update, Welcome,
+    self, Fact, Input, Lifeguard, Me, Membership, Message, Output, State, UPDATES_MAX, Update,
+    Welcome,
 };
 use quorate_core::node::Config;
 use quorate_core::seed::{Seed, Stream};
@@ -48,11 +49,25 @@ fn node_at(address: SocketAddr) -> Node {
 
 fn config(detector: Detector) -> membership::Config {
     let cluster = ClusterId::new("bench").expect("a name");
-    let config = Config::lan(cluster, NodeId(1), address(0)).membership;
-    match detector {
-        Detector::Lan => config,
-        Detector::Paper { .. } => config,
+    let mut config = Config::lan(cluster, NodeId(1), address(0)).membership;
+    if let Detector::Paper {
+        health,
+        dogpile,
+        buddy,
+        nacks,
+    } = detector
+    {
+        // Lifeguard §V: α = 5, β = 6, S = 8.
+        config.suspicion_permille = 5000;
+        config.suspicion_stretch = 6;
+        config.lifeguard = Lifeguard {
+            health_max: if health { 8 } else { 0 },
+            dogpile,
+            buddy,
+            nacks,
+        };
     }
+    config
 }
 
 impl Ours {
@@ -200,6 +215,6 @@ fn alive(node: Node) -> Update {
         state: State::Alive,
         address: address(node),
         zone: None,
-        accuser: None,
+        evidence: None,
     }
 }

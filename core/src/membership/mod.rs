@@ -1,6 +1,6 @@
 //! Membership and failure detection: SWIM (Das, Gupta, Motivala 2002) with refutation,
-//! dissemination by piggyback, join and leave, the buddy, nack and dogpile extensions of Lifeguard,
-//! and guaranteed healing of partitions.
+//! dissemination by piggyback, join and leave, all of Lifeguard (local health, nacks, dogpile
+//! suspicion, buddy), repair of what dissemination missed, and guaranteed healing of partitions.
 //!
 //! What it says is a hint: nothing destructive may follow from it alone.
 //!
@@ -9,20 +9,23 @@
 //! exchange. I4 every collection a peer can grow is bounded. I5 any partition re-merges, however
 //! long it lasted. Each file states its own share of these.
 //!
-//! Deliberately absent: Lifeguard's local health multiplier (see `suspicion`), user broadcasts and
-//! metadata (they are the business of a gossip plane of its own), and signed updates (connections
-//! are authenticated, members trusted).
+//! Deliberately absent: user broadcasts and metadata (they are the business of a gossip plane of its
+//! own), and signed updates (connections are authenticated; one member's word against another is an
+//! accusation, never a verdict).
 
 mod broadcast;
 mod exchange;
+mod health;
 mod lifecycle;
 mod merge;
 mod message;
+mod probation;
 mod probe;
 mod rejoin;
 mod relay;
 mod suspicion;
 mod sweep;
+mod sync;
 mod table;
 
 #[cfg(test)]
@@ -33,17 +36,21 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 pub use message::{
-    Ack, Gossip, Join, Message, Nack, Ping, PingReq, State, UPDATES_MAX, Update, Welcome,
+    Ack, Differ, Evidence, Gossip, Join, Message, Nack, PARTS, Ping, PingReq, State, Sync,
+    UPDATES_MAX, Update, WITNESSES_MAX, Welcome,
 };
 use serde::{Deserialize, Serialize};
 
 use broadcast::Queue;
 use exchange::Early;
+use health::Health;
 use lifecycle::Standing;
+use probation::Probation;
 use probe::Prober;
 use rejoin::Rejoin;
 use relay::Relays;
 use suspicion::Suspicions;
+use sync::Comparison;
 use table::Table;
 
 use crate::id::{Incarnation, NodeId, Peer, Zone};
@@ -70,8 +77,14 @@ pub struct Config {
     pub gossip_fanout: usize,
     /// Time between two gossip ticks, while there is something to tell.
     pub gossip_interval: Duration,
-    /// Suspicion lasts `suspicion_factor` × digits(cluster size) × `probe_interval`.
-    pub suspicion_factor: u32,
+    /// The shortest suspicion is this many thousandths of `log10(cluster size)` probe intervals, and
+    /// at least one interval (Lifeguard's α). Shorter declares sooner, and a node that stops for
+    /// longer is declared dead.
+    pub suspicion_permille: u32,
+    /// How many times longer a suspicion lasts that rests on one member's word (Lifeguard's β).
+    pub suspicion_stretch: u32,
+    /// Which of Lifeguard's extensions are in force; all of them, except to measure what each does.
+    pub lifeguard: Lifeguard,
     /// Each update is told `retransmit_factor` × digits(cluster size) times.
     pub retransmit_factor: u32,
     /// Time between two attempts to reach a seed or a dead member again; doubles up to
@@ -85,6 +98,34 @@ pub struct Config {
     pub leave_timeout: Duration,
     /// Dead and left members remembered; the oldest are forgotten beyond that.
     pub tombstones_max: usize,
+}
+
+/// The extensions of Lifeguard (Dadgar, Phillips, Currey 2018), one switch each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lifeguard {
+    /// The worst score of a node's own health; probes and suspicions take up to `health_max` + 1
+    /// times as long (§IV-A). 0 switches it off.
+    pub health_max: u32,
+    /// Suspicions begin long and shrink with each independent witness; a death needs two of them to
+    /// be believed (§IV-B). Off, every suspicion is short and every death believed.
+    pub dogpile: bool,
+    /// A suspect hears of it with every message to it, and is asked again and again (§IV-C).
+    pub buddy: bool,
+    /// Relays say when they have heard nothing (§IV-A).
+    pub nacks: bool,
+}
+
+impl Default for Lifeguard {
+    /// All of it.
+    fn default() -> Lifeguard {
+        Lifeguard {
+            health_max: 8,
+            dogpile: true,
+            buddy: true,
+            nacks: true,
+        }
+    }
 }
 
 /// Who this node is, to the others.
@@ -215,7 +256,7 @@ pub enum Fact {
         /// Who.
         peer: Peer,
         /// By whom.
-        accuser: NodeId,
+        evidence: Evidence,
     },
     /// It is alive after all.
     Refuted {
@@ -227,7 +268,7 @@ pub enum Fact {
         /// Who.
         peer: Peer,
         /// By whom.
-        accuser: NodeId,
+        evidence: Evidence,
     },
     /// It left on its own word, or a newer life of it was seen.
     Left {
@@ -253,6 +294,11 @@ pub enum Notice {
         /// What we are now.
         incarnation: Incarnation,
     },
+    /// We were declared dead too often lately, and wait before we come back.
+    OnProbation {
+        /// By whom we were accused.
+        accuser: Option<NodeId>,
+    },
     /// A message broke a rule; it was ignored.
     PeerFault {
         /// Who sent it.
@@ -271,6 +317,8 @@ pub enum PeerFault {
     TooManyMembers,
     /// An acknowledgement nobody asked for.
     UnexpectedAck,
+    /// A comparison of tables with other parts than ours.
+    MalformedSync,
 }
 
 /// Counters; plain numbers, read by the metrics of the adapters.
@@ -280,14 +328,22 @@ pub struct Stats {
     pub pings: u64,
     /// Probes answered in time, directly or through a relay.
     pub acks: u64,
+    /// Probes that only a relay's answer saved.
+    pub indirect_acks: u64,
+    /// Times a relay said that it heard nothing either.
+    pub nacks: u64,
     /// Suspicions started, by anyone.
     pub suspicions: u64,
+    /// Accusations against this node that it refuted.
+    pub refutations: u64,
     /// Probes that failed directly and through every relay.
     pub failed_pings: u64,
     /// Messages sent that carried updates.
     pub gossip_sent: u64,
     /// Messages received that carried updates.
     pub gossip_received: u64,
+    /// Comparisons of tables opened, because two answers in a row showed unlike ones.
+    pub syncs: u64,
     /// Facts announced.
     pub changes: u64,
 }
@@ -309,6 +365,9 @@ pub struct Membership {
     prober: Prober,
     relays: Relays,
     suspicions: Suspicions,
+    health: Health,
+    probation: Probation,
+    comparison: Comparison,
     rejoin: Rejoin,
     join_timer: Timer,
     leave_timer: Timer,
@@ -325,6 +384,7 @@ impl Membership {
     #[must_use]
     pub fn new(config: Config, me: Me, incarnation: Incarnation, random: Random) -> Membership {
         let table = Table::new(me.member(incarnation, State::Alive), config.tombstones_max);
+        let health = Health::new(config.lifeguard.health_max);
         Membership {
             config,
             me,
@@ -340,6 +400,9 @@ impl Membership {
             prober: Prober::new(incarnation),
             relays: Relays::default(),
             suspicions: Suspicions::default(),
+            health,
+            probation: Probation::default(),
+            comparison: Comparison::default(),
             rejoin: Rejoin::new(),
             join_timer: Timer::stopped(),
             leave_timer: Timer::stopped(),
@@ -381,6 +444,7 @@ impl Membership {
             first = Deadline::earliest(first, self.prober.deadline());
             first = Deadline::earliest(first, self.relays.deadline());
             first = Deadline::earliest(first, self.suspicions.deadline());
+            first = Deadline::earliest(first, self.probation.deadline());
             first = Deadline::earliest(first, self.rejoin.deadline());
         }
         first
@@ -403,6 +467,18 @@ impl Membership {
         self.incarnation
     }
 
+    /// How unwell this node finds itself; 0 is well.
+    #[must_use]
+    pub fn health(&self) -> u32 {
+        self.health.score()
+    }
+
+    /// True while this node lets itself be held dead, because it was declared so too often lately.
+    #[must_use]
+    pub fn is_on_probation(&self) -> bool {
+        self.probation.is_waiting()
+    }
+
     /// Counters so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -420,6 +496,7 @@ impl Membership {
         if !message.updates().is_empty() {
             self.stats.gossip_received += 1;
         }
+        self.probation.on_heard(now, self.config.probe_interval);
         match self.standing {
             Standing::Waiting => {}
             Standing::Running => self.on_message(now, from, message, out),
@@ -438,6 +515,8 @@ impl Membership {
             Message::Join(join) => self.on_join(now, from, join, out),
             Message::Welcome(welcome) => self.on_welcome(now, from, welcome, out),
             Message::Gossip(gossip) => self.on_gossip(now, from, gossip, out),
+            Message::Sync(sync) => self.on_sync(now, from, sync, out),
+            Message::Differ(differ) => self.on_differ(now, from, differ, out),
         }
     }
 
@@ -450,6 +529,7 @@ impl Membership {
             // A failed probe may confirm a suspicion whose shortened time is over already.
             self.on_period_timer(now, out);
             self.on_suspicion_timer(now, out);
+            self.on_probation_timer(now);
             self.on_rejoin_timer(now, out);
         }
         match self.standing {

@@ -191,7 +191,7 @@ impl Node {
                 };
                 next.push(Work::Balance(balance::Input::Alive(target)));
             }
-            membership::Fact::Suspected { peer, accuser: _ } => {
+            membership::Fact::Suspected { peer, evidence: _ } => {
                 let suspected = true;
                 next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
             }
@@ -199,7 +199,7 @@ impl Node {
                 let suspected = false;
                 next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
             }
-            membership::Fact::Died { peer, accuser: _ } | membership::Fact::Left { peer } => {
+            membership::Fact::Died { peer, evidence: _ } | membership::Fact::Left { peer } => {
                 let node = peer.node;
                 next.push(Work::Raft(raft::Input::PeerDown { node, dead: true }));
                 next.push(Work::Failover(failover::Input::Gone(peer)));

@@ -16,7 +16,7 @@ const PLAIN: Detector = Detector::Paper {
     health: false,
     dogpile: false,
     buddy: false,
-    nack: false,
+    nacks: false,
 };
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +33,7 @@ pub fn run(effort: &Effort) -> Vec<Figure> {
         health,
         dogpile,
         buddy,
-        nack: health,
+        nacks: health,
     };
     let rows = [
         ("LHA-Probe", parts(true, false, false)),
