@@ -16,11 +16,13 @@ use quorate_core::id::{
     Zone,
 };
 use quorate_core::membership::{
-    self, Ack, Gossip, Join, Nack, Ping, PingReq, State, Update, Welcome,
+    self, Ack, Differ, Evidence, Gossip, Join, Nack, PARTS, Ping, PingReq, State, Sync, Update,
+    Welcome,
 };
 use quorate_core::payload::Payload;
 use quorate_core::raft::{
-    self, Append, AppendOutcome, AppendReply, Entry, PreVote, PreVoteReply, Vote, VoteReply,
+    self, Append, AppendOutcome, AppendReply, Entry, PreVote, PreVoteReply, TimeoutNow, Vote,
+    VoteReply,
 };
 use quorate_core::time::Time;
 use quorate_core::transport::{Config, Hello, Link, Outgoing, Output, Priority, VersionRange};
@@ -53,7 +55,7 @@ fn updates() -> Vec<Update> {
             state: State::Alive,
             address: address("10.0.0.1:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
-            accuser: None,
+            evidence: None,
         },
         Update {
             node: NodeId(2),
@@ -61,7 +63,11 @@ fn updates() -> Vec<Update> {
             state: State::Suspect,
             address: address("[2001:db8::2]:65535"),
             zone: None,
-            accuser: Some(NodeId(3)),
+            evidence: Some(Evidence {
+                accuser: NodeId(3),
+                witnesses: vec![NodeId(4)],
+                health: 1,
+            }),
         },
     ]
 }
@@ -73,6 +79,7 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         probe,
         alive: NodeId(2),
         incarnation: Incarnation::of_boot(1),
+        fingerprint: 0x0f0e_0d0c_0b0a_0908,
         updates: Vec::new(),
     };
     let target = NodeId(4);
@@ -82,6 +89,16 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
     };
     let welcome = Welcome {
         updates: Vec::new(),
+        more: false,
+    };
+    let sync = Sync {
+        parts: vec![7; PARTS],
+        updates: updates(),
+    };
+    let differ = Differ {
+        parts: 1 << 63 | 5,
+        asks: true,
+        updates: updates(),
         more: false,
     };
     let gossip = Gossip {
@@ -110,6 +127,8 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         ("join", 0x14, M::Join(join)),
         ("welcome", 0x15, M::Welcome(welcome)),
         ("gossip", 0x16, M::Gossip(gossip)),
+        ("sync", 0x17, M::Sync(sync)),
+        ("differ", 0x18, M::Differ(differ)),
     ]
 }
 
@@ -134,6 +153,7 @@ fn election_messages() -> Vec<(&'static str, u8, raft::Message)> {
         term,
         last_index,
         last_term,
+        called: true,
     };
     let (yes, no) = (true, false);
     let maybe = PreVoteReply { term, granted: yes };
@@ -143,6 +163,7 @@ fn election_messages() -> Vec<(&'static str, u8, raft::Message)> {
         ("pre-vote-reply", 0x21, M::PreVoteReply(maybe)),
         ("vote", 0x22, M::Vote(request)),
         ("vote-reply", 0x23, M::VoteReply(refusal)),
+        ("timeout-now", 0x26, M::TimeoutNow(TimeoutNow { term })),
     ]
 }
 

@@ -18,10 +18,18 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             leader = ?standing.leader,
             "leadership"
         ),
-        Notice::Raft(what @ raft::Notice::RoleChanged { .. }) => {
-            tracing::debug!(%node, ?what, "raft");
-        }
-        Notice::Raft(what @ raft::Notice::PeerFault { .. }) => {
+        Notice::Raft(raft::Notice::RoleChanged {
+            from,
+            to,
+            term,
+            cause,
+        }) => tracing::info!(%node, %term, ?from, ?to, ?cause, "raft role changed"),
+        Notice::Raft(
+            what @ (raft::Notice::TransferBegun { .. } | raft::Notice::TransferEnded { .. }),
+        ) => tracing::info!(%node, ?what, "raft"),
+        Notice::Raft(
+            what @ (raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. }),
+        ) => {
             tracing::warn!(%node, ?what, "raft");
         }
         Notice::RoleChanged {
@@ -48,12 +56,12 @@ fn member(node: NodeId, fact: &Fact) {
         Fact::Joined(member) => {
             tracing::info!(%node, member = %member.peer(), address = %member.address, "joined");
         }
-        Fact::Suspected { peer, accuser } => {
-            tracing::warn!(%node, member = %peer, %accuser, "suspected");
+        Fact::Suspected { peer, evidence } => {
+            tracing::warn!(%node, member = %peer, %evidence, "suspected");
         }
         Fact::Refuted { peer } => tracing::info!(%node, member = %peer, "alive after all"),
-        Fact::Died { peer, accuser } => {
-            tracing::warn!(%node, member = %peer, %accuser, "declared dead");
+        Fact::Died { peer, evidence } => {
+            tracing::warn!(%node, member = %peer, %evidence, "declared dead");
         }
         Fact::Left { peer } => tracing::info!(%node, member = %peer, "left"),
         Fact::Moved { peer, address } => {

@@ -22,7 +22,9 @@ const RETRANSMIT_NS: u64 = 200_000_000;
 #[derive(Clone, Debug)]
 pub struct Ways {
     nodes: usize,
-    cut: Vec<bool>,
+    /// One bit for each ordered pair of nodes.
+    cut: Vec<u64>,
+    changes: u64,
     spec: plan::Network,
     extra_ns: u64,
 }
@@ -33,7 +35,8 @@ impl Ways {
     pub fn new(nodes: usize, spec: plan::Network) -> Ways {
         Ways {
             nodes,
-            cut: vec![false; nodes * nodes],
+            cut: vec![0; (nodes * nodes).div_ceil(64)],
+            changes: 0,
             spec,
             extra_ns: 0,
         }
@@ -42,19 +45,36 @@ impl Ways {
     /// Whether nothing gets from one node to another.
     #[must_use]
     pub fn is_cut(&self, from: usize, to: usize) -> bool {
-        self.cut[from * self.nodes + to]
+        let (word, bit) = self.place(from, to);
+        self.cut[word] & bit != 0
     }
 
     /// Cuts or opens one way; a node always reaches itself.
     pub fn set_cut(&mut self, from: usize, to: usize, cut: bool) {
-        if from != to {
-            self.cut[from * self.nodes + to] = cut;
+        let (word, bit) = self.place(from, to);
+        self.changes += 1;
+        if !cut {
+            self.cut[word] &= !bit;
+        } else if from != to {
+            self.cut[word] |= bit;
         }
     }
 
     /// Opens every way.
     pub fn open_all(&mut self) {
-        self.cut.fill(false);
+        self.changes += 1;
+        self.cut.fill(0);
+    }
+
+    fn place(&self, from: usize, to: usize) -> (usize, u64) {
+        let pair = from * self.nodes + to;
+        (pair / 64, 1 << (pair % 64))
+    }
+
+    /// How often ways were cut or opened.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Every way takes so much longer.

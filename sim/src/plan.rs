@@ -8,7 +8,11 @@
 
 use std::path::Path;
 
+use quorate_core::node::VOTERS_MAX;
 use serde::{Deserialize, Serialize};
+
+/// The most nodes of a plan.
+pub const NODES_MAX: u64 = 10_000;
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -296,10 +300,11 @@ impl Plan {
             message,
         };
         let plan: Plan = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        if plan.nodes == 0 || plan.nodes > 100 || plan.voters == 0 || plan.voters > plan.nodes {
-            return Err(malformed(
-                "needs 1 to 100 nodes, and 1 to `nodes` voters".to_string(),
-            ));
+        let voters_max = plan.nodes.min(VOTERS_MAX as u64);
+        if !(1..=NODES_MAX).contains(&plan.nodes) || !(1..=voters_max).contains(&plan.voters) {
+            return Err(malformed(format!(
+                "needs 1 to {NODES_MAX} nodes, and 1 to `nodes` voters, at most {VOTERS_MAX}"
+            )));
         }
         if plan.heal_ms > plan.end_ms {
             return Err(malformed("heal_ms lies behind end_ms".to_string()));

@@ -192,7 +192,7 @@ fn draw(kind: Kind, nodes: u64, random: &mut Random) -> Fault {
             }
         }
         Kind::SlowDisk => {
-            let (sync_ms, for_ms) = (random.within(5..=300), random.within(500..=4_000));
+            let (sync_ms, for_ms) = (random.within(5..=900), random.within(500..=4_000));
             Fault::SlowDisk {
                 who: who(nodes, random),
                 sync_ms,

@@ -50,7 +50,7 @@ pub fn happening(this: &Happening) -> String {
         What::Struck {
             fault: told, hits, ..
         } => fault(told, hits),
-        What::Started { life } => format!("process starts, life {life}"),
+        What::Started { life, .. } => format!("process starts, life {life}"),
         What::Crashed { moment } => format!("process crashes ({})", reached(*moment)),
         What::WentOn => "process goes on after its pause".to_string(),
         What::Healed => "everything heals".to_string(),
@@ -95,6 +95,8 @@ fn asked(command: &Command) -> String {
             ..
         } => format!("propose request {request} of {client}"),
         Command::Propose { request: None, .. } => "propose".to_string(),
+        Command::TransferLeadership { to: Some(to) } => format!("hand over to {to}"),
+        Command::TransferLeadership { to: None } => "hand over".to_string(),
         Command::Members => "list its members".to_string(),
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
@@ -167,6 +169,11 @@ fn of_membership(message: &membership::Message) -> String {
         M::Join(join) => ("Join".to_string(), &join.updates),
         M::Welcome(welcome) => ("Welcome".to_string(), &welcome.updates),
         M::Gossip(gossip) => ("Gossip".to_string(), &gossip.updates),
+        M::Sync(sync) => ("Sync".to_string(), &sync.updates),
+        M::Differ(differ) => {
+            let head = format!("Differ in {} parts", differ.parts.count_ones());
+            (head, &differ.updates)
+        }
     };
     if updates.is_empty() {
         return head;
@@ -189,8 +196,9 @@ fn update(update: &Update) -> String {
         ..
     } = update;
     let by = update
-        .accuser
-        .map_or(String::new(), |by| format!(" by {by}"));
+        .evidence
+        .as_ref()
+        .map_or(String::new(), |by| format!(" by {}", by.accuser));
     format!("{node} {incarnation} {state:?}{by}")
 }
 
@@ -224,6 +232,7 @@ fn of_raft(message: &raft::Message) -> String {
                 format!("AppendReply conflict at {}", index.0)
             }
         },
+        M::TimeoutNow(call) => format!("TimeoutNow, out of term {}", call.term),
     }
 }
 
@@ -258,9 +267,15 @@ fn moment_of_crash(moment: Moment) -> String {
     }
 }
 
-/// A fault in one phrase, with the nodes that its parts turned out to be.
+/// That a fault strikes, in one phrase.
 #[must_use]
 pub fn fault(fault: &Fault, hits: &[NodeId]) -> String {
+    format!("fault: {}", strike(fault, hits))
+}
+
+/// A fault in one phrase, with the nodes that its parts turned out to be.
+#[must_use]
+pub fn strike(fault: &Fault, hits: &[NodeId]) -> String {
     let text = match fault {
         Fault::Cut { from, to } => format!("cuts the way {} → {}", who(*from), who(*to)),
         Fault::CutAll { who: one, inbound } => match inbound {
@@ -298,8 +313,8 @@ pub fn fault(fault: &Fault, hits: &[NodeId]) -> String {
     };
     let names: Vec<String> = hits.iter().map(NodeId::to_string).collect();
     match names.is_empty() || !text.contains("the leader") && !text.contains("a follower") {
-        true => format!("fault: {text}"),
-        false => format!("fault: {text} = {}", names.join(" ")),
+        true => text,
+        false => format!("{text} = {}", names.join(" ")),
     }
 }
 
@@ -319,6 +334,10 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             let by = accuser.map_or(none(), |by| format!("accused by {by}"));
             change(format!("refutes, incarnation {incarnation}"), by)
         }
+        Notice::Membership(membership::Notice::OnProbation { accuser }) => {
+            let by = accuser.map_or(none(), |by| format!("accused by {by}"));
+            change("dead too often, waits before it returns".to_string(), by)
+        }
         Notice::Membership(membership::Notice::PeerFault { from, fault }) => change(
             format!("membership: {from} broke a rule"),
             format!("{fault:?}"),
@@ -333,6 +352,22 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             term,
             cause: why,
         }) => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
+        Notice::Raft(raft::Notice::ElectionRepeated {
+            term,
+            attempts,
+            granted,
+            refused,
+        }) => change(
+            format!("term {term} is not won"),
+            format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
+        ),
+        Notice::Raft(raft::Notice::TransferBegun { to, why }) => {
+            change(format!("hands over to {to}"), format!("{why:?}"))
+        }
+        Notice::Raft(raft::Notice::TransferEnded { to, outcome }) => match outcome {
+            Ok(()) => change(format!("has handed over to {to}"), none()),
+            Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
+        },
         Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
             change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
         }
@@ -368,15 +403,15 @@ fn of_fact(fact: &Fact, from: Option<NodeId>) -> Change {
             format!("sees {} alive", member.peer()),
             heard(String::new()),
         ),
-        Fact::Suspected { peer, accuser } => change(
+        Fact::Suspected { peer, evidence } => change(
             format!("suspects {peer}"),
-            heard(format!("accused by {accuser}")),
+            heard(format!("accused by {}", evidence.accuser)),
         ),
         Fact::Refuted { peer } => {
             change(format!("trusts {peer} again"), heard("refuted".to_string()))
         }
-        Fact::Died { peer, accuser } => {
-            let why = format!("accused by {accuser}, not refuted");
+        Fact::Died { peer, evidence } => {
+            let why = format!("accused by {}, not refuted", evidence.accuser);
             change(format!("holds {peer} dead"), heard(why))
         }
         Fact::Left { peer } => change(format!("saw {peer} leave"), heard(String::new())),
@@ -396,6 +431,8 @@ fn cause(cause: Cause) -> String {
         Cause::HigherTerm(term) => format!("heard of term {term}"),
         Cause::LeaderFound(leader) => format!("{leader} leads"),
         Cause::QuorumLost => "no majority answered".to_string(),
+        Cause::HandedOver => "the leader called it to take over".to_string(),
+        Cause::DiskStalled => "its disk stalls and nobody took over".to_string(),
     }
 }
 
@@ -420,8 +457,8 @@ mod tests {
             node: NodeId(3),
             boot: 1,
         };
-        let accuser = NodeId(2);
-        let accused = Notice::Member(Fact::Suspected { peer, accuser });
+        let evidence = membership::Evidence::of(NodeId(2));
+        let accused = Notice::Member(Fact::Suspected { peer, evidence });
         let told = notice(&accused, Some(NodeId(5)));
         assert_eq!(told.what, "suspects n3#1");
         assert_eq!(told.why, "accused by n2, heard from n5");

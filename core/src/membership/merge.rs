@@ -74,7 +74,10 @@ impl Membership {
     ) -> bool {
         let soften = |update: Update| {
             // What others hold of us is heard as they hold it.
-            let known = self.table.member(update.node).filter(|m| m.node != self.me.node);
+            let known = self
+                .table
+                .member(update.node)
+                .filter(|m| m.node != self.me.node);
             weakened(update, known)
         };
         let softened = updates.into_iter().map(soften).collect();
@@ -129,7 +132,9 @@ impl Membership {
         });
         let names = update.evidence.iter().flat_map(Evidence::names);
         let witnesses = names.filter(|name| *name != update.node).count();
-        let more = self.suspicions.witnesses_beside(update.node, update.evidence.as_ref());
+        let more = self
+            .suspicions
+            .witnesses_beside(update.node, update.evidence.as_ref());
         if is_same_life && witnesses + more < DEATH_NEEDS {
             update.state = State::Suspect;
         }
@@ -166,7 +171,8 @@ impl Membership {
             self.health.worsen(WRONGLY_ACCUSED);
         }
         self.suspicions.stop(member.node);
-        self.table.set(member.clone(), accused.then(|| evidence.clone()));
+        self.table
+            .set(member.clone(), accused.then(|| evidence.clone()));
         if self.newcomer_of != Some(from) {
             self.queue.push(member.node);
         }

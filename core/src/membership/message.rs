@@ -2,6 +2,7 @@
 //! names its type and the codec never meets an unknown variant.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,19 @@ pub struct Evidence {
     pub health: u8,
 }
 
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.accuser)?;
+        for witness in &self.witnesses {
+            write!(f, " and {witness}")?;
+        }
+        match self.health {
+            0 => Ok(()),
+            health => write!(f, " (the accuser's own health is {health})"),
+        }
+    }
+}
+
 impl Evidence {
     /// One word against it.
     #[must_use]
@@ -44,9 +58,9 @@ impl Evidence {
     /// Everyone who testifies, the accuser first, nobody twice.
     pub fn names(&self) -> impl Iterator<Item = NodeId> {
         let more = self.witnesses.iter().take(WITNESSES_MAX).copied();
-        let more = more.enumerate().filter(|(at, name)| {
-            *name != self.accuser && !self.witnesses[..*at].contains(name)
-        });
+        let more = more
+            .enumerate()
+            .filter(|(at, name)| *name != self.accuser && !self.witnesses[..*at].contains(name));
         core::iter::once(self.accuser).chain(more.map(|(_, name)| name))
     }
 }

@@ -36,7 +36,12 @@ pub(super) struct Probation {
 
 impl Probation {
     /// Told that it is dead, at `accusation`. True when it may refute at once.
-    pub(super) fn on_death(&mut self, now: Time, period: Duration, accusation: Incarnation) -> bool {
+    pub(super) fn on_death(
+        &mut self,
+        now: Time,
+        period: Duration,
+        accusation: Incarnation,
+    ) -> bool {
         if let Some(known) = self.accusation {
             self.accusation = Some(known.max(accusation));
             return false;
@@ -68,7 +73,8 @@ impl Probation {
         if !self.until.fire(now) {
             return None;
         }
-        if now.since(self.last_heard) > period * SILENCE {
+        let silence = (self.wait(period) / 2).min(period * SILENCE);
+        if now.since(self.last_heard) > silence {
             self.until.set(now + self.wait(period));
             return None;
         }
@@ -114,15 +120,22 @@ mod tests {
         assert!(probation.on_death(at(10), SECOND, one));
         assert!(probation.on_death(at(40), SECOND, one));
         assert!(!probation.on_death(at(70), SECOND, one));
-        assert!(!probation.on_death(at(71), SECOND, one.above(one)), "the same");
+        assert!(
+            !probation.on_death(at(71), SECOND, one.above(one)),
+            "the same"
+        );
         probation.on_heard(at(72), SECOND);
         assert_eq!(probation.fire(at(74), SECOND), None);
-        assert_eq!(probation.fire(at(75), SECOND), None, "a break begins it again");
+        assert_eq!(
+            probation.fire(at(75), SECOND),
+            None,
+            "a break begins it again"
+        );
         probation.on_heard(at(76), SECOND);
         assert_eq!(probation.fire(at(77), SECOND), Some(one.above(one)));
         assert!(!probation.is_waiting());
         assert!(!probation.on_death(at(80), SECOND, one));
-        probation.on_heard(at(81), SECOND);
+        probation.on_heard(at(85), SECOND);
         assert_eq!(probation.fire(at(89), SECOND), None);
         assert_eq!(probation.fire(at(90), SECOND), Some(one));
         assert!(probation.on_death(at(390), SECOND, one), "forgiven");

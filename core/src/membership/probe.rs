@@ -125,7 +125,6 @@ impl Membership {
         } = ack;
         let about_me = self.merge(now, from, updates, out);
         self.send_answer(now, from, about_me, false, out);
-        self.compare(now, from, fingerprint, out);
         let current = self.prober.outstanding.as_ref();
         if let Some(probe) = current.filter(|probe| probe.number == number) {
             let from_asked = from == probe.target || probe.relays.contains(&from);
@@ -147,6 +146,7 @@ impl Membership {
                 self.health.improve();
             }
             self.hear(now, from, alive, incarnation, out);
+            self.compare(now, from, fingerprint, out);
         } else if let Some(expected) = self.relays.target(number) {
             if from != expected || alive != expected {
                 self.report(from, PeerFault::UnexpectedAck, out);
@@ -216,10 +216,15 @@ impl Membership {
             .saturating_sub(self.config.probe_timeout);
         self.prober.period.set(now + self.health.stretch(rest));
         let count = self.config.indirect_relays;
-        let relays = self
+        // Twice as many are drawn, so that enough are left without those who are suspect themselves.
+        let drawn = self
             .table
             .live()
-            .sample(count, Some(target), &mut self.random);
+            .sample(count * 2, Some(target), &mut self.random);
+        let well = drawn
+            .into_iter()
+            .filter(|relay| !self.suspicions.is_held(*relay));
+        let relays: Vec<NodeId> = well.take(count).collect();
         for relay in &relays {
             let first = self.accusation(*relay);
             let updates = self.piggyback(first);

@@ -46,7 +46,9 @@ pub(super) struct Patience {
 
 impl Patience {
     fn with(self, witnesses: usize) -> Duration {
-        let row = LEFT_PERMILLE.get(self.witnesses_max).unwrap_or(&LEFT_PERMILLE[WITNESSES_MAX]);
+        let row = LEFT_PERMILLE
+            .get(self.witnesses_max)
+            .unwrap_or(&LEFT_PERMILLE[WITNESSES_MAX]);
         let left = row.get(witnesses).copied().unwrap_or(0);
         self.least + self.most.saturating_sub(self.least) * left / 1000
     }
@@ -127,7 +129,14 @@ impl Suspicions {
 
     /// What is held against a suspect.
     pub(super) fn evidence(&self, node: NodeId) -> Option<Evidence> {
-        self.held.get(&node).map(|suspicion| suspicion.evidence.clone())
+        self.held
+            .get(&node)
+            .map(|suspicion| suspicion.evidence.clone())
+    }
+
+    /// Whether a node is suspect.
+    pub(super) fn is_held(&self, node: NodeId) -> bool {
+        self.held.contains_key(&node)
     }
 
     /// Whether `name` stands against a suspect.
@@ -142,7 +151,11 @@ impl Suspicions {
             return 0;
         };
         let is_told = |name: &NodeId| told.is_some_and(|told| told.names().any(|it| it == *name));
-        suspicion.evidence.names().filter(|name| !is_told(name)).count()
+        suspicion
+            .evidence
+            .names()
+            .filter(|name| !is_told(name))
+            .count()
     }
 
     /// Ends a suspicion.
@@ -226,7 +239,8 @@ impl Membership {
         }
         let appeal_at = asks.then(|| now + self.config.probe_timeout);
         let patience = self.patience();
-        self.suspicions.start(now, node, patience, evidence.clone(), appeal_at);
+        self.suspicions
+            .start(now, node, patience, evidence.clone(), appeal_at);
     }
 
     /// Suspects are asked once more, or are dead when they did not refute in time.
@@ -239,13 +253,7 @@ impl Membership {
         }
     }
 
-    fn declare_dead(
-        &mut self,
-        now: Time,
-        node: NodeId,
-        evidence: Evidence,
-        out: &mut Vec<Output>,
-    ) {
+    fn declare_dead(&mut self, now: Time, node: NodeId, evidence: Evidence, out: &mut Vec<Output>) {
         let expired = self.table.update(node);
         let is_patient = self.planted.is(Mutant::SuspicionNeverExpires);
         let Some(believed) = expired.filter(|_| !is_patient) else {
@@ -271,18 +279,24 @@ impl Membership {
                 witnesses_max: 0,
             };
         }
-        let permille = config.suspicion_permille.saturating_mul(log10_permille(size)) / 1000;
+        let permille = config
+            .suspicion_permille
+            .saturating_mul(log10_permille(size))
+            / 1000;
         let by_size = interval.saturating_mul(permille) / 1000;
-        let least = self.health.stretch(by_size.max(interval));
+        let base = by_size.max(interval);
+        let least = self.health.stretch(base);
         // Neither the suspect nor the accuser is a witness.
-        let others = usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(2);
+        let others = usize::try_from(size)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(2);
         let witnesses_max = match config.lifeguard.dogpile {
             true => others.min(WITNESSES_MAX).min(config.indirect_relays),
             false => 0,
         };
         Patience {
             least,
-            most: least.saturating_mul(config.suspicion_stretch.max(1)),
+            most: base.saturating_mul(config.suspicion_stretch).max(least),
             witnesses_max,
         }
     }
@@ -312,8 +326,14 @@ mod tests {
         let (suspect, first) = (NodeId(9), Evidence::of(NodeId(1)));
         suspicions.start(Time(0), suspect, PATIENCE, first, None);
         assert_eq!(due(&suspicions), Some(6000));
-        assert!(!suspicions.confirm(suspect, NodeId(1)), "the accuser is no witness beside itself");
-        assert!(!suspicions.confirm(suspect, suspect), "nobody accuses itself");
+        assert!(
+            !suspicions.confirm(suspect, NodeId(1)),
+            "the accuser is no witness beside itself"
+        );
+        assert!(
+            !suspicions.confirm(suspect, suspect),
+            "nobody accuses itself"
+        );
         for (witness, at) in [(2, 3500), (3, 2040), (4, 1000)] {
             assert!(suspicions.confirm(suspect, NodeId(witness)));
             assert!(!suspicions.confirm(suspect, NodeId(witness)));
@@ -323,7 +343,10 @@ mod tests {
         assert_eq!(over(&mut suspicions, 999), None);
         let mut evidence = Evidence::of(NodeId(1));
         evidence.witnesses = [2, 3, 4].map(NodeId).to_vec();
-        assert_eq!(over(&mut suspicions, 9999), Some(Due::Over(suspect, evidence)));
+        assert_eq!(
+            over(&mut suspicions, 9999),
+            Some(Due::Over(suspect, evidence))
+        );
         assert_eq!(over(&mut suspicions, 9999), None);
         assert!(!suspicions.confirm(suspect, NodeId(6)));
     }
@@ -352,7 +375,11 @@ mod tests {
         assert_eq!(over(&mut suspicions, 2500), Some(Due::Appeal(suspect)));
         assert_eq!(due(&suspicions), Some(2600));
         (2..=4).for_each(|witness| assert!(suspicions.confirm(suspect, NodeId(witness))));
-        assert_eq!(due(&suspicions), Some(1000), "a time that is over already fires at once");
+        assert_eq!(
+            due(&suspicions),
+            Some(1000),
+            "a time that is over already fires at once"
+        );
         assert!(matches!(over(&mut suspicions, 2500), Some(Due::Over(..))));
         assert_eq!(due(&suspicions), None);
     }

@@ -180,7 +180,11 @@ impl Membership {
         let told = |update: &Update| !omits_dead || update.state != State::Dead;
         match parts {
             0 => Vec::new(),
-            _ => self.table.updates().filter(|u| there(u) && told(u)).collect(),
+            _ => self
+                .table
+                .updates()
+                .filter(|u| there(u) && told(u))
+                .collect(),
         }
     }
 }
@@ -194,7 +198,9 @@ mod tests {
         let (mut one, mut two) = (Fingerprints::default(), Fingerprints::default());
         let first = Incarnation::of_boot(1);
         (1..=200).for_each(|node| one.toggle(NodeId(node), first));
-        (1..=200).rev().for_each(|node| two.toggle(NodeId(node), first));
+        (1..=200)
+            .rev()
+            .for_each(|node| two.toggle(NodeId(node), first));
         assert_eq!(one, two);
         two.toggle(NodeId(7), first);
         two.toggle(NodeId(7), first.above(first));

@@ -1,14 +1,13 @@
-//! What the page says of messages, faults and processes.
+//! What the page says of messages, and whether a fault breaks or mends.
 
 use quorate_core::raft::AppendOutcome;
 use quorate_core::wire::Message;
 use quorate_core::{control, membership, raft};
 
-use super::recording::{State, Up};
-use crate::plan::{Fault, Moment, Part, Who};
+use crate::plan::Fault;
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 16] = [
+pub(super) const KINDS: [(&str, &str); 19] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -25,6 +24,9 @@ pub(super) const KINDS: [(&str, &str); 16] = [
     ("AppendReply", "replication"),
     ("Forward", "control"),
     ("Answer", "control"),
+    ("TimeoutNow", "election"),
+    ("Sync", "membership"),
+    ("Differ", "membership"),
 ];
 
 /// A message in words.
@@ -67,6 +69,8 @@ fn of_membership(message: &membership::Message) -> Spoken {
         M::Join(m) => spoken(4, false, format!("{} beliefs", m.updates.len())),
         M::Welcome(m) => spoken(5, false, format!("{} beliefs", m.updates.len())),
         M::Gossip(m) => spoken(6, true, format!("{} news", m.updates.len())),
+        M::Sync(m) => spoken(17, false, format!("our tables differ{}", news(&m.updates))),
+        M::Differ(m) => spoken(18, false, format!("{} beliefs", m.updates.len())),
     }
 }
 
@@ -95,6 +99,7 @@ fn of_raft(message: &raft::Message) -> Spoken {
                 spoken(13, false, text)
             }
         },
+        M::TimeoutNow(m) => spoken(16, false, format!("take over from {}", m.term)),
     }
 }
 
@@ -129,89 +134,6 @@ pub(super) fn fault_kind(fault: &Fault) -> &'static str {
     }
 }
 
-pub(super) fn fault(fault: &Fault) -> String {
-    match fault {
-        Fault::Cut { from, to } => format!("cut {} → {}", who(*from), who(*to)),
-        Fault::CutAll { who: node, inbound } => match inbound {
-            true => format!("{} hears nobody", who(*node)),
-            false => format!("nobody hears {}", who(*node)),
-        },
-        Fault::Heal { from, to } => format!("heal {} → {}", who(*from), who(*to)),
-        Fault::Partition { groups } => {
-            let names = |group: &Vec<u64>| {
-                let names: Vec<String> = group.iter().map(|node| format!("n{node}")).collect();
-                names.join(" ")
-            };
-            let groups: Vec<String> = groups.iter().map(names).collect();
-            format!("partition {}", groups.join(" | "))
-        }
-        Fault::PartitionLeader { with } => format!("partition: leader + {with} | the rest"),
-        Fault::HealAll => "all ways open".to_string(),
-        Fault::Crash {
-            who: node,
-            moment: at,
-            torn,
-            ..
-        } => {
-            let torn = if *torn { ", torn write" } else { "" };
-            format!("crash {}{}{torn}", who(*node), moment(*at))
-        }
-        Fault::Restart { node } => format!("restart n{node}"),
-        Fault::RestartAll => "restart all".to_string(),
-        Fault::Pause { who: node, for_ms } => format!("pause {} {for_ms} ms", who(*node)),
-        Fault::LatencySpike { extra_ms, for_ms } => {
-            format!("latency +{extra_ms} ms for {for_ms} ms")
-        }
-        Fault::SlowDisk {
-            who: node,
-            sync_ms,
-            for_ms,
-        } => format!("disk of {} +{sync_ms} ms for {for_ms} ms", who(*node)),
-    }
-}
-
-fn who(who: Who) -> String {
-    match who {
-        Who::Node(number) => format!("n{number}"),
-        Who::Part(Part::Leader) => "leader".to_string(),
-        Who::Part(Part::Follower) => "a follower".to_string(),
-    }
-}
-
-fn moment(moment: Moment) -> String {
-    match moment {
-        Moment::Now => String::new(),
-        Moment::Persist(n) => format!(" before its write {n} is durable"),
-        Moment::Vote(n) => format!(" before its vote {n} is durable"),
-        Moment::VoteSent(n) => format!(" after its vote {n} left"),
-        Moment::Synced(n) => format!(" at its sync {n}"),
-    }
-}
-
-/// What happened to a process between two looks.
-pub(super) fn process(old: &State, new: &State) -> Vec<(&'static str, String)> {
-    let mut events = Vec::new();
-    let (was_up, is_up) = (old.up != Up::Down, new.up != Up::Down);
-    let is_other_life = old.life != new.life;
-    if was_up && (!is_up || is_other_life) {
-        events.push(("crash", "process crashes".to_string()));
-    }
-    if is_other_life {
-        events.push(("start", format!("process starts, life {}", new.life)));
-        if !is_up {
-            events.push(("crash", "process crashes at once".to_string()));
-        }
-    }
-    match (old.paused, new.paused) {
-        (false, true) => events.push(("pause", "process stands still".to_string())),
-        (true, false) if is_up && !is_other_life => {
-            events.push(("resume", "process goes on".to_string()));
-        }
-        (true, false) | (true, true) | (false, false) => {}
-    }
-    events
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,28 +165,5 @@ mod tests {
             ("Append", false)
         );
         assert!(entries.text.ends_with("1 new"), "{}", entries.text);
-    }
-
-    #[test]
-    fn a_process_that_crashed_and_came_back_between_two_looks_did_both() {
-        let up = |up, life| State {
-            up,
-            life,
-            ..State::default()
-        };
-        let kinds = |old: State, new: State| -> Vec<&'static str> {
-            process(&old, &new)
-                .into_iter()
-                .map(|(kind, _)| kind)
-                .collect()
-        };
-        assert_eq!(kinds(up(Up::Down, 0), up(Up::Starting, 1)), ["start"]);
-        assert_eq!(
-            kinds(up(Up::Running, 1), up(Up::Starting, 2)),
-            ["crash", "start"]
-        );
-        assert_eq!(kinds(up(Up::Running, 1), up(Up::Down, 1)), ["crash"]);
-        assert_eq!(kinds(up(Up::Down, 1), up(Up::Down, 2)), ["start", "crash"]);
-        assert!(kinds(up(Up::Running, 1), up(Up::Running, 1)).is_empty());
     }
 }

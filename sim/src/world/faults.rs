@@ -87,12 +87,6 @@ impl World {
         self.restart_all();
     }
 
-    pub(super) fn on_restart(&mut self, host: usize, life: u64) {
-        if self.hosts[host].process.is_none() && self.hosts[host].life == life {
-            self.start(host);
-        }
-    }
-
     pub(super) fn on_resume(&mut self, host: usize, pause: u64) {
         let state = &mut self.hosts[host];
         if !state.paused || state.pauses != pause {
@@ -140,46 +134,6 @@ impl World {
                 *left = left.saturating_sub(1);
                 *left == 0
             }
-        }
-    }
-
-    /// The crash that was announced.
-    pub(super) fn crash_of_doom(&mut self, host: usize) {
-        if self.stands_still() {
-            return;
-        }
-        let Some(doom) = self.hosts[host].doom.take() else {
-            return;
-        };
-        let Some(process) = self.hosts[host].process.take() else {
-            return;
-        };
-        self.trace.note(self.now, &("crash", host));
-        let id = self.hosts[host].id;
-        self.checkers.ended(id);
-        match doom.moment {
-            Moment::Persist(_) | Moment::Vote(_) | Moment::Synced(_) => {
-                self.marks.hit(Mark::CrashBeforePromise);
-            }
-            Moment::VoteSent(_) => self.marks.hit(Mark::CrashAfterVote),
-            Moment::Now => {}
-        }
-        let moment = doom.moment;
-        self.note(Some(id), What::Crashed { moment });
-        if let Some(record) = &mut self.record {
-            record.closed(&process.links);
-        }
-        let state = &mut self.hosts[host];
-        let torn = doom.torn.then_some(&mut self.disks);
-        state.disk.crash(torn);
-        state.paused = false;
-        state.backlog.clear();
-        state.commands.clear();
-        let life = state.life;
-        self.close_ends_of(&process.links);
-        if let Some(after) = doom.restart_after_ms {
-            self.queue
-                .push(self.now + after * 1_000_000, Due::Restart { host, life });
         }
     }
 

@@ -1,24 +1,16 @@
-//! Showing the checkers what happens.
-
-use std::collections::BTreeSet;
+//! Showing the checkers what a step has changed.
 
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
-use quorate_core::id::{Epoch, LogIndex, NodeId, Peer, Term};
-use quorate_core::membership::{Member, State};
+use quorate_core::id::{Epoch, LogIndex, NodeId, Term};
 use quorate_core::node::Action;
 use quorate_core::raft::{self, Role};
 use quorate_core::wire::{Message, codec};
 
-use super::host::Process;
-use super::{LOOK_NS, World};
-use crate::checkers::{Verdict, Violation, committed_is_durable, outbox_bounded};
-use crate::engine::des::Due;
+use super::World;
+use crate::checkers::{Verdict, Violation, committed_is_durable};
 use crate::marks::Mark;
 use crate::record::What;
-
-/// The hosts' own messages are sent so often.
-const TRAFFIC_NS: u64 = 1_000_000_000;
 
 impl World {
     pub(super) fn demand(&mut self, checker: &'static str, verdict: Verdict) {
@@ -119,121 +111,6 @@ impl World {
             }
             (epoch, None) if epoch == Epoch(index.0) => self.checkers.roles_stay.released(role),
             _ => {}
-        }
-    }
-
-    /// What every process owes the others and its clients.
-    fn look_at_hosts(&mut self) {
-        for index in 0..self.hosts.len() {
-            let id = self.hosts[index].id;
-            if self.hosts[index].paused {
-                self.checkers.relay_answers.excused(id, None);
-                self.checkers.answered_once.excused(id, self.now);
-            }
-            self.witness_beliefs(index);
-            for other in 0..self.hosts.len() {
-                self.look_at_pair(index, other);
-            }
-        }
-        let (relays, clients) = (&self.checkers.relay_answers, &self.checkers.answered_once);
-        let (relays, clients) = (relays.look(self.now), clients.look(self.now));
-        self.demand("relay_answers", relays);
-        self.demand("answered_once", clients);
-    }
-
-    fn look_at_pair(&mut self, index: usize, other: usize) {
-        let (id, it) = (self.hosts[index].id, self.hosts[other].id);
-        let is_gone = self.hosts[other].process.is_none();
-        let process = self.hosts[index].process.as_ref();
-        let view = process
-            .filter(|_| !self.hosts[index].paused)
-            .map(|process| process.node.view());
-        let holds_live = view.is_some_and(|view| {
-            let mut members = view.membership().members();
-            members.any(|member| member.node == it && member.state.is_live())
-        });
-        let waiting = view.map_or(0, |view| view.waiting(it));
-        let verdict =
-            self.checkers
-                .crash_is_noticed
-                .look(self.now, (id, it), is_gone && holds_live);
-        self.demand("crash_is_noticed", verdict);
-        self.demand("outbox_bounded", outbox_bounded::check(id, it, waiting));
-    }
-
-    /// The checkers that look at the whole, now and then.
-    pub(super) fn on_look(&mut self) {
-        self.queue.push(self.now + LOOK_NS, Due::Look);
-        for index in 0..self.hosts.len() {
-            let is_lonely = self.is_lonely_leader(index);
-            let id = self.hosts[index].id;
-            let verdict = self
-                .checkers
-                .leader_steps_down
-                .look(self.now, id, is_lonely);
-            self.demand("leader_steps_down", verdict);
-        }
-        self.look_at_hosts();
-        if self.now.is_multiple_of(TRAFFIC_NS) {
-            self.send_traffic();
-        }
-        let heal = self.plan.heal_ms * 1_000_000;
-        if self.now < heal {
-            return;
-        }
-        let since = self.now - heal;
-        let verdict = self.checkers.progress.look(since);
-        self.demand("progress", verdict);
-        let live = || self.hosts.iter().filter_map(|host| host.process.as_ref());
-        let truth: BTreeSet<Peer> = live().map(|process| process.node.view().me()).collect();
-        let views = live().map(|process| {
-            let view = process.node.view();
-            let members = view.membership().members();
-            let alive = members.filter(|member| member.state == State::Alive);
-            (view.me(), alive.map(Member::peer).collect())
-        });
-        let verdict = self
-            .checkers
-            .membership_converges
-            .look(since, &truth, views);
-        self.demand("membership_converges", verdict);
-    }
-
-    /// Leads, and no majority of the voters is there with a way to it and back.
-    pub(super) fn is_lonely_leader(&self, index: usize) -> bool {
-        let host = &self.hosts[index];
-        let leads = |process: &Process| process.standing.role == Role::Leader;
-        if host.paused || !host.process.as_ref().is_some_and(leads) {
-            return false;
-        }
-        let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-        let reachable = self
-            .hosts
-            .iter()
-            .take(voters)
-            .enumerate()
-            .filter(|(other, host)| {
-                let is_up = host.process.as_ref().is_some_and(|process| process.started);
-                let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
-                is_up && !host.paused && !is_cut
-            });
-        2 * reachable.count() <= voters
-    }
-
-    pub(super) fn check_acknowledged(&mut self) {
-        for index in 0..self.hosts.len() {
-            let Some(process) = self.hosts[index].process.as_ref() else {
-                continue;
-            };
-            let raft = process.node.view().raft();
-            let verdict = self
-                .checkers
-                .acknowledged_survive
-                .check(self.hosts[index].id, |at| {
-                    let entry = raft.entry(at).filter(|_| at <= raft.commit())?;
-                    codec::decode(&entry.data).ok()
-                });
-            self.demand("acknowledged_survive", verdict);
         }
     }
 }

@@ -352,7 +352,11 @@ fn batches_are_bounded_by_number_and_bytes() {
     let out = tell(&mut raft, 1003, 3, append_reply(1, 2, matched(1)));
     assert_eq!(sizes(&out), [1, 1, 8, 8], "the window holds four messages");
     let out = tell(&mut raft, 1003, 3, append_reply(1, 2, conflict(0, 0)));
-    assert_eq!(sizes(&out), [], "the answer is older than the match");
+    assert_eq!(
+        sizes(&out),
+        [0usize; 0],
+        "the answer is older than the match"
+    );
 }
 
 /// Each planted bug does what its name says, and only that.
