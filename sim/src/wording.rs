@@ -330,14 +330,14 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
         Notice::Membership(membership::Notice::Refuting {
             accuser,
             incarnation,
-        }) => {
-            let by = accuser.map_or(none(), |by| format!("accused by {by}"));
-            change(format!("refutes, incarnation {incarnation}"), by)
-        }
-        Notice::Membership(membership::Notice::OnProbation { accuser }) => {
-            let by = accuser.map_or(none(), |by| format!("accused by {by}"));
-            change("dead too often, waits before it returns".to_string(), by)
-        }
+        }) => change(
+            format!("refutes, incarnation {incarnation}"),
+            accused_by(*accuser),
+        ),
+        Notice::Membership(membership::Notice::OnProbation { accuser }) => change(
+            "dead too often, waits before it returns".to_string(),
+            accused_by(*accuser),
+        ),
         Notice::Membership(membership::Notice::PeerFault { from, fault }) => change(
             format!("membership: {from} broke a rule"),
             format!("{fault:?}"),
@@ -390,6 +390,10 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             change(format!("gave up {messages} messages to {to}"), why)
         }
     }
+}
+
+fn accused_by(accuser: Option<NodeId>) -> String {
+    accuser.map_or(String::new(), |by| format!("accused by {by}"))
 }
 
 fn of_fact(fact: &Fact, from: Option<NodeId>) -> Change {

@@ -1,5 +1,5 @@
-//! The full exchange: whoever dials someone new tells all it knows, and is told all in return. It is
-//! what makes a join complete at once. Between nodes that know each other, `sync` exchanges what
+//! The full exchange: whoever dials someone new tells all it knows, and is told all in return. It
+//! is what makes a join complete at once. Between nodes that know each other, `sync` exchanges what
 //! differs only.
 //!
 //! Invariants: I1 a page holds at most [`UPDATES_MAX`] updates and all but the last say `more`. I2

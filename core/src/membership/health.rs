@@ -1,9 +1,10 @@
-//! How well this node itself is (Lifeguard §IV-A, "local health multiplier"): a node that is slow or
-//! deaf finds all others dead, so whoever sees signs of its own illness gives them more time.
+//! How well this node itself is (Lifeguard §IV-A, "local health multiplier"): a node that is slow
+//! or deaf finds all others dead, so whoever sees signs of its own illness gives them more time.
 //!
 //! The score rises when relays do not even say that they heard nothing, when it has to refute, when
-//! someone it accused refutes, and when a member whom it could not reach itself answers a relay: then
-//! packets are lost near here. It falls with every direct answer. Probes and suspicions take score + 1 times as long.
+//! someone it accused refutes, and when a member whom it could not reach itself answers a relay:
+//! then packets are lost near here. It falls with every direct answer. Probes and suspicions take
+//! score + 1 times as long.
 
 use core::time::Duration;
 

@@ -9,12 +9,14 @@
 //! exchange. I4 every collection a peer can grow is bounded. I5 any partition re-merges, however
 //! long it lasted. Each file states its own share of these.
 //!
-//! Deliberately absent: user broadcasts and metadata (they are the business of a gossip plane of its
-//! own), and signed updates (connections are authenticated; one member's word against another is an
-//! accusation, never a verdict).
+//! Deliberately absent: user broadcasts and metadata (they are the business of a gossip plane of
+//! its own), and signed updates (connections are authenticated; one member's word against another
+//! is an accusation, never a verdict).
 
 mod broadcast;
+mod config;
 mod exchange;
+mod fact;
 mod health;
 mod lifecycle;
 mod merge;
@@ -33,8 +35,9 @@ mod tests;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use core::time::Duration;
 
+pub use config::{Config, Lifeguard};
+pub use fact::{Fact, Notice, PeerFault};
 pub use message::{
     Ack, Differ, Evidence, Gossip, Join, Message, Nack, PARTS, Ping, PingReq, State, Sync,
     UPDATES_MAX, Update, WITNESSES_MAX, Welcome,
@@ -61,72 +64,6 @@ use crate::time::{Deadline, Time, Timer, Wake};
 /// The most members one node knows, dead and left ones included. Bounds what peers can make it
 /// remember.
 pub const MEMBERS_MAX: usize = 16_384;
-
-/// The knobs of the failure detector. Presets live in `node::config`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Time between two probes of this node. Shorter detects sooner and costs two messages per
-    /// period.
-    pub probe_interval: Duration,
-    /// How long a direct probe may take before relays are asked; below `probe_interval`.
-    pub probe_timeout: Duration,
-    /// Relays asked when a direct probe fails (SWIM's k).
-    pub indirect_relays: usize,
-    /// Members each gossip tick tells.
-    pub gossip_fanout: usize,
-    /// Time between two gossip ticks, while there is something to tell.
-    pub gossip_interval: Duration,
-    /// The shortest suspicion is this many thousandths of `log10(cluster size)` probe intervals, and
-    /// at least one interval (Lifeguard's α). Shorter declares sooner, and a node that stops for
-    /// longer is declared dead.
-    pub suspicion_permille: u32,
-    /// How many times longer a suspicion lasts that rests on one member's word (Lifeguard's β).
-    pub suspicion_stretch: u32,
-    /// Which of Lifeguard's extensions are in force; all of them, except to measure what each does.
-    pub lifeguard: Lifeguard,
-    /// Each update is told `retransmit_factor` × digits(cluster size) times.
-    pub retransmit_factor: u32,
-    /// Time between two attempts to reach a seed or a dead member again; doubles up to
-    /// `rejoin_interval_max`.
-    pub rejoin_interval: Duration,
-    /// The longest pause between two such attempts: bounds how late a healed partition re-merges.
-    pub rejoin_interval_max: Duration,
-    /// How long `join` may take before it is answered with a refusal (dialling goes on).
-    pub join_timeout: Duration,
-    /// How long `leave` may take to spread.
-    pub leave_timeout: Duration,
-    /// Dead and left members remembered; the oldest are forgotten beyond that.
-    pub tombstones_max: usize,
-}
-
-/// The extensions of Lifeguard (Dadgar, Phillips, Currey 2018), one switch each.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Lifeguard {
-    /// The worst score of a node's own health; probes and suspicions take up to `health_max` + 1
-    /// times as long (§IV-A). 0 switches it off.
-    pub health_max: u32,
-    /// Suspicions begin long and shrink with each independent witness; a death needs two of them to
-    /// be believed (§IV-B). Off, every suspicion is short and every death believed.
-    pub dogpile: bool,
-    /// A suspect hears of it with every message to it, and is asked again and again (§IV-C).
-    pub buddy: bool,
-    /// Relays say when they have heard nothing (§IV-A).
-    pub nacks: bool,
-}
-
-impl Default for Lifeguard {
-    /// All of it.
-    fn default() -> Lifeguard {
-        Lifeguard {
-            health_max: 8,
-            dogpile: true,
-            buddy: true,
-            nacks: true,
-        }
-    }
-}
 
 /// Who this node is, to the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -243,82 +180,6 @@ pub enum Output {
     LeaveDone,
     /// Something an operator may want to know.
     Note(Notice),
-}
-
-/// A change of the member list. Facts about one node alternate: `Left` or `Died` of the old life
-/// always precedes `Joined` of the new one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Fact {
-    /// A life of a node is now a live member.
-    Joined(Member),
-    /// It is suspected.
-    Suspected {
-        /// Who.
-        peer: Peer,
-        /// By whom.
-        evidence: Evidence,
-    },
-    /// It is alive after all.
-    Refuted {
-        /// Who.
-        peer: Peer,
-    },
-    /// It is declared dead.
-    Died {
-        /// Who.
-        peer: Peer,
-        /// By whom.
-        evidence: Evidence,
-    },
-    /// It left on its own word, or a newer life of it was seen.
-    Left {
-        /// Who.
-        peer: Peer,
-    },
-    /// It listens elsewhere now.
-    Moved {
-        /// Who.
-        peer: Peer,
-        /// Where.
-        address: SocketAddr,
-    },
-}
-
-/// Diagnostics of membership.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Notice {
-    /// We were accused and have refuted it.
-    Refuting {
-        /// Who accused us.
-        accuser: Option<NodeId>,
-        /// What we are now.
-        incarnation: Incarnation,
-    },
-    /// We were declared dead too often lately, and wait before we come back.
-    OnProbation {
-        /// By whom we were accused.
-        accuser: Option<NodeId>,
-    },
-    /// A message broke a rule; it was ignored.
-    PeerFault {
-        /// Who sent it.
-        from: NodeId,
-        /// What was wrong.
-        fault: PeerFault,
-    },
-}
-
-/// What a peer did wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PeerFault {
-    /// More than [`UPDATES_MAX`] updates in one message.
-    TooManyUpdates,
-    /// More members than `MEMBERS_MAX`.
-    TooManyMembers,
-    /// An acknowledgement nobody asked for.
-    UnexpectedAck,
-    /// A comparison of tables with other parts than ours.
-    MalformedSync,
 }
 
 /// Counters; plain numbers, read by the metrics of the adapters.

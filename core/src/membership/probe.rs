@@ -216,7 +216,8 @@ impl Membership {
             .saturating_sub(self.config.probe_timeout);
         self.prober.period.set(now + self.health.stretch(rest));
         let count = self.config.indirect_relays;
-        // Twice as many are drawn, so that enough are left without those who are suspect themselves.
+        // Twice as many are drawn, so that enough are left without those who are suspect
+        // themselves.
         let drawn = self
             .table
             .live()
@@ -254,8 +255,8 @@ impl Membership {
         }
     }
 
-    /// The outstanding probe has failed. Relays that said nothing at all speak against ourselves; with
-    /// nobody to ask, so does the failure.
+    /// The outstanding probe has failed. Relays that said nothing at all speak against ourselves;
+    /// with nobody to ask, so does the failure.
     fn conclude(&mut self, now: Time, out: &mut Vec<Output>) {
         let Some(failed) = self.prober.outstanding.take() else {
             return;

@@ -3,14 +3,15 @@
 //!
 //! Whoever learns of a suspicion, by its own probe or by gossip, times it; so a death is declared
 //! even when the accuser dies as well. One member's word gets the longest time, because that member
-//! may be the sick one; each further witness shortens it. Relays that heard nothing from the suspect
-//! are witnesses from the start, so a real crash has four of them after one failed probe. Who is a
-//! witness itself asks the suspect again and again until the time is over: an answer refutes.
+//! may be the sick one; each further witness shortens it. Relays that heard nothing from the
+//! suspect are witnesses from the start, so a real crash has four of them after one failed probe.
+//! Who is a witness itself asks the suspect again and again until the time is over: an answer
+//! refutes.
 //!
 //! Invariants: I1 a member is suspect in the table exactly when a suspicion is held here. I2 a
 //! witness counts once. I3 the time only shrinks, except that a node which finds itself late by a
-//! whole probe period gives every suspect its full time again, once, because the missing answers may
-//! lie in its own inbox.
+//! whole probe period gives every suspect its full time again, once, because the missing answers
+//! may lie in its own inbox.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -1,5 +1,5 @@
-//! Comparing tables: what dissemination missed is found by a fingerprint on every answer to a probe,
-//! and repaired at the cost of what differs.
+//! Comparing tables: what dissemination missed is found by a fingerprint on every answer to a
+//! probe, and repaired at the cost of what differs.
 //!
 //! SWIM tells each change a bounded number of times, so with some chance a member misses it, and in
 //! a storm of joins many do. The fingerprint of a table is the exclusive or of a number per live
