@@ -13,6 +13,7 @@ use quorate_core::wire::codec;
 
 use super::World;
 use super::host::{Host, Process};
+use super::states::TURN_NS;
 use crate::checkers::{Verdict, outbox_bounded};
 use crate::engine::des::Due;
 
@@ -35,6 +36,10 @@ impl World {
         self.look_at_debts();
         if self.now.is_multiple_of(TRAFFIC_NS) {
             self.send_traffic();
+        }
+        if self.now.is_multiple_of(TURN_NS) {
+            self.write_states();
+            self.look_at_states();
         }
         if let Some(since) = self.now.checked_sub(self.plan.heal_ms * 1_000_000) {
             self.look_after_heal(since);

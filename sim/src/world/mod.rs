@@ -17,6 +17,7 @@ mod host;
 mod lives;
 mod looks;
 mod recording;
+mod states;
 mod traffic;
 mod watch;
 mod witness;
@@ -44,6 +45,8 @@ use crate::trace::{Fold, Trace};
 use crate::workload::Workload;
 
 const NEVER: u64 = u64::MAX;
+/// The part of a run's seed that the writers of state draw from; nodes use the small numbers.
+const WRITERS: u64 = 1 << 32;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
 
@@ -61,6 +64,8 @@ pub struct World {
     network: Random,
     disks: Random,
     workload: Workload,
+    /// Who writes what state, and when.
+    writers: Random,
     checkers: Checkers,
     violation: Option<Violation>,
     trace: Trace,
@@ -127,6 +132,7 @@ impl World {
             network: seed.stream(Stream::Network),
             disks: seed.stream(Stream::Disk),
             workload,
+            writers: seed.part(WRITERS).stream(Stream::Workload),
             checkers: Checkers::default(),
             violation: None,
             trace: Trace::default(),
@@ -224,6 +230,7 @@ impl World {
         fold.write_u64(self.disks.word());
         fold.write_u64(self.queue.draw());
         fold.write_u64(self.workload.draw());
+        fold.write_u64(self.writers.word());
         fold.finish()
     }
 
