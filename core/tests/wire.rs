@@ -16,7 +16,8 @@ use quorate_core::id::{
     Zone,
 };
 use quorate_core::membership::{
-    self, Ack, Gossip, Join, Nack, Ping, PingReq, State, Update, Welcome,
+    self, Ack, Differ, Evidence, Gossip, Join, Nack, PARTS, Ping, PingReq, State, Sync, Update,
+    Welcome,
 };
 use quorate_core::node;
 use quorate_core::payload::Payload;
@@ -58,7 +59,7 @@ fn updates() -> Vec<Update> {
             state: State::Alive,
             address: address("10.0.0.1:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
-            accuser: None,
+            evidence: None,
         },
         Update {
             node: NodeId(2),
@@ -66,7 +67,11 @@ fn updates() -> Vec<Update> {
             state: State::Suspect,
             address: address("[2001:db8::2]:65535"),
             zone: None,
-            accuser: Some(NodeId(3)),
+            evidence: Some(Evidence {
+                accuser: NodeId(3),
+                witnesses: vec![NodeId(4)],
+                health: 1,
+            }),
         },
     ]
 }
@@ -78,6 +83,7 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         probe,
         alive: NodeId(2),
         incarnation: Incarnation::of_boot(1),
+        fingerprint: 0x0f0e_0d0c_0b0a_0908,
         updates: Vec::new(),
     };
     let target = NodeId(4);
@@ -87,6 +93,16 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
     };
     let welcome = Welcome {
         updates: Vec::new(),
+        more: false,
+    };
+    let sync = Sync {
+        parts: vec![7; PARTS],
+        updates: updates(),
+    };
+    let differ = Differ {
+        parts: 1 << 63 | 5,
+        asks: true,
+        updates: updates(),
         more: false,
     };
     let gossip = Gossip {
@@ -115,6 +131,8 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         ("join", 0x14, M::Join(join)),
         ("welcome", 0x15, M::Welcome(welcome)),
         ("gossip", 0x16, M::Gossip(gossip)),
+        ("sync", 0x17, M::Sync(sync)),
+        ("differ", 0x18, M::Differ(differ)),
     ]
 }
 

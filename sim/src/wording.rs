@@ -204,6 +204,11 @@ fn of_membership(message: &membership::Message) -> String {
         M::Join(join) => ("Join".to_string(), &join.updates),
         M::Welcome(welcome) => ("Welcome".to_string(), &welcome.updates),
         M::Gossip(gossip) => ("Gossip".to_string(), &gossip.updates),
+        M::Sync(sync) => ("Sync".to_string(), &sync.updates),
+        M::Differ(differ) => {
+            let head = format!("Differ in {} parts", differ.parts.count_ones());
+            (head, &differ.updates)
+        }
     };
     if updates.is_empty() {
         return head;
@@ -226,8 +231,9 @@ fn update(update: &Update) -> String {
         ..
     } = update;
     let by = update
-        .accuser
-        .map_or(String::new(), |by| format!(" by {by}"));
+        .evidence
+        .as_ref()
+        .map_or(String::new(), |by| format!(" by {}", by.accuser));
     format!("{node} {incarnation} {state:?}{by}")
 }
 
@@ -359,10 +365,14 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
         Notice::Membership(membership::Notice::Refuting {
             accuser,
             incarnation,
-        }) => {
-            let by = accuser.map_or(none(), |by| format!("accused by {by}"));
-            change(format!("refutes, incarnation {incarnation}"), by)
-        }
+        }) => change(
+            format!("refutes, incarnation {incarnation}"),
+            accused_by(*accuser),
+        ),
+        Notice::Membership(membership::Notice::OnProbation { accuser }) => change(
+            "dead too often, waits before it returns".to_string(),
+            accused_by(*accuser),
+        ),
         Notice::Membership(membership::Notice::PeerFault { from, fault }) => change(
             format!("membership: {from} broke a rule"),
             format!("{fault:?}"),
@@ -396,6 +406,10 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             change(format!("gave up {messages} messages to {to}"), why)
         }
     }
+}
+
+fn accused_by(accuser: Option<NodeId>) -> String {
+    accuser.map_or(String::new(), |by| format!("accused by {by}"))
 }
 
 /// A notice of consensus.
@@ -467,15 +481,15 @@ fn of_fact(fact: &Fact, from: Option<NodeId>) -> Change {
             format!("sees {} alive", member.peer()),
             heard(String::new()),
         ),
-        Fact::Suspected { peer, accuser } => change(
+        Fact::Suspected { peer, evidence } => change(
             format!("suspects {peer}"),
-            heard(format!("accused by {accuser}")),
+            heard(format!("accused by {}", evidence.accuser)),
         ),
         Fact::Refuted { peer } => {
             change(format!("trusts {peer} again"), heard("refuted".to_string()))
         }
-        Fact::Died { peer, accuser } => {
-            let why = format!("accused by {accuser}, not refuted");
+        Fact::Died { peer, evidence } => {
+            let why = format!("accused by {}, not refuted", evidence.accuser);
             change(format!("holds {peer} dead"), heard(why))
         }
         Fact::Left { peer } => change(format!("saw {peer} leave"), heard(String::new())),
@@ -523,8 +537,8 @@ mod tests {
             node: NodeId(3),
             boot: 1,
         };
-        let accuser = NodeId(2);
-        let accused = Notice::Member(Fact::Suspected { peer, accuser });
+        let evidence = membership::Evidence::of(NodeId(2));
+        let accused = Notice::Member(Fact::Suspected { peer, evidence });
         let told = notice(&accused, Some(NodeId(5)));
         assert_eq!(told.what, "suspects n3#1");
         assert_eq!(told.why, "accused by n2, heard from n5");

@@ -114,7 +114,9 @@ impl Config {
                 indirect_relays: 3,
                 gossip_fanout: 3,
                 gossip_interval: Duration::from_millis(200),
-                suspicion_factor: 2,
+                suspicion_permille: 550,
+                suspicion_stretch: 6,
+                lifeguard: membership::Lifeguard::default(),
                 retransmit_factor: 4,
                 rejoin_interval: Duration::from_secs(1),
                 rejoin_interval_max: Duration::from_secs(8),
@@ -275,10 +277,22 @@ impl Config {
         problems.count("membership.gossip_fanout", m.gossip_fanout, 1, 16);
         problems.span("membership.gossip_interval", m.gossip_interval, 10, 60_000);
         problems.count(
-            "membership.suspicion_factor",
-            m.suspicion_factor as usize,
+            "membership.suspicion_permille",
+            m.suspicion_permille as usize,
+            1,
+            100_000,
+        );
+        problems.count(
+            "membership.suspicion_stretch",
+            m.suspicion_stretch as usize,
             1,
             100,
+        );
+        problems.count(
+            "membership.lifeguard.health_max",
+            m.lifeguard.health_max as usize,
+            0,
+            64,
         );
         problems.count(
             "membership.retransmit_factor",
@@ -523,7 +537,12 @@ mod tests {
             indirect_relays: 99,
             gossip_fanout: 0,
             gossip_interval: zero,
-            suspicion_factor: 0,
+            suspicion_permille: 0,
+            suspicion_stretch: 0,
+            lifeguard: membership::Lifeguard {
+                health_max: 65,
+                ..membership::Lifeguard::default()
+            },
             retransmit_factor: 0,
             rejoin_interval: Duration::MAX,
             rejoin_interval_max: zero,
@@ -580,7 +599,9 @@ mod tests {
             "membership.indirect_relays",
             "membership.gossip_fanout",
             "membership.gossip_interval",
-            "membership.suspicion_factor",
+            "membership.suspicion_permille",
+            "membership.suspicion_stretch",
+            "membership.lifeguard.health_max",
             "membership.retransmit_factor",
             "membership.rejoin_interval",
             "membership.rejoin_interval_max",

@@ -48,7 +48,7 @@ pub(super) struct Sight<'a> {
     commit: LogIndex,
     pub(super) log: &'a Log,
     config: &'a Config,
-    voters: &'a BTreeSet<NodeId>,
+    voters: &'a Voters,
 }
 
 impl Leadership {
@@ -140,7 +140,7 @@ impl Leadership {
         self.beats += 1;
         let (beats, every) = (self.beats, u64::from(sight.config.learner_beats).max(1));
         let has_turn = |node: NodeId| node.0.wrapping_add(beats).is_multiple_of(every);
-        let whom = |node, _: &Progress| sight.voters.contains(&node) || has_turn(node);
+        let whom = |node, _: &Progress| sight.voters.contains(node) || has_turn(node);
         self.send_to_those(whom, false, sight, out);
     }
 

@@ -44,7 +44,12 @@ impl World {
     pub(super) fn witness_accusation(&mut self, index: usize, before: &Before) {
         let process = self.hosts[index].process.as_ref();
         if let (Some(accused), Some(process)) = (before.accused, process) {
-            let after = process.node.view().membership().incarnation();
+            let membership = process.node.view().membership();
+            // A node that died too often lately waits before it comes back.
+            if membership.is_on_probation() {
+                return;
+            }
+            let after = membership.incarnation();
             let verdict = accused_refute::check(self.hosts[index].id, accused, after);
             self.demand("accused_refute", verdict);
         }
