@@ -4,19 +4,20 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{OK, complain, find, mutant_problem, say, usage};
+use super::{OK, complain, mutant_problem, say, usage};
 use crate::engine::des;
+use crate::named::find;
 use crate::report::Report;
 use crate::view::{Page, Window, render};
 
 /// What shall be drawn, and where to.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// A scenario's name, a plan file, or `swarm` for what the seed draws.
+    /// A scenario's name, a scenario or plan file, or `swarm` for what the seed draws.
     what: String,
-    /// The seed of a scenario's timing.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// The seed; without it the one that the file names, or 1.
+    #[arg(long)]
+    seed: Option<u64>,
     /// Open the page at this simulated second; 2 s before a violation, else at 0 without it.
     #[arg(long, value_parser = microseconds)]
     from: Option<u64>,
@@ -96,8 +97,7 @@ fn tell(file: &str, report: &Report, page: &Page, json: bool) {
         ));
     }
     report
-        .unmet
-        .iter()
+        .unmet()
         .for_each(|unmet| say(&format!("UNMET {unmet}")));
     let kib = page.html.len() / 1024;
     say(&format!("{file}: {kib} KiB, {} messages", page.messages));

@@ -79,8 +79,13 @@ impl Recorder {
     }
 
     /// A fault of the plan strikes.
-    pub fn fault(&mut self, now: u64, fault: &crate::plan::Fault) {
-        self.event(now, 0, words::fault_kind(fault), words::fault(fault));
+    pub fn fault(&mut self, now: u64, strike: &crate::plan::Strike) {
+        let kind = if strike.fault.mends() {
+            "heal"
+        } else {
+            "fault"
+        };
+        self.event(now, 0, kind, strike.to_string());
     }
 
     /// A node told something.
@@ -295,7 +300,7 @@ mod tests {
         let spec = crate::plan::Plan::quiet("q", 1, 3).network;
         let mut ways = Ways::new(3, spec);
         let mut recorder = Recorder::new(3);
-        ways.set_cut(0, 2, true);
+        ways.close(0, 2, 1);
         recorder.ways(5_000, &ways);
         recorder.ways(6_000, &ways);
         ways.open_all();

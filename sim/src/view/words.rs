@@ -5,7 +5,6 @@ use quorate_core::wire::Message;
 use quorate_core::{control, membership, raft};
 
 use super::recording::{State, Up};
-use crate::plan::{Fault, Moment, Part, Who};
 
 /// The kinds of messages: name and family. The page knows them by their place.
 pub(super) const KINDS: [(&str, &str); 16] = [
@@ -111,80 +110,6 @@ fn of_control(message: &control::Message) -> Spoken {
             };
             spoken(15, false, text)
         }
-    }
-}
-
-/// Whether a fault breaks something or mends it.
-pub(super) fn fault_kind(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Heal { .. } | Fault::HealAll | Fault::Restart { .. } | Fault::RestartAll => "heal",
-        Fault::Cut { .. }
-        | Fault::CutAll { .. }
-        | Fault::Partition { .. }
-        | Fault::PartitionLeader { .. }
-        | Fault::Crash { .. }
-        | Fault::Pause { .. }
-        | Fault::LatencySpike { .. }
-        | Fault::SlowDisk { .. } => "fault",
-    }
-}
-
-pub(super) fn fault(fault: &Fault) -> String {
-    match fault {
-        Fault::Cut { from, to } => format!("cut {} → {}", who(*from), who(*to)),
-        Fault::CutAll { who: node, inbound } => match inbound {
-            true => format!("{} hears nobody", who(*node)),
-            false => format!("nobody hears {}", who(*node)),
-        },
-        Fault::Heal { from, to } => format!("heal {} → {}", who(*from), who(*to)),
-        Fault::Partition { groups } => {
-            let names = |group: &Vec<u64>| {
-                let names: Vec<String> = group.iter().map(|node| format!("n{node}")).collect();
-                names.join(" ")
-            };
-            let groups: Vec<String> = groups.iter().map(names).collect();
-            format!("partition {}", groups.join(" | "))
-        }
-        Fault::PartitionLeader { with } => format!("partition: leader + {with} | the rest"),
-        Fault::HealAll => "all ways open".to_string(),
-        Fault::Crash {
-            who: node,
-            moment: at,
-            torn,
-            ..
-        } => {
-            let torn = if *torn { ", torn write" } else { "" };
-            format!("crash {}{}{torn}", who(*node), moment(*at))
-        }
-        Fault::Restart { node } => format!("restart n{node}"),
-        Fault::RestartAll => "restart all".to_string(),
-        Fault::Pause { who: node, for_ms } => format!("pause {} {for_ms} ms", who(*node)),
-        Fault::LatencySpike { extra_ms, for_ms } => {
-            format!("latency +{extra_ms} ms for {for_ms} ms")
-        }
-        Fault::SlowDisk {
-            who: node,
-            sync_ms,
-            for_ms,
-        } => format!("disk of {} +{sync_ms} ms for {for_ms} ms", who(*node)),
-    }
-}
-
-fn who(who: Who) -> String {
-    match who {
-        Who::Node(number) => format!("n{number}"),
-        Who::Part(Part::Leader) => "leader".to_string(),
-        Who::Part(Part::Follower) => "a follower".to_string(),
-    }
-}
-
-fn moment(moment: Moment) -> String {
-    match moment {
-        Moment::Now => String::new(),
-        Moment::Persist(n) => format!(" before its write {n} is durable"),
-        Moment::Vote(n) => format!(" before its vote {n} is durable"),
-        Moment::VoteSent(n) => format!(" after its vote {n} left"),
-        Moment::Synced(n) => format!(" at its sync {n}"),
     }
 }
 

@@ -33,7 +33,7 @@ impl World {
         match due {
             Due::Fault(index) => {
                 if let Some(strike) = self.plan.faults.get(*index) {
-                    recorder.fault(self.now, &strike.fault);
+                    recorder.fault(self.now, strike);
                 }
             }
             Due::HealAll => recorder.event(self.now, 0, "heal", "everything heals".into()),
@@ -46,8 +46,7 @@ impl World {
             | Due::HungUp { .. }
             | Due::Join { .. }
             | Due::Restart { .. }
-            | Due::Resume { .. }
-            | Due::Calm { .. }
+            | Due::Over(_)
             | Due::Client { .. }
             | Due::Look => {}
         }

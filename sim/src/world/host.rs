@@ -2,19 +2,19 @@
 
 use std::net::SocketAddr;
 
-use quorate_core::failover::{Placement, RoleSpec};
-use quorate_core::id::{ClusterId, LogIndex, NodeId, RoleName, Ticket};
+use quorate_core::id::{LogIndex, NodeId, RoleName, Ticket};
 #[cfg(feature = "mutants")]
 use quorate_core::mutant::Mutant;
-use quorate_core::node::{Command, Config, Node, ValidConfig};
+use quorate_core::node::{Command, Node, ValidConfig};
 use quorate_core::raft::Standing;
 use quorate_core::seed::Seed;
 use quorate_core::transport::Link;
 
-use super::PRIMARY;
 use crate::disk::Disk;
 use crate::engine::des::Due;
-use crate::plan::{Moment, Plan};
+use crate::plan::{Fate, Moment, Plan};
+use crate::scenario;
+use crate::span::Span;
 
 /// A running process.
 pub(super) struct Process {
@@ -35,8 +35,8 @@ pub(super) struct Process {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doom {
     pub(super) moment: Moment,
-    pub(super) torn: bool,
-    pub(super) restart_after_ms: Option<u64>,
+    pub(super) fate: Fate,
+    pub(super) restart: Option<Span>,
 }
 
 /// A machine: it keeps its disk when its process ends.
@@ -49,31 +49,19 @@ pub(super) struct Host {
     pub(super) disk: Disk,
     pub(super) doom: Option<Doom>,
     pub(super) paused: bool,
-    pub(super) pauses: u64,
+    /// By which fault.
+    pub(super) paused_by: usize,
     pub(super) backlog: Vec<Due>,
     pub(super) commands: Vec<(Ticket, Command)>,
     pub(super) slow_sync_ns: u64,
-    pub(super) slow_spells: u64,
+    /// By which fault.
+    pub(super) slowed_by: usize,
 }
 
 pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
-    let last = u8::try_from(node).unwrap_or(u8::MAX);
-    let address = SocketAddr::from(([10, 0, 0, last], 7000));
-    let mut config = Config::lan(cluster(), NodeId(node), address);
-    config.voters = (1..=plan.voters).map(NodeId).collect();
-    config.roles = vec![
-        RoleSpec {
-            name: name(PRIMARY),
-            placement: Placement::Leader,
-        },
-        RoleSpec {
-            name: name("archive"),
-            placement: Placement::Voter,
-        },
-    ];
-    let config = match config.validate() {
+    let config = match scenario::config(plan, node) {
         Ok(config) => config,
-        Err(error) => panic!("the simulated configuration is valid: {error}"),
+        Err(error) => panic!("a plan's configuration was checked when it was read: {error}"),
     };
     Host {
         id: NodeId(node),
@@ -84,18 +72,11 @@ pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
         disk: Disk::default(),
         doom: None,
         paused: false,
-        pauses: 0,
+        paused_by: 0,
         backlog: Vec::new(),
         commands: Vec::new(),
         slow_sync_ns: 0,
-        slow_spells: 0,
-    }
-}
-
-fn cluster() -> ClusterId {
-    match ClusterId::new("sim") {
-        Ok(cluster) => cluster,
-        Err(error) => panic!("a constant: {error}"),
+        slowed_by: 0,
     }
 }
 

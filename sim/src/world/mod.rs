@@ -14,6 +14,7 @@ mod faults;
 mod film;
 mod heard;
 mod host;
+mod judge;
 mod recording;
 mod traffic;
 mod watch;
@@ -29,6 +30,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 
 use self::host::{Host, Process, host, name, plant};
+use self::judge::{Sightings, Trial};
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Options, Queue};
@@ -57,7 +59,6 @@ pub struct World {
     hosts: Vec<Host>,
     conns: Vec<Option<Box<Conn>>>,
     ways: Ways,
-    latency_spells: u64,
     network: Random,
     disks: Random,
     workload: Workload,
@@ -74,6 +75,9 @@ pub struct World {
     scratch: Vec<u8>,
     primary: RoleName,
     recorder: Option<Box<Recorder>>,
+    trials: Vec<Trial>,
+    next_judgement: u64,
+    sightings: Sightings,
 }
 
 impl World {
@@ -96,9 +100,11 @@ impl World {
             );
         }
         for (index, strike) in plan.faults.iter().enumerate() {
-            queue.push(strike.at_ms * 1_000_000, Due::Fault(index));
+            queue.push(strike.at.ns(), Due::Fault(index));
         }
-        queue.push(plan.heal_ms * 1_000_000, Due::HealAll);
+        if let Some(heal) = plan.heal {
+            queue.push(heal.ns(), Due::HealAll);
+        }
         queue.push(LOOK_NS, Due::Look);
         let workload = Workload::new(plan.workload, seed.stream(Stream::Workload));
         for client in 0..workload.len() {
@@ -107,14 +113,13 @@ impl World {
                 Due::Client { client, turn: 0 },
             );
         }
-        World {
+        let mut world = World {
             now: 0,
             queue,
             ways: Ways::new(hosts.len(), plan.network),
             plan: plan.clone(),
             hosts,
             conns: Vec::new(),
-            latency_spells: 0,
             network: seed.stream(Stream::Network),
             disks: seed.stream(Stream::Disk),
             workload,
@@ -130,7 +135,16 @@ impl World {
             scratch: Vec::new(),
             primary: name(PRIMARY),
             recorder: None,
+            trials: Vec::new(),
+            next_judgement: NEVER,
+            sightings: Sightings::default(),
+        };
+        world.open_trials();
+        for (ways, change) in &plan.terrain {
+            let pairs = world.pairs(ways);
+            world.ways.change(None, pairs, *change);
         }
+        world
     }
 
     /// Whether the run has ended early.
@@ -160,8 +174,7 @@ impl World {
             Due::Join { host, life } => self.on_join(host, life),
             Due::Fault(index) => self.on_fault(index),
             Due::Restart { host, life } => self.on_restart(host, life),
-            Due::Resume { host, pause } => self.on_resume(host, pause),
-            Due::Calm { host, spell } => self.on_calm(host, spell),
+            Due::Over(fault) => self.on_over(fault),
             Due::Client { client, turn } => self.on_client(client, turn),
             Due::HealAll => self.on_heal_all(),
             Due::Look => self.on_look(),
@@ -178,17 +191,20 @@ impl World {
         self.totals.converged_after_ns = self.checkers.membership_converges.converged_after();
         self.totals.progress_after_ns = self.checkers.progress.acknowledged_after();
         let draws = self.last_draws();
-        Report::new(
-            &self.plan,
-            Fingerprint {
-                trace: self.trace.hash(),
-                draws,
-            },
-            self.violation,
-            self.totals,
-            self.marks,
-            self.record.as_deref().map(timeline::story),
-        )
+        let print = Fingerprint {
+            trace: self.trace.hash(),
+            draws,
+        };
+        let expectations = self.verdicts();
+        let mut report = Report::new(&self.plan, print, self.totals, expectations);
+        report.violation = self.violation;
+        report.marks = self.marks;
+        report.timeline = self
+            .record
+            .as_deref()
+            .map(timeline::story)
+            .unwrap_or_default();
+        report
     }
 
     /// What can be said only at the end.
@@ -224,8 +240,7 @@ impl World {
             Due::Opened { .. }
             | Due::Fault(_)
             | Due::Restart { .. }
-            | Due::Resume { .. }
-            | Due::Calm { .. }
+            | Due::Over(_)
             | Due::Client { .. }
             | Due::HealAll
             | Due::Look => None,
@@ -348,9 +363,7 @@ impl World {
             return;
         }
         let disk = self.plan.disk;
-        let nanos = self
-            .disks
-            .within(disk.sync_us_min * 1_000..=disk.sync_us_max * 1_000);
+        let nanos = self.disks.within(disk.sync_min.ns()..=disk.sync_max.ns());
         let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
         self.queue
             .push(self.now + nanos + slow, Due::Synced { host: index, life });

@@ -16,7 +16,10 @@ use crate::checkers::{Verdict, Violation, committed_is_durable, outbox_bounded};
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::record::What;
+use crate::span::Span;
 
+/// So long after the heal every node has what was acknowledged before.
+const SETTLED: Span = Span::from_ms(25_000);
 /// The hosts' own messages are sent so often.
 const TRAFFIC_NS: u64 = 1_000_000_000;
 
@@ -54,7 +57,9 @@ impl World {
         let standing = raft.standing();
         if standing != process.standing {
             process.standing = standing;
+            self.totals.terms = self.totals.terms.max(standing.term.0);
             if standing.role == Role::Leader {
+                self.sightings.leads(self.now, id);
                 verdicts[0].1 = self.checkers.one_leader_per_term.leads(id, standing.term);
             }
         }
@@ -177,11 +182,10 @@ impl World {
         if self.now.is_multiple_of(TRAFFIC_NS) {
             self.send_traffic();
         }
-        let heal = self.plan.heal_ms * 1_000_000;
-        if self.now < heal {
+        let Some(heal) = self.plan.heal.filter(|heal| self.now >= heal.ns()) else {
             return;
-        }
-        let since = self.now - heal;
+        };
+        let since = self.now - heal.ns();
         let verdict = self.checkers.progress.look(since);
         self.demand("progress", verdict);
         let live = || self.hosts.iter().filter_map(|host| host.process.as_ref());
@@ -220,21 +224,54 @@ impl World {
         2 * reachable.count() <= voters
     }
 
+    /// Every node must have what was acknowledged, if there was time to heal; else none may have
+    /// applied the log beyond it without it.
     pub(super) fn check_acknowledged(&mut self) {
+        let settled = self
+            .plan
+            .heal
+            .is_some_and(|heal| heal.plus(SETTLED) <= self.plan.end);
         for index in 0..self.hosts.len() {
-            let Some(process) = self.hosts[index].process.as_ref() else {
-                continue;
+            let missing = self.missing(index, |at, commit| settled || at <= commit);
+            let verdict = match missing.first() {
+                None => Ok(()),
+                Some(at) => {
+                    let id = self.hosts[index].id;
+                    Err(self.checkers.acknowledged_survive.lost(id, *at))
+                }
             };
-            let raft = process.node.view().raft();
-            let verdict = self
-                .checkers
-                .acknowledged_survive
-                .check(self.hosts[index].id, |at| {
-                    let entry = raft.entry(at).filter(|_| at <= raft.commit())?;
-                    codec::decode(&entry.data).ok()
-                });
             self.demand("acknowledged_survive", verdict);
         }
+    }
+
+    /// How many acknowledged writes a node has applied the log beyond without, or no node has.
+    pub(super) fn lost(&self) -> u64 {
+        let hosts = || 0..self.hosts.len();
+        let mut lost: BTreeSet<LogIndex> = hosts()
+            .flat_map(|index| self.missing(index, |at, commit| at <= commit))
+            .collect();
+        let runs = |index: &usize| self.hosts[*index].process.is_some();
+        let nowhere = hosts()
+            .filter(runs)
+            .map(|index| self.missing(index, |_, _| true));
+        let nowhere = nowhere.map(|missing| missing.into_iter().collect::<BTreeSet<_>>());
+        lost.extend(nowhere.reduce(|one, two| &one & &two).unwrap_or_default());
+        lost.len() as u64
+    }
+
+    /// The acknowledged writes that a running node has not committed, of those that it should have.
+    fn missing(&self, index: usize, should: impl Fn(LogIndex, LogIndex) -> bool) -> Vec<LogIndex> {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return Vec::new();
+        };
+        let raft = process.node.view().raft();
+        let commit = raft.commit();
+        let has = |at: LogIndex| {
+            let entry = raft.entry(at).filter(|_| at <= commit)?;
+            codec::decode(&entry.data).ok()
+        };
+        let missing = self.checkers.acknowledged_survive.missing(has);
+        missing.filter(|at| should(*at, commit)).collect()
     }
 }
 
