@@ -70,6 +70,8 @@ mutants! {
     NoQuorumCheck => "no-quorum-check",
     /// A leader ignores the higher term in an answer to its entries.
     HigherTermIgnored => "higher-term-ignored",
+    /// A leader that hands over calls a target that lacks entries.
+    CallsUnpreparedHeir => "calls-unprepared-heir",
     /// An entry of an earlier term is committed by counting.
     CommitOldTerm => "commit-old-term",
     /// A leader commits what only its own disk holds.

@@ -92,6 +92,9 @@ impl Notice {
             Notice::Membership(membership::Notice::PeerFault { .. }) => "membership_peer_fault",
             Notice::Leadership(_) => "leadership",
             Notice::Raft(raft::Notice::RoleChanged { .. }) => "raft_role_changed",
+            Notice::Raft(raft::Notice::ElectionRepeated { .. }) => "election_repeated",
+            Notice::Raft(raft::Notice::TransferBegun { .. }) => "transfer_begun",
+            Notice::Raft(raft::Notice::TransferEnded { .. }) => "transfer_ended",
             Notice::Raft(raft::Notice::PeerFault { .. }) => "raft_peer_fault",
             Notice::RoleChanged { .. } => "role_changed",
             Notice::LinkUp { .. } => "link_up",
@@ -108,7 +111,9 @@ impl Notice {
         match self {
             Notice::Member(membership::Fact::Suspected { .. } | membership::Fact::Died { .. })
             | Notice::Membership(_)
-            | Notice::Raft(raft::Notice::PeerFault { .. })
+            | Notice::Raft(
+                raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. },
+            )
             | Notice::UnknownEntry { .. }
             | Notice::DiskStalled => Severity::Warn,
             Notice::Started { .. }
@@ -119,11 +124,15 @@ impl Notice {
                 | membership::Fact::Moved { .. },
             )
             | Notice::Leadership(_)
+            | Notice::Raft(
+                raft::Notice::RoleChanged { .. }
+                | raft::Notice::TransferBegun { .. }
+                | raft::Notice::TransferEnded { .. },
+            )
             | Notice::RoleChanged { .. } => Severity::Info,
-            Notice::Raft(raft::Notice::RoleChanged { .. })
-            | Notice::LinkUp { .. }
-            | Notice::LinkDown { .. }
-            | Notice::OutboxDropped { .. } => Severity::Debug,
+            Notice::LinkUp { .. } | Notice::LinkDown { .. } | Notice::OutboxDropped { .. } => {
+                Severity::Debug
+            }
         }
     }
 }

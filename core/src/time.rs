@@ -109,6 +109,8 @@ pub enum Wake {
     Heartbeat,
     /// The leader checks that a quorum still answers.
     QuorumCheck,
+    /// A transfer of leadership has taken too long.
+    Transfer,
     /// A pending proposal must be resent or given up.
     Proposal,
     /// The leader reviews where roles should live.

@@ -128,7 +128,7 @@ mod optimised {
 /// An explorer that finds nothing proves nothing.
 #[cfg(feature = "mutants")]
 mod mutants {
-    use quorate_core::raft::Mutant;
+    use quorate_core::mutant::Mutant;
 
     use super::*;
 

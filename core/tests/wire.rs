@@ -20,7 +20,8 @@ use quorate_core::membership::{
 };
 use quorate_core::payload::Payload;
 use quorate_core::raft::{
-    self, Append, AppendOutcome, AppendReply, Entry, PreVote, PreVoteReply, Vote, VoteReply,
+    self, Append, AppendOutcome, AppendReply, Entry, PreVote, PreVoteReply, TimeoutNow, Vote,
+    VoteReply,
 };
 use quorate_core::time::Time;
 use quorate_core::transport::{Config, Hello, Link, Outgoing, Output, Priority, VersionRange};
@@ -134,6 +135,7 @@ fn election_messages() -> Vec<(&'static str, u8, raft::Message)> {
         term,
         last_index,
         last_term,
+        called: true,
     };
     let (yes, no) = (true, false);
     let maybe = PreVoteReply { term, granted: yes };
@@ -143,6 +145,7 @@ fn election_messages() -> Vec<(&'static str, u8, raft::Message)> {
         ("pre-vote-reply", 0x21, M::PreVoteReply(maybe)),
         ("vote", 0x22, M::Vote(request)),
         ("vote-reply", 0x23, M::VoteReply(refusal)),
+        ("timeout-now", 0x26, M::TimeoutNow(TimeoutNow { term })),
     ]
 }
 

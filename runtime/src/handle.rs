@@ -265,6 +265,18 @@ impl<S: Seam> ClusterNetworkManager<S> {
         .await
     }
 
+    /// Hands the office of leader over to the given voter, or to the best prepared one. Returns the
+    /// new leader once it campaigns with this node's vote. Only the leader can.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `Refusal::Transfer` says why not; this node then leads on if it did.
+    pub async fn transfer_leadership(&self, to: Option<NodeId>) -> Result<NodeId, Error> {
+        let Answer::Transferred { to } = self.ask(Command::TransferLeadership { to }).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(to)
+    }
+
     /// Chooses the node for a query: any live one, in turn. The text is not analysed yet, and the
     /// class does not influence the choice.
     ///

@@ -11,7 +11,7 @@ use crate::driver::Mail;
 use crate::seam::Seam;
 
 /// A sync that takes longer is reported to the core, which then hands leadership over.
-const STALL: Duration = Duration::from_secs(2);
+const STALL: Duration = Duration::from_millis(500);
 /// Bytes written at once; more wait for the next sync.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 

@@ -18,10 +18,18 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             leader = ?standing.leader,
             "leadership"
         ),
-        Notice::Raft(what @ raft::Notice::RoleChanged { .. }) => {
-            tracing::debug!(%node, ?what, "raft");
-        }
-        Notice::Raft(what @ raft::Notice::PeerFault { .. }) => {
+        Notice::Raft(raft::Notice::RoleChanged {
+            from,
+            to,
+            term,
+            cause,
+        }) => tracing::info!(%node, %term, ?from, ?to, ?cause, "raft role changed"),
+        Notice::Raft(
+            what @ (raft::Notice::TransferBegun { .. } | raft::Notice::TransferEnded { .. }),
+        ) => tracing::info!(%node, ?what, "raft"),
+        Notice::Raft(
+            what @ (raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. }),
+        ) => {
             tracing::warn!(%node, ?what, "raft");
         }
         Notice::RoleChanged {

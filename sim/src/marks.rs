@@ -43,6 +43,12 @@ marks! {
     QuorumLost => "quorum-lost",
     /// A leader stepped down because it heard of a higher term.
     LeaderDeposed => "leader-deposed",
+    /// A leader called another node to take over.
+    HeirCalled => "heir-called",
+    /// A node that was called campaigned.
+    HeirCampaigned => "heir-campaigned",
+    /// A leader whose disk stalled found nobody to take over in time, and resigned.
+    StalledLeaderResigned => "stalled-leader-resigned",
     /// The failure detector or a broken connection made a node campaign.
     LeaderDoubted => "leader-doubted",
     /// A follower cut conflicting entries off.

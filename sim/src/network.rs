@@ -22,8 +22,11 @@ const RETRANSMIT_NS: u64 = 200_000_000;
 #[derive(Clone, Debug)]
 pub struct Ways {
     nodes: usize,
-    /// Who cut each way: one more than the number of the fault; 0 if it is open.
-    cut: Vec<usize>,
+    /// One bit for each ordered pair of nodes.
+    cut: Vec<u64>,
+    changes: u64,
+    /// The ways that open again when a fault ends, and which fault that is.
+    holders: BTreeMap<(usize, usize), usize>,
     base: Quality,
     /// What differs from the base, later ones on top. Usually nothing does, and that is fast.
     layers: Vec<Layer>,
@@ -47,7 +50,9 @@ impl Ways {
     pub fn new(nodes: usize, base: Quality) -> Ways {
         Ways {
             nodes,
-            cut: vec![0; nodes * nodes],
+            cut: vec![0; (nodes * nodes).div_ceil(64)],
+            changes: 0,
+            holders: BTreeMap::new(),
             base,
             layers: Vec::new(),
             busy: BTreeMap::new(),
@@ -57,31 +62,56 @@ impl Ways {
     /// Whether nothing gets from one node to another.
     #[must_use]
     pub fn is_cut(&self, from: usize, to: usize) -> bool {
-        self.cut[from * self.nodes + to] > 0
+        let (word, bit) = self.place(from, to);
+        self.cut[word] & bit != 0
     }
 
-    /// A fault cuts one way; a node always reaches itself.
-    pub fn close(&mut self, from: usize, to: usize, fault: usize) {
-        if from != to {
-            self.cut[from * self.nodes + to] = fault + 1;
+    /// Cuts one way, for good or until a fault ends; a node always reaches itself.
+    pub fn close(&mut self, from: usize, to: usize, until: Option<usize>) {
+        if from == to {
+            return;
         }
+        let (word, bit) = self.place(from, to);
+        self.changes += 1;
+        self.cut[word] |= bit;
+        match until {
+            Some(fault) => self.holders.insert((from, to), fault),
+            None => self.holders.remove(&(from, to)),
+        };
     }
 
     /// Opens one way.
     pub fn open(&mut self, from: usize, to: usize) {
-        self.cut[from * self.nodes + to] = 0;
+        let (word, bit) = self.place(from, to);
+        self.changes += 1;
+        self.cut[word] &= !bit;
+        self.holders.remove(&(from, to));
     }
 
     /// Opens every way.
     pub fn open_all(&mut self) {
+        self.changes += 1;
         self.cut.fill(0);
+        self.holders.clear();
     }
 
     /// A fault ends: the ways that it was the last to cut open, and its change is undone.
     pub fn end(&mut self, fault: usize) {
-        let closed = self.cut.iter_mut().filter(|by| **by == fault + 1);
-        closed.for_each(|by| *by = 0);
+        let held = self.holders.iter().filter(|(_, by)| **by == fault);
+        let held: Vec<(usize, usize)> = held.map(|(pair, _)| *pair).collect();
+        held.into_iter().for_each(|(from, to)| self.open(from, to));
         self.layers.retain(|layer| layer.fault != Some(fault));
+    }
+
+    fn place(&self, from: usize, to: usize) -> (usize, u64) {
+        let pair = from * self.nodes + to;
+        (pair / 64, 1 << (pair % 64))
+    }
+
+    /// How often ways were cut or opened.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Changes how segments fare on some ways, or on all; for ever, without a fault to end.
@@ -239,11 +269,11 @@ mod tests {
     #[test]
     fn cuts_have_a_direction_and_nobody_is_cut_from_itself() {
         let (mut ways, mut random) = ways();
-        ways.close(0, 1, 7);
-        ways.close(2, 2, 7);
+        ways.close(0, 1, Some(7));
+        ways.close(2, 2, None);
         assert!(ways.is_cut(0, 1) && !ways.is_cut(1, 0) && !ways.is_cut(2, 2));
-        ways.close(1, 0, 8);
-        ways.close(0, 1, 8);
+        ways.close(1, 0, Some(8));
+        ways.close(0, 1, Some(8));
         ways.end(7);
         assert!(ways.is_cut(0, 1), "the later fault still holds it");
         ways.end(8);

@@ -14,7 +14,7 @@ use crate::span::Span;
 /// Up to this latency every probe of the preset `lan` has its answer in time.
 const CALM_LATENCY: Span = Span::from_us(30_000);
 /// The most nodes of a run.
-pub const NODES_MAX: u64 = 1_000;
+pub const NODES_MAX: u64 = 10_000;
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,13 @@
 //! Looking at a run again: a window of its story, or one event after the other.
 //!
-//! Going back is running again up to the event before: a run is a function of its plan, and costs
-//! less than keeping what it was.
+//! A state is not kept but lived again: a life is a function of its events, and costs less than
+//! keeping what it was.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
 use quorate_core::id::{LogIndex, NodeId};
 
-use crate::engine::des;
-use crate::plan::Plan;
 use crate::record::{Happening, Record};
 use crate::{timeline, wording};
 
@@ -80,7 +78,6 @@ pub fn story(record: &Record, window: Window) -> Vec<String> {
 /// # Errors
 /// Whatever reading or writing fails with.
 pub fn step(
-    plan: &Plan,
     record: &Record,
     window: Window,
     input: impl BufRead,
@@ -123,7 +120,7 @@ pub fn step(
                 let shown = place.and_then(|place| record.all[stops[place]].node);
                 match words.next().map(node).transpose() {
                     Ok(named) => match named.or(shown).or(window.node) {
-                        Some(node) => write!(out, "{}", state(plan, happenings, node))?,
+                        Some(node) => write!(out, "{}", state(record, happenings, node))?,
                         None => writeln!(out, "of which node? s n3")?,
                     },
                     Err(problem) => writeln!(out, "{problem}")?,
@@ -160,11 +157,11 @@ fn tell(record: &Record, number: usize, out: &mut impl Write) -> io::Result<()> 
 
 /// A node's state after the first so many happenings of a run.
 #[must_use]
-pub fn state(plan: &Plan, happenings: usize, node: NodeId) -> String {
-    let world = des::run_until(plan, happenings);
-    let Some(view) = world.view(node) else {
+pub fn state(record: &Record, happenings: usize, node: NodeId) -> String {
+    let Some(life) = record.node_after(happenings, node) else {
         return format!("{node} has no running process\n");
     };
+    let view = life.node.view();
     let status = view.status();
     let leader = status
         .leader
@@ -215,6 +212,8 @@ pub fn state(plan: &Plan, happenings: usize, node: NodeId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::des;
+    use crate::plan::Plan;
     use crate::scenarios;
 
     fn plan() -> Plan {
@@ -222,9 +221,9 @@ mod tests {
     }
 
     fn typed(input: &str, window: Window) -> String {
-        let (plan, mut out) = (plan(), Vec::new());
-        let (_, record) = des::record(&plan);
-        step(&plan, &record, window, input.as_bytes(), &mut out).unwrap();
+        let (_, record) = des::record(&plan());
+        let mut out = Vec::new();
+        step(&record, window, input.as_bytes(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -200,7 +200,7 @@ fn draw(kind: Kind, nodes: u64, random: &mut Random) -> (Fault, Option<Span>) {
             Fault::Network(Ways::default(), change)
         }
         Kind::SlowDisk => {
-            let (sync, takes) = (random.within(5..=300), random.within(500..=4_000));
+            let (sync, takes) = (random.within(5..=900), random.within(500..=4_000));
             lasts = Some(ms(takes));
             Fault::SlowDisk(who(nodes, random), ms(sync))
         }

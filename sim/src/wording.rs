@@ -47,8 +47,8 @@ pub fn happening(this: &Happening) -> String {
         What::Step {
             event: told, due, ..
         } => event(told, *due, this.peer),
-        What::Struck { strike, hits, .. } => fault(strike, hits),
-        What::Started { life } => format!("process starts, life {life}"),
+        What::Struck { strike, hits, .. } => format!("fault: {}", fault(strike, hits)),
+        What::Started { life, .. } => format!("process starts, life {life}"),
         What::Crashed { moment } => format!("process crashes ({})", reached(*moment)),
         What::WentOn => "process goes on after its pause".to_string(),
         What::Healed => "everything heals".to_string(),
@@ -93,6 +93,8 @@ fn asked(command: &Command) -> String {
             ..
         } => format!("propose request {request} of {client}"),
         Command::Propose { request: None, .. } => "propose".to_string(),
+        Command::TransferLeadership { to: Some(to) } => format!("hand over to {to}"),
+        Command::TransferLeadership { to: None } => "hand over".to_string(),
         Command::Members => "list its members".to_string(),
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
@@ -222,6 +224,7 @@ fn of_raft(message: &raft::Message) -> String {
                 format!("AppendReply conflict at {}", index.0)
             }
         },
+        M::TimeoutNow(call) => format!("TimeoutNow, out of term {}", call.term),
     }
 }
 
@@ -241,10 +244,10 @@ fn reached(moment: Moment) -> &'static str {
 pub fn fault(strike: &Strike, hits: &[NodeId]) -> String {
     let is_part = |who: &Who| matches!(who, Who::Part(_));
     if hits.is_empty() || !strike.fault.names().iter().any(is_part) {
-        return format!("fault: {strike}");
+        return strike.to_string();
     }
     let names: Vec<String> = hits.iter().map(NodeId::to_string).collect();
-    format!("fault: {strike} = {}", names.join(" "))
+    format!("{strike} = {}", names.join(" "))
 }
 
 /// A notice as a change with its cause; `from` is who told the node, if anyone did.
@@ -277,6 +280,22 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             term,
             cause: why,
         }) => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
+        Notice::Raft(raft::Notice::ElectionRepeated {
+            term,
+            attempts,
+            granted,
+            refused,
+        }) => change(
+            format!("term {term} is not won"),
+            format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
+        ),
+        Notice::Raft(raft::Notice::TransferBegun { to, why }) => {
+            change(format!("hands over to {to}"), format!("{why:?}"))
+        }
+        Notice::Raft(raft::Notice::TransferEnded { to, outcome }) => match outcome {
+            Ok(()) => change(format!("has handed over to {to}"), none()),
+            Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
+        },
         Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
             change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
         }
@@ -340,6 +359,8 @@ fn cause(cause: Cause) -> String {
         Cause::HigherTerm(term) => format!("heard of term {term}"),
         Cause::LeaderFound(leader) => format!("{leader} leads"),
         Cause::QuorumLost => "no majority answered".to_string(),
+        Cause::HandedOver => "the leader called it to take over".to_string(),
+        Cause::DiskStalled => "its disk stalls and nobody took over".to_string(),
     }
 }
 
@@ -380,10 +401,7 @@ mod tests {
             fault: Fault::Pause(Who::Part(Part::Leader)),
             lasts: Some(Span::from_ms(900)),
         };
-        assert_eq!(
-            fault(&pause, &[NodeId(4)]),
-            "fault: pause leader for 900ms = n4"
-        );
+        assert_eq!(fault(&pause, &[NodeId(4)]), "pause leader for 900ms = n4");
         assert_eq!(moment(1_031_900_000), "t=1.031s ");
     }
 }

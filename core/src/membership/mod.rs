@@ -397,6 +397,12 @@ impl Membership {
         self.table.member(node)
     }
 
+    /// Grows with every change of the member list: while it stays, the list need not be read again.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.table.changes()
+    }
+
     /// This node's current incarnation.
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {

@@ -237,6 +237,17 @@ impl Node {
                     next.push(Work::Control(control::Input::NotAppended(envelope)));
                 }
             }
+            raft::Output::Transferred(outcome) => {
+                let answer = match outcome {
+                    Ok(to) => Ok(Answer::Transferred { to }),
+                    Err(refused) => Err(Refusal::Transfer(refused)),
+                };
+                let tickets = self.transferring.take().into_iter();
+                actions.extend(tickets.map(|ticket| Action::Reply {
+                    ticket,
+                    answer: answer.clone(),
+                }));
+            }
             raft::Output::Changed(standing) => {
                 actions.push(Action::Notify(Notice::Leadership(standing)));
                 next.push(Work::Control(control::Input::Leader(standing.leader)));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::{self, Outcome, RoleState};
 use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
 use crate::membership::Member;
-use crate::raft::Role;
+use crate::raft::{Role, TransferRefused};
 
 /// A request of the host. Each is answered exactly once, under its ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,6 +28,12 @@ pub enum Command {
         request: Option<(ClientId, RequestId)>,
         /// What is asked.
         command: control::Command,
+    },
+    /// Hand the office of leader over. Only the leader can; answered when the other node campaigns
+    /// with this one's vote, or when that came to nothing.
+    TransferLeadership {
+        /// To this voter; `None` for the one that is best prepared.
+        to: Option<NodeId>,
     },
     /// Who is known to be in the cluster.
     Members,
@@ -58,6 +64,11 @@ pub enum Answer {
         index: LogIndex,
         /// What it did.
         outcome: Outcome,
+    },
+    /// The office of leader went to this node.
+    Transferred {
+        /// The new leader.
+        to: NodeId,
     },
     /// All known members, this node included.
     Members(Vec<Member>),
@@ -104,6 +115,8 @@ pub enum Refusal {
     Busy,
     /// The command breaks a bound and was not proposed.
     Invalid(control::Refused),
+    /// Leadership is not handed over.
+    Transfer(TransferRefused),
     /// The node is leaving or stopped.
     Stopping,
     /// A command of the same kind is still pending.
@@ -125,6 +138,7 @@ impl fmt::Display for Refusal {
             ),
             Refusal::Busy => f.write_str("too many proposals are waiting"),
             Refusal::Invalid(why) => write!(f, "refused before it was proposed: {why}"),
+            Refusal::Transfer(why) => write!(f, "leadership was not handed over: {why}"),
             Refusal::Stopping => f.write_str("the node is leaving or stopped"),
             Refusal::Pending => f.write_str("an earlier command of this kind is still pending"),
         }

@@ -17,7 +17,7 @@ use crate::id::{ClusterId, NodeId, Zone};
 use crate::{control, membership, raft, transport};
 
 /// More voters make every commit and election slower, not safer.
-const VOTERS_MAX: usize = 15;
+pub const VOTERS_MAX: usize = 15;
 const ROLES_MAX: usize = 256;
 /// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
 /// by.
@@ -118,6 +118,7 @@ impl Config {
                 heartbeat_interval: Duration::from_millis(50),
                 election_timeout_min: Duration::from_millis(150),
                 election_timeout_max: Duration::from_millis(300),
+                election_handicap: Duration::ZERO,
                 entries_per_append_max: 512,
                 bytes_per_append_max: 48 * 1024,
                 appends_in_flight_max: 64,
@@ -292,6 +293,7 @@ impl Config {
             4,
             600_000,
         );
+        problems.span("raft.election_handicap", r.election_handicap, 0, 600_000);
         let heartbeats = r.heartbeat_interval.saturating_mul(3);
         problems.unless(r.election_timeout_min >= heartbeats, "raft.election_timeout_min", || {
             format!(
@@ -487,6 +489,7 @@ mod tests {
             heartbeat_interval: Duration::MAX,
             election_timeout_min: zero,
             election_timeout_max: zero,
+            election_handicap: Duration::MAX,
             entries_per_append_max: 0,
             bytes_per_append_max: usize::MAX,
             appends_in_flight_max: 0,
@@ -516,7 +519,7 @@ mod tests {
             "raft.appends_in_flight_max raft.uncommitted_max transport.frame_bytes_max",
             "transport.queue_bytes_max transport.hello_timeout transport.keepalive_interval",
             "transport.idle_timeout control.forward_interval control.proposal_timeout",
-            "control.proposals_max",
+            "control.proposals_max raft.election_handicap",
         ];
         let expected: BTreeSet<&str> = expected.iter().flat_map(|row| row.split(' ')).collect();
         assert_eq!(keys, expected);

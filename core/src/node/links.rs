@@ -180,9 +180,19 @@ impl Links {
         self.ways.get(&node)?.active.map(|active| active.link)
     }
 
-    /// How many messages wait for a connection to a node.
-    pub(super) fn waiting(&self, node: NodeId) -> usize {
-        self.ways.get(&node).map_or(0, |way| way.outbox.len())
+    /// The connections in use, by node.
+    pub(super) fn all_active(&self) -> impl Iterator<Item = (NodeId, LinkId)> {
+        let ways = self.ways.iter();
+        ways.filter_map(|(node, way)| Some((*node, way.active?.link)))
+    }
+
+    /// The nodes for whom messages wait, and how many.
+    pub(super) fn outboxes(&self) -> impl Iterator<Item = (NodeId, usize)> {
+        let waiting = self
+            .ways
+            .iter()
+            .map(|(node, way)| (*node, way.outbox.len()));
+        waiting.filter(|(_, messages)| *messages > 0)
     }
 
     fn way(&mut self, node: NodeId) -> &mut Way {

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 pub use command::{Answer, Command, Refusal, Status};
-pub use config::{Config, ConfigError, Problem, ValidConfig};
+pub use config::{Config, ConfigError, Problem, VOTERS_MAX, ValidConfig};
 pub use links::{OUTBOX_AGE, OUTBOX_MAX};
 pub use view::View;
 
@@ -149,6 +149,7 @@ pub struct Node {
     early: Vec<(Ticket, Command)>,
     joining: Option<(Ticket, Vec<SocketAddr>)>,
     leaving: Option<Ticket>,
+    transferring: Option<Ticket>,
 }
 
 impl Node {
@@ -214,6 +215,7 @@ impl Node {
             early: Vec::new(),
             joining: None,
             leaving: None,
+            transferring: None,
             config,
         }
     }
@@ -268,7 +270,10 @@ impl Node {
                     self.run_early(now, actions);
                 }
             }
-            Event::DiskStalled => actions.push(Action::Notify(Notice::DiskStalled)),
+            Event::DiskStalled => {
+                actions.push(Action::Notify(Notice::DiskStalled));
+                self.cascade(now, Work::Raft(raft::Input::DiskStalled), actions);
+            }
             Event::Command { ticket, command } if self.started => {
                 self.on_command(now, ticket, command, actions);
             }
@@ -368,6 +373,15 @@ impl Node {
                 } else {
                     self.leaving = Some(ticket);
                     return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
+                }
+            }
+            Command::TransferLeadership { to } => {
+                if self.transferring.is_some() {
+                    Err(Refusal::Pending)
+                } else {
+                    self.transferring = Some(ticket);
+                    let transfer = raft::Input::Transfer { to };
+                    return self.cascade(now, Work::Raft(transfer), actions);
                 }
             }
             Command::Propose { request, command } => match command.check() {

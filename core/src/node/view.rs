@@ -59,10 +59,14 @@ impl<'a> View<'a> {
         self.node.links.active(node)
     }
 
-    /// How many messages wait for a connection to a node.
-    #[must_use]
-    pub fn waiting(&self, node: NodeId) -> usize {
-        self.node.links.waiting(node)
+    /// The connections in use, by node.
+    pub fn links(&self) -> impl Iterator<Item = (NodeId, LinkId)> + 'a {
+        self.node.links.all_active()
+    }
+
+    /// The nodes for whom messages wait, and how many.
+    pub fn outboxes(&self) -> impl Iterator<Item = (NodeId, usize)> + 'a {
+        self.node.links.outboxes()
     }
 
     /// The last record written and the last one known to be durable.

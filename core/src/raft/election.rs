@@ -31,6 +31,11 @@ impl Ballot {
         *answer |= granted;
     }
 
+    fn count(&self, granted: bool) -> u32 {
+        let answers = self.answers.values().filter(|it| **it == granted);
+        u32::try_from(answers.count()).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn has_yes_of(&self, voter: NodeId) -> bool {
         self.answers.get(&voter) == Some(&true)
     }
@@ -55,7 +60,8 @@ impl Raft {
                 self.config.election_timeout_max,
             );
             let span = self.random.span(low, high);
-            self.election.set(now + span);
+            self.election
+                .set(now + span + self.config.election_handicap);
         }
     }
 
@@ -69,7 +75,10 @@ impl Raft {
                 self.arm_election(now);
                 return;
             }
-            Part::PreCandidate(_) | Part::Candidate(_) => Cause::ElectionLost,
+            Part::PreCandidate(_) | Part::Candidate(_) => {
+                self.note_repetition(out);
+                Cause::ElectionLost
+            }
             Part::Learner | Part::Leader(_) => return,
         };
         self.become_pre_candidate(now, cause, out);
@@ -130,6 +139,7 @@ impl Raft {
             return;
         }
         let hears = self.hears_leader(now) && !self.planted.is(Mutant::VoteIgnoresLeader);
+        let hears = hears && !ask.called;
         if ask.term > self.term && !hears {
             self.become_follower(now, ask.term, None, Cause::HigherTerm(ask.term), out);
         }
@@ -193,7 +203,7 @@ impl Raft {
     pub(super) fn doubt_leader(&mut self, now: Time) {
         self.heard = None;
         let soonest = self.config.election_timeout_min / 3;
-        let at = now + self.random.span(Duration::ZERO, soonest);
+        let at = now + self.random.span(Duration::ZERO, soonest) + self.config.election_handicap;
         let armed = self.election.deadline(Wake::Election);
         if armed.is_some_and(|armed| at < armed.at) {
             self.election.set(at);
@@ -228,6 +238,10 @@ impl Raft {
         cause: Cause,
         out: &mut Vec<Output>,
     ) {
+        if let Part::Leader(_) = self.part {
+            self.stats.offices_ended += 1;
+            self.end_transfer(leader, cause, out);
+        }
         if term > self.term {
             self.term = term;
             self.vote = None;
@@ -236,6 +250,9 @@ impl Raft {
         if self.leader != leader {
             self.leader = leader;
             self.heard = None;
+        }
+        if leader.is_some() {
+            self.attempts = 0;
         }
         match self.part {
             Part::Learner | Part::Follower => {}
@@ -277,13 +294,20 @@ impl Raft {
             return;
         };
         match quorum::tally(&self.voters, |v| ballot.answers.get(&v).copied()) {
-            Verdict::Won => self.become_candidate(now, out),
+            Verdict::Won => self.become_candidate(now, Cause::PreVotesWon, false, out),
             Verdict::Pending => {}
             Verdict::Lost => self.become_follower(now, self.term, None, Cause::ElectionLost, out),
         }
     }
 
-    fn become_candidate(&mut self, now: Time, out: &mut Vec<Output>) {
+    /// Takes the next term and its own vote. A candidate that was called by its leader says so.
+    pub(super) fn become_candidate(
+        &mut self,
+        now: Time,
+        cause: Cause,
+        called: bool,
+        out: &mut Vec<Output>,
+    ) {
         self.stats.elections += 1;
         self.term = self.term.next();
         self.vote = Some(self.me);
@@ -293,7 +317,9 @@ impl Raft {
         if is_hasty {
             ballot.enter(self.me, true);
         }
-        self.change_part(Part::Candidate(ballot), Cause::PreVotesWon, out);
+        self.leader = None;
+        self.heard = None;
+        self.change_part(Part::Candidate(ballot), cause, out);
         self.announce(out);
         self.arm_election(now);
         let (last_index, last_term) = self.log_end();
@@ -301,6 +327,7 @@ impl Raft {
             term: self.term,
             last_index,
             last_term,
+            called,
         });
         // The request is a promise (I2): it says "my log reaches here, and I shall not campaign in
         // this term again".
@@ -315,6 +342,29 @@ impl Raft {
             to: self.me,
             message: self.vote_reply(true),
         });
+    }
+
+    /// Says why there is no leader yet, more rarely the longer it lasts.
+    fn note_repetition(&mut self, out: &mut Vec<Output>) {
+        let (Part::PreCandidate(ballot) | Part::Candidate(ballot)) = &self.part else {
+            return;
+        };
+        self.attempts = self.attempts.saturating_add(1);
+        if !self.attempts.is_power_of_two() {
+            return;
+        }
+        let term = match self.part {
+            Part::Candidate(_) => self.term,
+            Part::Learner | Part::Follower | Part::PreCandidate(_) | Part::Leader(_) => {
+                self.term.next()
+            }
+        };
+        out.push(Output::Note(Notice::ElectionRepeated {
+            term,
+            attempts: self.attempts,
+            granted: ballot.count(true),
+            refused: ballot.count(false),
+        }));
     }
 
     pub(super) fn change_part(&mut self, part: Part, cause: Cause, out: &mut Vec<Output>) {

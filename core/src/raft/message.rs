@@ -35,6 +35,8 @@ pub enum Message {
     Append(Append),
     /// The answer; durable first when it claims entries.
     AppendReply(AppendReply),
+    /// "Take over": the leader's call to campaign at once (thesis §3.10).
+    TimeoutNow(TimeoutNow),
 }
 
 /// A question before an election.
@@ -66,6 +68,8 @@ pub struct Vote {
     pub last_index: LogIndex,
     /// The term of that entry.
     pub last_term: Term,
+    /// Its leader called it to take over, so that hearing this leader is no reason to refuse.
+    pub called: bool,
 }
 
 /// The answer to [`Vote`].
@@ -122,4 +126,11 @@ pub enum AppendOutcome {
         /// The follower's term at that index.
         term: Term,
     },
+}
+
+/// The leader's call to take over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TimeoutNow {
+    /// The leader's term.
+    pub term: Term,
 }

@@ -21,20 +21,22 @@
 //!   a leader that does not hear a majority stops leading.
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
-//! leader) over `progress` (what it knows of one follower), `log`.
+//! leader) over `progress` (what it knows of one follower), `transfer` (the office is handed over),
+//! `log`, `notice`.
 //!
 //! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory),
-//! changes of the voters, leadership transfer, and reads (a caller that needs one proposes an
-//! entry).
+//! changes of the voters, and reads (a caller that needs one proposes an entry).
 
 mod election;
 mod follow;
 mod log;
 mod message;
+mod notice;
 mod progress;
 mod replicate;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -43,12 +45,16 @@ use core::time::Duration;
 use election::Ballot;
 use log::Log;
 pub use message::{
-    Append, AppendOutcome, AppendReply, Entry, Message, PreVote, PreVoteReply, Vote, VoteReply,
+    Append, AppendOutcome, AppendReply, Entry, Message, PreVote, PreVoteReply, TimeoutNow, Vote,
+    VoteReply,
 };
+pub use notice::{Cause, Notice, PeerFault, Stats, TransferCause, TransferRefused};
 use replicate::Leadership;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{LogIndex, NodeId, Term};
+#[cfg(feature = "mutants")]
+use crate::mutant::Mutant;
 use crate::mutant::Planted;
 use crate::payload::Payload;
 use crate::seed::Random;
@@ -64,6 +70,9 @@ pub struct Config {
     pub election_timeout_min: Duration,
     /// And at most this long; the spread keeps two candidates apart.
     pub election_timeout_max: Duration,
+    /// This node waits so much longer than the others: a preference for them, which never costs
+    /// more than this wait, since a node with a newer log or without rivals still wins.
+    pub election_handicap: Duration,
     /// Entries in one message.
     pub entries_per_append_max: usize,
     /// Payload bytes in one message (one entry may exceed it alone).
@@ -134,6 +143,13 @@ pub enum Input {
         /// The command.
         data: Payload,
     },
+    /// Hand the office over, to this voter or to the one that is best prepared.
+    Transfer {
+        /// To whom.
+        to: Option<NodeId>,
+    },
+    /// The own disk has confirmed nothing for too long: a leader hands over, or resigns.
+    DiskStalled,
     /// A node became reachable: the leader replicates to it, as a learner if it has no vote.
     PeerUp {
         /// The node.
@@ -177,6 +193,8 @@ pub enum Output {
         /// The proposal.
         data: Payload,
     },
+    /// How an asked-for transfer ended.
+    Transferred(Result<NodeId, TransferRefused>),
     /// Role, term or known leader changed.
     Changed(Standing),
     /// Something an operator may want to know.
@@ -192,80 +210,6 @@ pub struct Standing {
     pub role: Role,
     /// The leader of the term, if known.
     pub leader: Option<NodeId>,
-}
-
-/// Diagnostics of consensus: each change of role with its cause.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Notice {
-    /// The role changed.
-    RoleChanged {
-        /// Before.
-        from: Role,
-        /// After.
-        to: Role,
-        /// In which term.
-        term: Term,
-        /// Why.
-        cause: Cause,
-    },
-    /// A message broke a rule; it was ignored.
-    PeerFault {
-        /// Who sent it.
-        from: NodeId,
-        /// What was wrong.
-        fault: PeerFault,
-    },
-}
-
-/// Why a role changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
-    /// No leader was heard for so long.
-    Silence(Duration),
-    /// The failure detector or a broken connection spoke against the leader.
-    LeaderDown,
-    /// A majority would vote.
-    PreVotesWon,
-    /// A majority voted.
-    VotesWon,
-    /// A majority refused, or the time was over.
-    ElectionLost,
-    /// Someone is in a higher term.
-    HigherTerm(Term),
-    /// Another node leads this term.
-    LeaderFound(NodeId),
-    /// No majority answered for an election timeout (check-quorum).
-    QuorumLost,
-}
-
-/// What a peer did wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PeerFault {
-    /// A vote or a reply from a node without a vote.
-    NotAVoter,
-    /// Entries that do not follow each other.
-    GapInEntries,
-    /// A claim to hold entries this leader never sent.
-    ImpossibleMatch,
-    /// A second leader in one term, or an attempt to overwrite a committed entry.
-    ConflictingLeader,
-}
-
-/// Counters; plain numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Stats {
-    /// Pre-votes started.
-    pub pre_elections: u64,
-    /// Elections started.
-    pub elections: u64,
-    /// Elections won.
-    pub elections_won: u64,
-    /// Entries proposed here as leader.
-    pub proposed: u64,
-    /// Entries committed.
-    pub committed: u64,
-    /// Appends refused by followers for a log conflict.
-    pub conflicts: u64,
 }
 
 /// The consensus machine of one node.
@@ -290,6 +234,8 @@ pub struct Raft {
     /// The reachable nodes without a vote: whoever leads replicates to them.
     learners: BTreeSet<NodeId>,
     announced: Standing,
+    /// Own attempts in a row that came to nothing.
+    attempts: u32,
     pub(crate) planted: Planted,
 }
 
@@ -355,6 +301,7 @@ impl Raft {
             quiet_since: now,
             learners: BTreeSet::new(),
             announced,
+            attempts: 0,
             planted: Planted::default(),
         };
         raft.arm_first_election(now);
@@ -372,8 +319,11 @@ impl Raft {
                 Message::VoteReply(reply) => self.on_vote_reply(now, from, reply, out),
                 Message::Append(append) => self.on_append(now, from, append, out),
                 Message::AppendReply(reply) => self.on_append_reply(now, from, reply, out),
+                Message::TimeoutNow(call) => self.on_timeout_now(now, from, call, out),
             },
             Input::Propose { data } => self.on_propose(data, out),
+            Input::Transfer { to } => self.on_transfer(now, to, out),
+            Input::DiskStalled => self.on_disk_stalled(now, out),
             Input::PeerUp { node } => self.on_peer_up(node, out),
             Input::PeerDown { node, dead } => self.on_peer_down(now, node, dead),
         }
@@ -447,7 +397,14 @@ impl Raft {
     pub fn forget_past(&mut self, random: Random) {
         self.stats = Stats::default();
         self.quiet_since = Time::ZERO;
+        self.attempts = 0;
         self.random = random;
+    }
+
+    /// Plants a bug, for a machine that lives without a node.
+    #[cfg(feature = "mutants")]
+    pub fn plant(&mut self, mutant: Mutant) {
+        self.planted = mutant.into();
     }
 
     fn on_tick(&mut self, now: Time, out: &mut Vec<Output>) {

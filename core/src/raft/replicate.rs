@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use super::election::Ballot;
 use super::log::Log;
 use super::progress::Progress;
+use super::transfer::Transfer;
 use super::{
     Append, AppendOutcome, AppendReply, Cause, Config, Entry, Message, Output, Part, PeerFault,
     Raft, Record, fault,
@@ -29,25 +30,29 @@ pub(super) struct Leadership {
     round: u64,
     /// What the leader's own disk holds.
     matched: LogIndex,
-    followers: BTreeMap<NodeId, Progress>,
+    pub(super) followers: BTreeMap<NodeId, Progress>,
+    /// The office is on its way to another node.
+    pub(super) transfer: Option<Transfer>,
     heartbeat: Timer,
     quorum_check: Timer,
 }
 
 /// What goes into every message.
-struct Sight<'a> {
-    term: Term,
+pub(super) struct Sight<'a> {
+    pub(super) term: Term,
     commit: LogIndex,
-    log: &'a Log,
+    pub(super) log: &'a Log,
     config: &'a Config,
 }
 
 impl Leadership {
     pub(super) fn deadline(&self) -> Option<Deadline> {
-        Deadline::earliest(
+        let transfer = self.transfer.as_ref().and_then(Transfer::deadline);
+        let regular = Deadline::earliest(
             self.heartbeat.deadline(Wake::Heartbeat),
             self.quorum_check.deadline(Wake::QuorumCheck),
-        )
+        );
+        Deadline::earliest(regular, transfer)
     }
 
     /// Since when a majority, the leader included, has been heard.
@@ -134,6 +139,7 @@ impl Leadership {
 impl Raft {
     pub(super) fn on_leader_tick(&mut self, now: Time, out: &mut Vec<Output>) {
         self.check_quorum(now, out);
+        self.check_transfer(now, out);
         let Some((leadership, sight)) = self.lead() else {
             return;
         };
@@ -198,7 +204,11 @@ impl Raft {
     pub(super) fn on_propose(&mut self, data: Payload, out: &mut Vec<Output>) {
         let uncommitted = self.log.last_index().0 - self.commit.0;
         let has_room = usize::try_from(uncommitted).is_ok_and(|n| n < self.config.uncommitted_max);
-        if !matches!(self.part, Part::Leader(_)) || !has_room {
+        let is_open = match &self.part {
+            Part::Leader(leadership) => leadership.transfer.is_none(),
+            Part::Learner | Part::Follower | Part::PreCandidate(_) | Part::Candidate(_) => false,
+        };
+        if !is_open || !has_room {
             out.push(Output::Rejected { data });
             return;
         }
@@ -247,6 +257,7 @@ impl Raft {
             followers: names
                 .map(|node| (*node, Progress::new(next, heard(*node))))
                 .collect(),
+            transfer: None,
             heartbeat: Timer::stopped(),
             quorum_check: Timer::stopped(),
         };
@@ -259,6 +270,7 @@ impl Raft {
         self.election.stop();
         self.leader = Some(self.me);
         self.heard = None;
+        self.attempts = 0;
         self.change_part(Part::Leader(leadership), Cause::VotesWon, out);
         self.announce(out);
         self.append_own(Payload::default(), out);
@@ -297,6 +309,7 @@ impl Raft {
         if let Some((leadership, sight)) = self.lead() {
             leadership.stream(from, &sight, out);
         }
+        self.call_if_ready(out);
     }
 
     fn on_conflict(
@@ -375,7 +388,7 @@ impl Raft {
         }
     }
 
-    fn lead(&mut self) -> Option<(&mut Leadership, Sight<'_>)> {
+    pub(super) fn lead(&mut self) -> Option<(&mut Leadership, Sight<'_>)> {
         let Part::Leader(leadership) = &mut self.part else {
             return None;
         };

@@ -4,5 +4,6 @@ mod matching;
 mod random;
 mod solo;
 mod stories;
+mod transfer;
 mod words;
 mod world;

@@ -56,6 +56,8 @@ pub mod code {
     pub const APPEND: u8 = 0x24;
     /// [`raft::AppendReply`](crate::raft::AppendReply)
     pub const APPEND_REPLY: u8 = 0x25;
+    /// [`raft::TimeoutNow`](crate::raft::TimeoutNow)
+    pub const TIMEOUT_NOW: u8 = 0x26;
     /// [`control::Forward`](crate::control::Forward)
     pub const FORWARD: u8 = 0x30;
     /// [`control::Answer`](crate::control::Answer)
@@ -110,6 +112,7 @@ impl Message {
             code::VOTE_REPLY => Message::Raft(R::VoteReply(codec::decode(body)?)),
             code::APPEND => Message::Raft(R::Append(codec::decode(body)?)),
             code::APPEND_REPLY => Message::Raft(R::AppendReply(codec::decode(body)?)),
+            code::TIMEOUT_NOW => Message::Raft(R::TimeoutNow(codec::decode(body)?)),
             code::FORWARD => Message::Control(C::Forward(codec::decode(body)?)),
             code::ANSWER => Message::Control(C::Answer(codec::decode(body)?)),
             code => return Err(DecodeError::UnknownType { code }),
@@ -140,6 +143,7 @@ fn encode_raft(message: &raft::Message, body: &mut Vec<u8>) -> u8 {
         Message::VoteReply(reply) => tagged(code::VOTE_REPLY, reply, body),
         Message::Append(append) => tagged(code::APPEND, append, body),
         Message::AppendReply(reply) => tagged(code::APPEND_REPLY, reply, body),
+        Message::TimeoutNow(call) => tagged(code::TIMEOUT_NOW, call, body),
     }
 }
 
@@ -165,7 +169,7 @@ mod tests {
         let known = (0..=u8::MAX).filter(|code| {
             Message::decode(*code, &[]) != Err(DecodeError::UnknownType { code: *code })
         });
-        assert_eq!(known.count(), 15);
+        assert_eq!(known.count(), 16);
         assert_eq!(
             Message::decode(0x17, &[0; 64]),
             Err(DecodeError::UnknownType { code: 0x17 })

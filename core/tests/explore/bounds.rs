@@ -25,7 +25,7 @@ pub(crate) struct Bounds {
     /// What each node starts from.
     pub(crate) pasts: Vec<Recovered>,
     #[cfg(feature = "mutants")]
-    pub(crate) mutant: Option<quorate_core::raft::Mutant>,
+    pub(crate) mutant: Option<quorate_core::mutant::Mutant>,
 }
 
 impl Bounds {

@@ -323,7 +323,8 @@ pub(crate) fn leader_in(envelope: &Envelope) -> Option<(Term, NodeId)> {
         | Message::PreVoteReply(_)
         | Message::Vote(_)
         | Message::VoteReply(_)
-        | Message::AppendReply(_) => None,
+        | Message::AppendReply(_)
+        | Message::TimeoutNow(_) => None,
     }
 }
 
@@ -336,6 +337,7 @@ pub(crate) fn vote_in(envelope: &Envelope) -> Option<(NodeId, Term, NodeId)> {
         Message::PreVote(_)
         | Message::PreVoteReply(_)
         | Message::Append(_)
-        | Message::AppendReply(_) => None,
+        | Message::AppendReply(_)
+        | Message::TimeoutNow(_) => None,
     }
 }

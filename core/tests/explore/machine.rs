@@ -78,6 +78,7 @@ impl Machine {
             heartbeat_interval: Duration::ZERO,
             election_timeout_min: Duration::from_nanos(1),
             election_timeout_max: Duration::from_nanos(1),
+            election_handicap: Duration::ZERO,
             entries_per_append_max: bounds.entries_per_append_max,
             bytes_per_append_max: 1024,
             appends_in_flight_max: 4,
@@ -239,7 +240,10 @@ impl Machine {
                 self.pending.push_back((lsn, Record::Raft(record)));
             }
             Output::Committed(entry) => effects.committed.push(entry),
-            Output::Rejected { .. } | Output::Changed(_) | Output::Note(_) => {}
+            Output::Rejected { .. }
+            | Output::Transferred(_)
+            | Output::Changed(_)
+            | Output::Note(_) => {}
         }
     }
 }

@@ -2,39 +2,36 @@
 //! dead, left (SWIM §4.2). The dead come back only by a word of their own. And nobody holds itself
 //! dead.
 
-use std::collections::BTreeMap;
-
 use quorate_core::id::{Incarnation, NodeId};
 use quorate_core::membership::State;
 
 use super::Verdict;
 
-/// The beliefs of every process.
+/// What is believed of a member.
+type Belief = (Incarnation, State);
+
+/// The beliefs of every process: of each node, by number, of each member, by number.
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
-    held: BTreeMap<(NodeId, NodeId), (Incarnation, State)>,
+    held: Vec<Vec<Option<Belief>>>,
 }
 
 impl Checker {
     /// A process has started, and believes nothing.
     pub fn started(&mut self, node: NodeId) {
-        self.held.retain(|(believer, _), _| *believer != node);
+        slot(&mut self.held, node).clear();
     }
 
     /// `believer` now believes this of a member.
     ///
     /// # Errors
     /// It believed more before.
-    pub fn believes(
-        &mut self,
-        believer: NodeId,
-        member: NodeId,
-        belief: (Incarnation, State),
-    ) -> Verdict {
+    pub fn believes(&mut self, believer: NodeId, member: NodeId, belief: Belief) -> Verdict {
         if believer == member && matches!(belief.1, State::Suspect | State::Dead) {
             return Err(format!("{believer} holds itself {:?}", belief.1));
         }
-        match self.held.insert((believer, member), belief) {
+        let held = slot(slot(&mut self.held, believer), member);
+        match held.replace(belief) {
             Some(before) if before > belief => Err(format!(
                 "{believer} held {member} {:?} at incarnation {} and now holds it {:?} at {}",
                 before.1, before.0, belief.1, belief.0
@@ -42,6 +39,15 @@ impl Checker {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// The place of a node, whose numbers begin at 1 and have no large gaps.
+fn slot<T: Clone + Default>(list: &mut Vec<T>, node: NodeId) -> &mut T {
+    let slot = usize::try_from(node.0).unwrap_or(usize::MAX);
+    if list.len() <= slot {
+        list.resize(slot + 1, T::default());
+    }
+    &mut list[slot]
 }
 
 #[cfg(test)]

@@ -17,7 +17,17 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// At `now`, whether `gone` has no process while a running observer holds it live.
+    /// A node's process has started: nobody is mistaken who holds it live.
+    pub fn started(&mut self, node: NodeId) {
+        self.since.retain(|(_, gone), _| *gone != node);
+    }
+
+    /// An observer's process has ended, and its mistakes with it.
+    pub fn ended(&mut self, node: NodeId) {
+        self.since.retain(|(observer, _), _| *observer != node);
+    }
+
+    /// At `now`, whether a running observer holds `gone` live, which has no process.
     ///
     /// # Errors
     /// It has done so for too long.

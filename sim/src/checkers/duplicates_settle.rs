@@ -26,7 +26,14 @@ impl Checker {
 
     /// A process has ended.
     pub fn ended(&mut self, node: NodeId) {
-        self.up.retain(|(at, _), _| *at != node);
+        let links: Vec<_> = self.of(node).map(|(place, _)| *place).collect();
+        for place in links {
+            self.up.remove(&place);
+        }
+    }
+
+    fn of(&self, node: NodeId) -> impl Iterator<Item = (&(NodeId, LinkId), &(Peer, NodeId))> {
+        self.up.range((node, LinkId(0))..=(node, LinkId(u64::MAX)))
     }
 
     /// A node hangs a connection up.
@@ -37,8 +44,8 @@ impl Checker {
         let Some((peer, dialer)) = self.up.remove(&(node, link)) else {
             return Ok(());
         };
-        let rest = self.up.iter().filter(|((at, _), _)| *at == node);
-        let mut dialers = rest
+        let mut dialers = self
+            .of(node)
             .filter(|(_, (to, _))| *to == peer)
             .map(|(_, (_, by))| *by);
         if dialers.all(|other| other <= dialer) {

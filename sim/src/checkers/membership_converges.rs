@@ -2,8 +2,6 @@
 //! exactly the live nodes to be alive, in their present lives, within a bound (SWIM §3; healing by
 //! retried addresses).
 
-use std::collections::BTreeSet;
-
 use quorate_core::id::Peer;
 
 use super::Verdict;
@@ -18,41 +16,34 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// `since_heal` after the heal, the first view that differs from the truth, if any.
+    /// `since_heal` after the heal, somebody whose view differs from the truth, if there is anyone,
+    /// and that view.
     ///
     /// # Errors
     /// The time is over.
     pub fn look(
         &mut self,
         since_heal: u64,
-        truth: &BTreeSet<Peer>,
-        views: impl Iterator<Item = (Peer, BTreeSet<Peer>)>,
+        outlier: Option<(Peer, &[Peer])>,
+        truth: &[Peer],
     ) -> Verdict {
-        let mut views = views;
-        match views.find(|(_, view)| view != truth) {
-            None => {
-                self.converged_after.get_or_insert(since_heal);
-                Ok(())
-            }
-            Some((who, view)) if since_heal > BOUND_NS => {
-                let list = |peers: &BTreeSet<Peer>| {
-                    peers
-                        .iter()
-                        .map(Peer::to_string)
-                        .collect::<Vec<_>>()
-                        .join(" ")
-                };
-                let millis = since_heal / 1_000_000;
-                let (sees, truth) = (list(&view), list(truth));
-                Err(format!(
-                    "{millis} ms after the heal {who} sees [{sees}], alive are [{truth}]"
-                ))
-            }
-            Some(_) => {
-                self.converged_after = None;
-                Ok(())
-            }
+        let Some((who, view)) = outlier else {
+            self.converged_after.get_or_insert(since_heal);
+            return Ok(());
+        };
+        self.converged_after = None;
+        if since_heal <= BOUND_NS {
+            return Ok(());
         }
+        let list = |peers: &[Peer]| {
+            let names: Vec<String> = peers.iter().map(Peer::to_string).collect();
+            names.join(" ")
+        };
+        let millis = since_heal / 1_000_000;
+        let (sees, truth) = (list(view), list(truth));
+        Err(format!(
+            "{millis} ms after the heal {who} sees [{sees}], alive are [{truth}]"
+        ))
     }
 
     /// When all views came to agree for good, in nanoseconds after the heal.
@@ -67,32 +58,24 @@ mod tests {
     use super::*;
     use quorate_core::id::NodeId;
 
-    fn peers(nodes: &[u64]) -> BTreeSet<Peer> {
-        nodes
-            .iter()
-            .map(|node| Peer {
-                node: NodeId(*node),
-                boot: 1,
-            })
-            .collect()
-    }
-
     #[test]
     fn a_late_wrong_view_is_refused_and_an_early_one_is_not() {
-        let me = Peer {
-            node: NodeId(1),
+        let peer = |node| Peer {
+            node: NodeId(node),
             boot: 1,
         };
+        let truth = [peer(1), peer(2)];
         let mut checker = Checker::default();
-        let mut look = |after, sees: &[u64]| {
-            let view = std::iter::once((me, peers(sees)));
-            checker.look(after, &peers(&[1, 2]), view)
+        let mut look = |after, sees: Option<&[Peer]>| {
+            let outlier = sees.map(|view| (peer(1), view));
+            checker.look(after, outlier, &truth)
         };
-        assert_eq!(look(5, &[1]), Ok(()));
-        assert_eq!(look(6, &[1, 2]), Ok(()));
-        assert_eq!(look(7, &[1, 2, 3]), Ok(()));
-        assert_eq!(look(8, &[1, 2]), Ok(()));
-        assert!(look(BOUND_NS + 1, &[1]).is_err());
-        assert_eq!(checker.converged_after(), Some(8));
+        assert_eq!(look(5, Some(&truth[..1])), Ok(()));
+        assert_eq!(look(6, None), Ok(()));
+        assert_eq!(look(7, Some(&[])), Ok(()));
+        assert_eq!(look(8, None), Ok(()));
+        assert!(look(BOUND_NS + 1, Some(&truth[..1])).is_err());
+        assert_eq!(look(BOUND_NS + 2, None), Ok(()));
+        assert_eq!(checker.converged_after(), Some(BOUND_NS + 2));
     }
 }

@@ -18,6 +18,7 @@ pub mod elected_by_majority;
 pub mod election_restriction;
 pub mod event_rate;
 pub mod exchange_is_full;
+pub mod heirs_are_called;
 pub mod incarnation_is_own;
 pub mod leader_is_kept;
 pub mod leader_steps_down;
@@ -92,6 +93,8 @@ pub struct Checkers {
     /// See the module.
     pub elected_by_majority: elected_by_majority::Checker,
     /// See the module.
+    pub heirs_are_called: heirs_are_called::Checker,
+    /// See the module.
     pub incarnation_is_own: incarnation_is_own::Checker,
     /// See the module.
     pub leader_is_kept: leader_is_kept::Checker,
@@ -115,6 +118,7 @@ impl Checkers {
         self.ledger.started(node, found);
         self.removes_only_conflicts.started(node, &found.raft.log);
         self.beliefs_rise.started(node);
+        self.crash_is_noticed.started(node);
         let boot = found.boot;
         self.roles_stay.gone(Peer { node, boot });
     }
@@ -125,5 +129,6 @@ impl Checkers {
         self.relay_answers.excused(node, None);
         self.answered_once.ended(node);
         self.duplicates_settle.ended(node);
+        self.crash_is_noticed.ended(node);
     }
 }

@@ -35,8 +35,15 @@ impl Checker {
 
     /// A relay cannot answer one requester, or anybody.
     pub fn excused(&mut self, relay: NodeId, requester: Option<NodeId>) {
-        self.open
-            .retain(|(by, to), _| *by != relay || requester.is_some_and(|it| it != *to));
+        let (first, last) = match requester {
+            Some(it) => (it, it),
+            None => (NodeId(0), NodeId(u64::MAX)),
+        };
+        let range = (relay, first)..=(relay, last);
+        let excused: Vec<_> = self.open.range(range).map(|(pair, _)| *pair).collect();
+        for pair in excused {
+            self.open.remove(&pair);
+        }
     }
 
     /// Time passes.

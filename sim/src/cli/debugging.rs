@@ -256,7 +256,7 @@ impl Replay {
         };
         if self.step {
             let stdin = std::io::stdin().lock();
-            if let Err(error) = replay::step(plan, &record, window, stdin, std::io::stdout()) {
+            if let Err(error) = replay::step(&record, window, stdin, std::io::stdout()) {
                 complain(&format!("error: {error}"));
                 return USAGE;
             }

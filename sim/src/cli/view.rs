@@ -8,7 +8,7 @@ use super::{OK, complain, mutant_problem, say, usage};
 use crate::engine::des;
 use crate::named::find;
 use crate::report::Report;
-use crate::view::{Page, Window, render};
+use crate::view::{Caption, Page, Window, render, stage};
 
 /// What shall be drawn, and where to.
 #[derive(clap::Args, Debug)]
@@ -53,12 +53,12 @@ pub(super) fn run(args: &Args, json: bool) -> u8 {
     if let Some(problem) = plan.mutant.as_deref().and_then(mutant_problem) {
         return usage(&problem);
     }
-    let (report, recording) = des::film(&plan);
+    let (report, record) = des::record(&plan);
     let window = Window {
         from_us: args.from,
         for_us: args.length,
     };
-    let page = render(&plan, &report, &recording, window);
+    let page = render(&Caption::of_run(&plan, &report), &stage(&record), window);
     let parent = args
         .out
         .parent()

@@ -13,7 +13,6 @@ use quorate_core::seed::{Random, Seed, Stream};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::Report;
-use crate::view::Recording;
 use crate::world::World;
 
 /// What is due.
@@ -28,6 +27,13 @@ pub enum Due {
     },
     /// A node's sync is complete.
     Synced {
+        /// The index of the host.
+        host: usize,
+        /// The life it was started in.
+        life: u64,
+    },
+    /// A node's sync takes so long that its driver says so.
+    Stalled {
         /// The index of the host.
         host: usize,
         /// The life it was started in.
@@ -185,40 +191,24 @@ pub struct Options {
 /// Carries out a plan.
 #[must_use]
 pub fn run(plan: &Plan, options: Options) -> Report {
-    let mut world = World::new(plan, options);
+    let mut world = World::new(plan);
+    if options.timeline {
+        world.keep_record();
+    }
     carry_out(plan, &mut world);
     world.finish()
-}
-
-/// Carries out a plan and keeps what a page of it shows.
-#[must_use]
-pub fn film(plan: &Plan) -> (Report, Recording) {
-    let mut world = World::new(plan, Options::default());
-    world.start_film();
-    carry_out(plan, &mut world);
-    let recording = world.take_film().unwrap_or_default();
-    (world.finish(), recording)
 }
 
 /// Carries out a plan and keeps the record of everything that happened.
 #[must_use]
 pub fn record(plan: &Plan) -> (Report, Record) {
-    let mut world = World::new(plan, Options::default());
-    world.keep_record(None);
+    let mut world = World::new(plan);
+    world.keep_record();
     carry_out(plan, &mut world);
     // The last checks may add a violation, which belongs to the record as well.
     world.check_last();
     let record = world.take_record().unwrap_or_default();
     (world.finish(), record)
-}
-
-/// The world of a plan after its first so many happenings: going back is running again.
-#[must_use]
-pub fn run_until(plan: &Plan, happenings: usize) -> World {
-    let mut world = World::new(plan, Options::default());
-    world.keep_record(Some(happenings));
-    carry_out(plan, &mut world);
-    world
 }
 
 fn carry_out(plan: &Plan, world: &mut World) {
@@ -230,7 +220,7 @@ fn carry_out(plan: &Plan, world: &mut World) {
         world.judge_until(at);
         world.now = at;
         world.on_due(due);
-        world.film(&due);
+        world.note_conditions();
     }
     if !world.is_over() {
         world.judge_until(end);

@@ -32,7 +32,7 @@ use std::path::Path;
 
 use self::draft::Draft;
 pub use self::problem::{Place, Problem, Problems, nearest};
-pub use self::settings::{address, config};
+pub use self::settings::{NET, address, config};
 use crate::expect::Expectation;
 use crate::plan::{Fault, Plan};
 

@@ -3,6 +3,7 @@
 //! A problem ends the clause it stands in, not the reading: all problems are found at once.
 
 use quorate_core::id::Zone;
+use quorate_core::node::VOTERS_MAX;
 
 use super::clause::{Clause, Parsed};
 use super::draft::Draft;
@@ -188,7 +189,7 @@ impl Draft {
     }
 
     fn voters(&mut self, clause: &mut Clause<'_>) -> Parsed<()> {
-        let voters = values::number(clause, "a number of voters", 1, NODES_MAX)?;
+        let voters = values::number(clause, "a number of voters", 1, VOTERS_MAX as u64)?;
         if voters > self.plan.nodes {
             let what = format!("{voters} voters, but only {} nodes", self.plan.nodes);
             let place = clause.before();

@@ -163,11 +163,14 @@ fn preset(preset: Preset, node: u64) -> Config {
     }
 }
 
-/// Where a node listens, after so many moves.
+/// The first byte of the addresses of nodes that have never moved.
+pub const NET: u8 = 10;
+
+/// Where a node listens after so many moves: its number makes up the lower three bytes.
 #[must_use]
 pub fn address(node: u64, moves: u8) -> SocketAddr {
-    let [.., high, low] = node.to_be_bytes();
-    SocketAddr::from(([10, moves, high, low], 7000))
+    let [.., a, b, c] = node.to_be_bytes();
+    SocketAddr::from(([NET.saturating_add(moves), a, b, c], 7000))
 }
 
 /// The configuration of a plan's node.

@@ -1,21 +1,21 @@
 //! A run as one page to look at: a space-time diagram in a single HTML file.
 //!
 //! ```text
-//! plan ── des::record ──► Report + Recording ── page ──► one file, no network, no fonts
+//! Record ── staging ──► Scene ── page ──► one file, no network, no fonts
 //! ```
 //!
-//! * I1: recording changes nothing: the run with it has the trace hash of the run without it.
+//! * I1: the page is made from the record alone, a run's or that of real nodes.
 //! * I2: the page's size is bounded: what is left out is counted, and the page says so.
 //! * I3: no text of a plan becomes markup.
 //!
 //! Deliberately absent: a server, and pictures drawn here. The page draws itself from the data in
 //! it, so that it can zoom.
 
-pub mod page;
-pub mod recorder;
-pub mod recording;
+mod page;
+mod scene;
+mod staging;
 mod words;
 
-pub use page::{Page, Window, render};
-pub use recorder::Recorder;
-pub use recording::Recording;
+pub use page::{Caption, Page, Window, render};
+pub use scene::{Cut, Event, Fate, Lane, Scene, Sent, State, Up};
+pub use staging::stage;

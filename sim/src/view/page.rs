@@ -1,13 +1,15 @@
-//! The page: a recording as compact data, and the program that draws it, in one HTML file.
+//! The page: a scene as compact data, and the program that draws it, in one HTML file.
 //!
 //! Everything is inline and a content policy forbids the page to fetch anything. The data stand in
 //! a script element of a type that no browser runs; `<` is escaped in it, so no text can end the
 //! element.
 
+use quorate_core::id::NodeId;
 use serde_json::{Value, json};
 
-use super::recording::{Fate, Recording, Sent};
+use super::scene::{Fate, Lane, Scene, Sent};
 use super::words::KINDS;
+use crate::checkers::Violation;
 use crate::plan::Plan;
 use crate::report::Report;
 
@@ -53,39 +55,73 @@ pub struct Page {
     pub messages_left_out: u64,
 }
 
+/// What the page says about the whole.
+#[derive(Clone, Debug, Default)]
+pub struct Caption {
+    /// What it shows.
+    pub name: String,
+    /// Which of its kind.
+    pub detail: String,
+    /// The hash of everything that happened.
+    pub trace: String,
+    /// Somebody watched for violations.
+    pub is_checked: bool,
+    /// What was broken.
+    pub violation: Option<Violation>,
+    /// What was expected in vain.
+    pub unmet: Vec<String>,
+}
+
+impl Caption {
+    /// Of a run of a plan.
+    #[must_use]
+    pub fn of_run(plan: &Plan, report: &Report) -> Caption {
+        let mutant = plan.mutant.as_ref();
+        let mutant = mutant.map_or(String::new(), |mutant| format!(" · {mutant}"));
+        Caption {
+            name: plan.name.clone(),
+            detail: format!("seed {}{mutant}", plan.seed),
+            trace: report.trace.clone(),
+            is_checked: true,
+            violation: report.violation.clone(),
+            unmet: report.unmet().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// Makes the page of a run.
 #[must_use]
-pub fn render(plan: &Plan, report: &Report, recording: &Recording, window: Window) -> Page {
-    let (from_us, to_us) = opening(report, recording, window);
-    let kept = keep(&recording.messages, from_us, to_us, MESSAGES_MAX);
-    let cut = (recording.messages.len() - kept.len()) as u64;
-    let messages_left_out = cut + recording.messages_uncounted;
-    let violation = report.violation.as_ref().map(|violation| {
+pub fn render(caption: &Caption, scene: &Scene, window: Window) -> Page {
+    let (from_us, to_us) = opening(caption, scene, window);
+    let kept = keep(&scene.messages, from_us, to_us, MESSAGES_MAX);
+    let cut = (scene.messages.len() - kept.len()) as u64;
+    let messages_left_out = cut + scene.messages_uncounted;
+    let violation = caption.violation.as_ref().map(|violation| {
         let at = violation.at_ns / 1_000;
         json!({ "checker": violation.checker, "at": at, "what": violation.what })
     });
+    let numbers = |nodes: &mut dyn Iterator<Item = &NodeId>| -> Vec<u64> {
+        nodes.map(|node| node.0).collect()
+    };
     let data = json!({
-        "name": plan.name,
-        // A script's numbers are exact up to 2^53 only.
-        "seed": plan.seed.to_string(),
-        "mutant": plan.mutant,
-        "voters": plan.voters,
-        "heal": plan.heal.unwrap_or(plan.end).ns() / 1_000,
-        "end": recording.end,
-        "trace": report.trace,
+        "name": caption.name,
+        "detail": caption.detail,
+        "nodes": numbers(&mut scene.nodes.iter()),
+        "voters": numbers(&mut scene.voters.iter()),
+        "end": scene.end,
+        "trace": caption.trace,
+        "checked": caption.is_checked,
         "window": [from_us, to_us],
-        "acknowledged": report.totals.acknowledged,
-        "stale_refused": report.totals.stale_refused,
         "violation": violation,
-        "unmet": report.unmet().map(ToString::to_string).collect::<Vec<_>>(),
+        "unmet": caption.unmet,
         "kinds": KINDS,
-        "lanes": lanes(recording),
-        "events": events(recording),
-        "cuts": cuts(recording),
+        "lanes": scene.lanes.iter().map(lane).collect::<Vec<_>>(),
+        "events": events(scene),
+        "cuts": cuts(scene),
         "messages": columns(&kept),
         "left_out": messages_left_out,
     });
-    let title = format!("{} · seed {}", plan.name, plan.seed);
+    let title = format!("{} · {}", caption.name, caption.detail);
     let parts = [
         ("<!--title-->", text_as_markup(&title)),
         ("/*style*/", STYLE.to_string()),
@@ -102,9 +138,9 @@ pub fn render(plan: &Plan, report: &Report, recording: &Recording, window: Windo
 }
 
 /// The window the page opens with: what was asked for, or the time before the violation, or all.
-fn opening(report: &Report, recording: &Recording, window: Window) -> (u64, u64) {
-    let end = recording.end.max(1);
-    let broken = report.violation.as_ref().map(|v| v.at_ns / 1_000);
+fn opening(caption: &Caption, scene: &Scene, window: Window) -> (u64, u64) {
+    let end = scene.end.max(1);
+    let broken = caption.violation.as_ref().map(|v| v.at_ns / 1_000);
     let from = match (window.from_us, broken) {
         (Some(from), _) => from.min(end - 1),
         (None, Some(at)) => at.saturating_sub(BEFORE_VIOLATION_US),
@@ -137,27 +173,24 @@ fn distances(moments: impl Iterator<Item = u64>) -> Vec<u64> {
         .collect()
 }
 
-fn lanes(recording: &Recording) -> Vec<Value> {
-    let lane = |lane: &super::recording::Lane| {
-        let at = distances(lane.changes.iter().map(|(at, _)| *at));
-        let changes: Vec<_> = lane.changes.iter().map(|(_, changes)| changes).collect();
-        json!({ "at": at, "changes": changes })
-    };
-    recording.lanes.iter().map(lane).collect()
+fn lane(lane: &Lane) -> Value {
+    let at = distances(lane.changes.iter().map(|(at, _)| *at));
+    let changes: Vec<_> = lane.changes.iter().map(|(_, changes)| changes).collect();
+    json!({ "at": at, "changes": changes })
 }
 
-fn events(recording: &Recording) -> Value {
-    let events = &recording.events;
+fn events(scene: &Scene) -> Value {
+    let events = &scene.events;
     json!({
         "at": distances(events.iter().map(|event| event.at)),
-        "node": events.iter().map(|event| event.node).collect::<Vec<_>>(),
+        "node": events.iter().map(|event| event.lane).collect::<Vec<_>>(),
         "kind": events.iter().map(|event| event.kind).collect::<Vec<_>>(),
         "text": events.iter().map(|event| &event.text).collect::<Vec<_>>(),
     })
 }
 
-fn cuts(recording: &Recording) -> Vec<Value> {
-    let cuts = recording.cuts.iter();
+fn cuts(scene: &Scene) -> Vec<Value> {
+    let cuts = scene.cuts.iter();
     cuts.map(|cut| json!([cut.at, cut.from, cut.to, u8::from(cut.is_cut)]))
         .collect()
 }
@@ -218,7 +251,6 @@ fn fill(frame: &str, parts: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::des::{self, Options};
 
     fn sent(at: u64, is_folded: bool) -> Sent {
         Sent {
@@ -258,23 +290,22 @@ mod tests {
 
     #[test]
     fn the_window_is_what_was_asked_for_or_the_time_before_the_violation() {
-        let plan = Plan::quiet("q", 1, 3);
-        let recording = Recording {
+        let scene = Scene {
             end: 9_000_000,
-            ..Recording::default()
+            ..Scene::default()
         };
-        let mut report = des::run(&plan, Options::default());
+        let mut caption = Caption::default();
         let window = |from_us, for_us| Window { from_us, for_us };
         let all = window(None, None);
-        assert_eq!(opening(&report, &recording, all), (0, 9_000_000));
+        assert_eq!(opening(&caption, &scene, all), (0, 9_000_000));
         let asked = window(Some(4_000_000), Some(500_000));
-        assert_eq!(opening(&report, &recording, asked), (4_000_000, 4_500_000));
-        report.violation = Some(crate::checkers::Violation {
+        assert_eq!(opening(&caption, &scene, asked), (4_000_000, 4_500_000));
+        caption.violation = Some(Violation {
             checker: "progress",
             at_ns: 8_000_000_000,
             what: String::new(),
         });
-        assert_eq!(opening(&report, &recording, all), (6_000_000, 8_150_000));
-        assert_eq!(opening(&report, &recording, asked), (4_000_000, 4_500_000));
+        assert_eq!(opening(&caption, &scene, all), (6_000_000, 8_150_000));
+        assert_eq!(opening(&caption, &scene, asked), (4_000_000, 4_500_000));
     }
 }

@@ -1,13 +1,11 @@
-//! What the page says of messages, faults and processes.
+//! What the page says of messages.
 
 use quorate_core::raft::AppendOutcome;
 use quorate_core::wire::Message;
 use quorate_core::{control, membership, raft};
 
-use super::recording::{State, Up};
-
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 16] = [
+pub(super) const KINDS: [(&str, &str); 17] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -24,6 +22,7 @@ pub(super) const KINDS: [(&str, &str); 16] = [
     ("AppendReply", "replication"),
     ("Forward", "control"),
     ("Answer", "control"),
+    ("TimeoutNow", "election"),
 ];
 
 /// A message in words.
@@ -94,6 +93,7 @@ fn of_raft(message: &raft::Message) -> Spoken {
                 spoken(13, false, text)
             }
         },
+        M::TimeoutNow(m) => spoken(16, false, format!("take over from {}", m.term)),
     }
 }
 
@@ -111,30 +111,6 @@ fn of_control(message: &control::Message) -> Spoken {
             spoken(15, false, text)
         }
     }
-}
-
-/// What happened to a process between two looks.
-pub(super) fn process(old: &State, new: &State) -> Vec<(&'static str, String)> {
-    let mut events = Vec::new();
-    let (was_up, is_up) = (old.up != Up::Down, new.up != Up::Down);
-    let is_other_life = old.life != new.life;
-    if was_up && (!is_up || is_other_life) {
-        events.push(("crash", "process crashes".to_string()));
-    }
-    if is_other_life {
-        events.push(("start", format!("process starts, life {}", new.life)));
-        if !is_up {
-            events.push(("crash", "process crashes at once".to_string()));
-        }
-    }
-    match (old.paused, new.paused) {
-        (false, true) => events.push(("pause", "process stands still".to_string())),
-        (true, false) if is_up && !is_other_life => {
-            events.push(("resume", "process goes on".to_string()));
-        }
-        (true, false) | (true, true) | (false, false) => {}
-    }
-    events
 }
 
 #[cfg(test)]
@@ -168,28 +144,5 @@ mod tests {
             ("Append", false)
         );
         assert!(entries.text.ends_with("1 new"), "{}", entries.text);
-    }
-
-    #[test]
-    fn a_process_that_crashed_and_came_back_between_two_looks_did_both() {
-        let up = |up, life| State {
-            up,
-            life,
-            ..State::default()
-        };
-        let kinds = |old: State, new: State| -> Vec<&'static str> {
-            process(&old, &new)
-                .into_iter()
-                .map(|(kind, _)| kind)
-                .collect()
-        };
-        assert_eq!(kinds(up(Up::Down, 0), up(Up::Starting, 1)), ["start"]);
-        assert_eq!(
-            kinds(up(Up::Running, 1), up(Up::Starting, 2)),
-            ["crash", "start"]
-        );
-        assert_eq!(kinds(up(Up::Running, 1), up(Up::Down, 1)), ["crash"]);
-        assert_eq!(kinds(up(Up::Down, 1), up(Up::Down, 2)), ["start", "crash"]);
-        assert!(kinds(up(Up::Running, 1), up(Up::Running, 1)).is_empty());
     }
 }

@@ -63,7 +63,6 @@ impl World {
         let Some(asked) = self.workload.asked(ticket) else {
             return;
         };
-        self.record_answer(host, &asked, &answer);
         let client_id = asked.id;
         let ending = match answer {
             Ok(Answer::Applied {
@@ -87,7 +86,8 @@ impl World {
             Err(Refusal::Unknown | Refusal::Busy | Refusal::Stopping | Refusal::Pending) => {
                 Ending::Again
             }
-            Ok(_) | Err(Refusal::NobodyAnswered { .. } | Refusal::Invalid(_)) => {
+            Ok(_)
+            | Err(Refusal::NobodyAnswered { .. } | Refusal::Invalid(_) | Refusal::Transfer(_)) => {
                 let id = self.hosts[host].id;
                 let what = format!("{id} gave {client_id} an answer that fits no write");
                 return self.demand("acknowledged_survive", Err(what));

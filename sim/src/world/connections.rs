@@ -1,6 +1,6 @@
 //! Dialling, moving bytes, closing.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use quorate_core::id::{LinkId, NodeId};
 use quorate_core::node::Event;
@@ -9,7 +9,7 @@ use quorate_core::time::Time;
 use quorate_core::transport::{CloseReason, Hello, Link, Outgoing, Output, Priority, VersionRange};
 use quorate_core::wire::Message;
 
-use super::host::plant_link;
+use super::host::{host_at, plant_link};
 use super::{NEVER, World, slot};
 use crate::engine::des::Due;
 use crate::marks::Mark;
@@ -166,9 +166,8 @@ impl World {
             .link
             .submit(now, priority, Outgoing::Node { code, body });
         self.totals.messages += u64::from(sent.is_ok());
-        if let Some(recorder) = &mut self.recorder {
-            let hosts = (host, state.ends[1 - end].host);
-            recorder.sent(self.now, (conn, end), hosts, message, sent.is_ok());
+        if let (Err(_), Some(record)) = (&sent, &mut self.record) {
+            record.refused((conn, end), message);
         }
         if !self.touched.contains(&(conn, end)) {
             self.touched.push((conn, end));
@@ -284,12 +283,7 @@ impl World {
                     );
                 }
                 Output::Node { code, body } => match Message::decode(code, &body) {
-                    Ok(message) => {
-                        if let Some(recorder) = &mut self.recorder {
-                            recorder.received(self.now, (conn, 1 - end), &message);
-                        }
-                        self.step(host, Event::Received { link, message });
-                    }
+                    Ok(message) => self.step(host, Event::Received { link, message }),
                     Err(error) => {
                         let id = self.hosts[host].id;
                         let what = format!("{id} cannot read type {code}: {error}");
@@ -442,16 +436,5 @@ impl World {
                 self.queue.push(self.now + wait, Due::Arrived { conn, end });
             }
         }
-    }
-}
-
-/// The host at an address; see `scenario::address`.
-fn host_at(address: SocketAddr) -> Option<usize> {
-    match address.ip() {
-        IpAddr::V4(ip) => {
-            let [_, _, high, low] = ip.octets();
-            usize::from(u16::from_be_bytes([high, low])).checked_sub(1)
-        }
-        IpAddr::V6(_) => None,
     }
 }

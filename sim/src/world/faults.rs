@@ -25,9 +25,9 @@ impl World {
             self.queue.push(self.now + lasts.ns(), Due::Over(index));
         }
         match fault {
-            Fault::Cut(ways) => self.cut(&ways, index),
+            Fault::Cut(ways) => self.cut(&ways, lasts.map(|_| index)),
             Fault::Heal(ways) => self.open(&ways),
-            Fault::Partition(groups) => self.partition(&groups, index),
+            Fault::Partition(groups) => self.partition(&groups, lasts.map(|_| index)),
             Fault::Network(ways, change) => {
                 let pairs = self.pairs(&ways);
                 self.ways.change(Some(index), pairs, change);
@@ -111,12 +111,6 @@ impl World {
         self.restart_all();
     }
 
-    pub(super) fn on_restart(&mut self, host: usize, life: u64) {
-        if self.hosts[host].process.is_none() && self.hosts[host].life == life {
-            self.start(host);
-        }
-    }
-
     fn resume(&mut self, host: usize) {
         let state = &mut self.hosts[host];
         if !state.paused {
@@ -154,45 +148,6 @@ impl World {
                 *left = left.saturating_sub(1);
                 *left == 0
             }
-        }
-    }
-
-    /// The crash that was announced.
-    pub(super) fn crash_of_doom(&mut self, host: usize) {
-        if self.stands_still() {
-            return;
-        }
-        let Some(doom) = self.hosts[host].doom.take() else {
-            return;
-        };
-        let Some(process) = self.hosts[host].process.take() else {
-            return;
-        };
-        self.trace.note(self.now, &("crash", host));
-        let id = self.hosts[host].id;
-        self.checkers.ended(id);
-        match doom.moment {
-            Moment::Persist(_) | Moment::Vote(_) | Moment::Synced(_) => {
-                self.marks.hit(Mark::CrashBeforePromise);
-            }
-            Moment::VoteSent(_) => self.marks.hit(Mark::CrashAfterVote),
-            Moment::Now => {}
-        }
-        let moment = doom.moment;
-        self.note(Some(id), What::Crashed { moment });
-        if let Some(record) = &mut self.record {
-            record.closed(&process.links);
-        }
-        let state = &mut self.hosts[host];
-        state.disk.crash(doom.fate, &mut self.disks);
-        state.paused = false;
-        state.backlog.clear();
-        state.commands.clear();
-        let life = state.life;
-        self.close_ends_of(&process.links);
-        if let Some(after) = doom.restart {
-            let at = self.now + after.ns();
-            self.queue.push(at, Due::Restart { host, life });
         }
     }
 
@@ -249,9 +204,9 @@ impl World {
         )
     }
 
-    fn cut(&mut self, ways: &Ways, fault: usize) {
+    fn cut(&mut self, ways: &Ways, until: Option<usize>) {
         for (from, to) in self.each_pair(ways) {
-            self.ways.close(from, to, fault);
+            self.ways.close(from, to, until);
         }
     }
 
@@ -272,7 +227,7 @@ impl World {
     }
 
     /// Sets all ways at once: those within a group are open, all others closed.
-    fn partition(&mut self, groups: &[Vec<Seat>], fault: usize) {
+    fn partition(&mut self, groups: &[Vec<Seat>], until: Option<usize>) {
         let Some(groups) = self.seated(groups) else {
             return;
         };
@@ -283,7 +238,7 @@ impl World {
                 if together {
                     self.ways.open(from, to);
                 } else {
-                    self.ways.close(from, to, fault);
+                    self.ways.close(from, to, until);
                 }
             }
         }

@@ -21,6 +21,8 @@ pub(super) enum Heard {
     AppendReply(Term),
     PreVote(NodeId, End),
     Vote(NodeId, End),
+    /// The same, from a candidate whom its leader called.
+    CalledVote(NodeId, End),
     PingReq(NodeId, u64),
     RelayedAck,
     Up(LinkId, Peer, bool),
@@ -106,7 +108,11 @@ fn heard_message(from: NodeId, message: &Message) -> Heard {
             Heard::PreVote(from, (ask.last_term, ask.last_index))
         }
         Message::Raft(raft::Message::Vote(ask)) => {
-            Heard::Vote(from, (ask.last_term, ask.last_index))
+            let end = (ask.last_term, ask.last_index);
+            match ask.called {
+                true => Heard::CalledVote(from, end),
+                false => Heard::Vote(from, end),
+            }
         }
         Message::Membership(membership::Message::PingReq(ask)) => Heard::PingReq(from, ask.probe),
         Message::Membership(membership::Message::Ack(ack)) if ack.alive != from => {

@@ -1,6 +1,6 @@
 //! A machine of the world: its disk stays when its process ends.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use quorate_core::id::{LogIndex, NodeId, RoleName, Ticket};
 #[cfg(feature = "mutants")]
@@ -29,6 +29,10 @@ pub(super) struct Process {
     pub(super) standing: Standing,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
+    /// The state of the member list that a look has read.
+    pub(super) members_seen: Option<u64>,
+    /// The state of the member list that was the truth, and which truth.
+    pub(super) agreed: Option<(u64, u64)>,
 }
 
 /// A crash to come.
@@ -80,6 +84,16 @@ pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
     }
 }
 
+/// The index of the host at an address, whether or not there is one.
+pub(super) fn host_at(address: SocketAddr) -> Option<usize> {
+    let IpAddr::V4(ip) = address.ip() else {
+        return None;
+    };
+    let [net, a, b, c] = ip.octets();
+    let node = usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?;
+    node.checked_sub(1).filter(|_| net >= scenario::NET)
+}
+
 pub(super) fn name(text: &str) -> RoleName {
     match RoleName::new(text) {
         Ok(name) => name,
@@ -109,4 +123,21 @@ pub(super) fn plant_link(link: &mut Link, mutant: Option<&str>) {
 #[cfg(not(feature = "mutants"))]
 pub(super) fn plant(node: &mut Node, mutant: Option<&str>) {
     let _ = (node, mutant);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_node_has_an_address_of_its_own() {
+        for node in [1, 254, 255, 256, 257, 10_000] {
+            let index = usize::try_from(node).unwrap() - 1;
+            assert_eq!(host_at(scenario::address(node, 0)), Some(index));
+        }
+        assert_eq!(scenario::address(10_000, 0).to_string(), "10.0.39.16:7000");
+        assert_eq!(host_at(SocketAddr::from(([10, 0, 0, 0], 7000))), None);
+        assert_eq!(host_at(scenario::address(3, 2)), Some(2), "after two moves");
+        assert_eq!(host_at(SocketAddr::from(([9, 0, 0, 1], 7000))), None);
+    }
 }

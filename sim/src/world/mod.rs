@@ -5,46 +5,46 @@
 //!   else happens to it, except that a crash may come first.
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
-//! Split by what happens: `connections`, `traffic`, `faults`, `clients`; `watch` and `witness` show
-//! it to the checkers, `recording` keeps it, `film` keeps it for drawing.
+//! Split by what happens: `lives` of processes, `connections`, `traffic`, `faults`, `clients`;
+//! `watch`, `witness`, `beliefs` and `looks` show it to the checkers, `recording` keeps it.
 
+mod beliefs;
 mod clients;
 mod connections;
 mod faults;
-mod film;
 mod heard;
 mod host;
 mod judge;
+mod lives;
+mod looks;
 mod recording;
 mod traffic;
 mod watch;
 mod witness;
 
 use std::hash::Hasher;
-use std::net::SocketAddr;
 
-use quorate_core::id::{LinkId, LogIndex, RoleName, Ticket};
-use quorate_core::node::{Action, Command, Event, Node};
+use quorate_core::id::{LinkId, RoleName};
+use quorate_core::node::{Action, Event};
 use quorate_core::notice::Notice;
 use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 
-use self::host::{Host, Process, host, name, plant};
+use self::host::{Host, host, name};
 use self::judge::{Sightings, Trial};
+use self::looks::LOOK_NS;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
-use crate::engine::des::{Due, Options, Queue};
-use crate::marks::{Mark, Marks};
+use crate::engine::des::{Due, Queue};
+use crate::marks::Marks;
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
-use crate::record::{Record, Step, What};
+use crate::record::{Record, Step};
 use crate::report::{Fingerprint, Report, Totals};
 use crate::timeline;
 use crate::trace::{Fold, Trace};
-use crate::view::Recorder;
 use crate::workload::Workload;
 
-const LOOK_NS: u64 = 100_000_000;
 const NEVER: u64 = u64::MAX;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
@@ -66,15 +66,23 @@ pub struct World {
     violation: Option<Violation>,
     trace: Trace,
     record: Option<Box<Record>>,
+    /// The ways as the record knows them, and how often they had changed by then.
+    cut_seen: Vec<bool>,
+    changes_seen: u64,
     totals: Totals,
     marks: Marks,
     /// A fault has struck.
     is_troubled: bool,
+    /// Starts and ends of processes so far: which lives there are.
+    lives: u64,
+    /// Where the next look begins.
+    next_look: usize,
+    /// Who sends its messages next.
+    next_talker: usize,
     actions: Vec<Action>,
     touched: Vec<(usize, usize)>,
     scratch: Vec<u8>,
     primary: RoleName,
-    recorder: Option<Box<Recorder>>,
     trials: Vec<Trial>,
     next_judgement: u64,
     sightings: Sightings,
@@ -83,16 +91,17 @@ pub struct World {
 impl World {
     /// The world of a plan, at its beginning: all processes have just been started.
     #[must_use]
-    pub fn new(plan: &Plan, options: Options) -> World {
+    pub fn new(plan: &Plan) -> World {
         let seed = Seed::from_number(plan.seed);
         let hosts: Vec<Host> = (1..=plan.nodes)
             .map(|node| host(plan, &seed, node))
             .collect();
         let mut queue = Queue::new(&seed);
         for index in 0..hosts.len() {
-            // A few milliseconds apart, as an operator or a supervisor would.
+            // A few milliseconds apart, as an operator or a supervisor would; all within a second.
+            let apart = 3_000_000.min(1_000_000_000 / plan.nodes);
             queue.push(
-                index as u64 * 3_000_000,
+                index as u64 * apart,
                 Due::Restart {
                     host: index,
                     life: 0,
@@ -126,31 +135,35 @@ impl World {
             checkers: Checkers::default(),
             violation: None,
             trace: Trace::default(),
-            record: options.timeline.then(Box::default),
+            record: None,
+            cut_seen: Vec::new(),
+            changes_seen: 0,
             totals: Totals::default(),
             marks: Marks::default(),
             is_troubled: false,
+            lives: 0,
+            next_look: 0,
+            next_talker: 0,
             actions: Vec::new(),
             touched: Vec::new(),
             scratch: Vec::new(),
             primary: name(PRIMARY),
-            recorder: None,
             trials: Vec::new(),
             next_judgement: NEVER,
             sightings: Sightings::default(),
         };
-        world.open_trials();
         for (ways, change) in &plan.terrain {
             let pairs = world.pairs(ways);
             world.ways.change(None, pairs, *change);
         }
+        world.open_trials();
         world
     }
 
     /// Whether the run has ended early.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.violation.is_some() || self.stands_still()
+        self.violation.is_some()
     }
 
     /// Lets happen what is due.
@@ -162,6 +175,11 @@ impl World {
         match due {
             Due::Wake { host, life } => self.on_wake(host, life),
             Due::Synced { host, life } => self.on_synced(host, life),
+            Due::Stalled { host, life } => {
+                if self.is_life(host, life) {
+                    self.step(host, Event::DiskStalled);
+                }
+            }
             Due::Arrived { conn, end } => self.on_arrived(conn, end),
             Due::LinkTick { conn, end } => self.on_link_tick(conn, end),
             Due::Opened { from, life, dial } => self.on_opened(from, life, dial),
@@ -210,7 +228,7 @@ impl World {
     /// What can be said only at the end.
     pub fn check_last(&mut self) {
         if self.violation.is_none() {
-            self.check_acknowledged();
+            self.look_back();
         }
     }
 
@@ -230,6 +248,7 @@ impl World {
         match due {
             Due::Wake { host, .. }
             | Due::Synced { host, .. }
+            | Due::Stalled { host, .. }
             | Due::DialFailed { host, .. }
             | Due::HungUp { host, .. }
             | Due::Join { host, .. } => Some(*host),
@@ -249,48 +268,6 @@ impl World {
 
     fn is_life(&self, host: usize, life: u64) -> bool {
         self.hosts[host].process.is_some() && self.hosts[host].life == life
-    }
-
-    /// Starts a process from what its disk holds.
-    fn start(&mut self, index: usize) {
-        if self.stands_still() {
-            return;
-        }
-        let host = &mut self.hosts[index];
-        host.life += 1;
-        let found = match host.disk.recover() {
-            Ok(found) => found,
-            Err(corrupt) => return self.demand("disk", Err(corrupt.to_string())),
-        };
-        if found.is_torn {
-            self.marks.hit(Mark::TornTail);
-        }
-        self.checkers.started(host.id, &found.durable);
-        let vote = (found.durable.raft.term, found.durable.raft.vote);
-        let config = host.config.clone();
-        let mut node = Node::recover(config, found.durable, found.last, &host.seed, Time::ZERO);
-        plant(&mut node, self.plan.mutant.as_deref());
-        let standing = node.view().raft().standing();
-        let life = host.life;
-        host.process = Some(Process {
-            node,
-            born: self.now,
-            started: false,
-            armed: NEVER,
-            links: Vec::new(),
-            dials: Vec::new(),
-            standing,
-            seen: LogIndex(0),
-        });
-        let id = host.id;
-        self.note(Some(id), What::Started { life });
-        if let (term, Some(to)) = vote {
-            self.checkers.elected_by_majority.voted(id, term, to);
-            let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
-            self.demand("one_vote_per_term", verdict);
-        }
-        self.witness_beliefs(index);
-        self.step(index, Event::Tick);
     }
 
     fn on_wake(&mut self, index: usize, life: u64) {
@@ -332,48 +309,8 @@ impl World {
         }
     }
 
-    fn on_synced(&mut self, index: usize, life: u64) {
-        if !self.is_life(index, life) {
-            return;
-        }
-        let Some((lsn, votes)) = self.hosts[index].disk.end_sync() else {
-            return;
-        };
-        let id = self.hosts[index].id;
-        self.checkers.ledger.synced(id, lsn);
-        for vote in votes {
-            self.checkers
-                .elected_by_majority
-                .voted(id, vote.term, vote.to);
-            let verdict = self
-                .checkers
-                .one_vote_per_term
-                .voted(id, vote.term, vote.to);
-            self.demand("one_vote_per_term", verdict);
-        }
-        if self.count_down(index, |moment| matches!(moment, Moment::Synced(_))) {
-            return self.crash_of_doom(index);
-        }
-        self.begin_sync(index);
-        self.step(index, Event::Persisted(lsn));
-    }
-
-    fn begin_sync(&mut self, index: usize) {
-        if !self.hosts[index].disk.begin_sync() {
-            return;
-        }
-        let disk = self.plan.disk;
-        let nanos = self.disks.within(disk.sync_min.ns()..=disk.sync_max.ns());
-        let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
-        self.queue
-            .push(self.now + nanos + slow, Due::Synced { host: index, life });
-    }
-
     /// The only place where a node is stepped.
     fn step(&mut self, index: usize, event: Event) {
-        if self.stands_still() {
-            return;
-        }
         let now = self.now;
         let before = self.before(index, &event);
         let host = &mut self.hosts[index];
@@ -387,14 +324,14 @@ impl World {
         let kept = self.record.is_some().then(|| event.clone());
         let due = kept.as_ref().filter(|_| is_tick);
         let due = due.and_then(|_| process.node.deadline()).map(|d| d.why);
-        process
-            .node
-            .step(Time(now - process.born), event, &mut actions);
+        let local = Time(now - process.born);
+        process.node.step(local, event, &mut actions);
         self.trace.actions(&actions);
         if let (Some(record), Some(event)) = (&mut self.record, kept) {
             record.stepped(Step {
                 at_ns: now,
                 node: host.id,
+                now: local,
                 event,
                 due,
                 actions: &actions,
@@ -402,15 +339,14 @@ impl World {
             });
         }
         self.totals.actions += actions.len() as u64;
-        let verdict = self.checkers.event_rate.stepped(now, index);
+        let nodes = self.hosts.len();
+        let verdict = self.checkers.event_rate.stepped(now, index, nodes as u64);
         self.demand("event_rate", verdict);
-        self.demand("actions_per_step", actions_per_step::check(actions.len()));
+        let verdict = actions_per_step::check(actions.len(), nodes);
+        self.demand("actions_per_step", verdict);
         self.witness(index, &before, &actions);
         self.observe(index, &actions);
         let life = self.hosts[index].life;
-        if let Some(recorder) = &mut self.recorder {
-            recorder.stepped(index);
-        }
         let mut is_doomed = false;
         for action in actions.drain(..) {
             is_doomed |= self.perform(index, life, action);
@@ -457,27 +393,9 @@ impl World {
                     }
                     self.queue.push(self.now, Due::Join { host: index, life });
                 }
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.notice(self.now, index, &notice);
-                }
             }
         }
         false
-    }
-
-    fn on_join(&mut self, index: usize, life: u64) {
-        if !self.is_life(index, life) {
-            return;
-        }
-        let others = self
-            .hosts
-            .iter()
-            .filter(|host| host.id != self.hosts[index].id);
-        let seeds: Vec<SocketAddr> = others.map(|host| host.config.address).collect();
-        if !seeds.is_empty() {
-            let (ticket, command) = (Ticket(0), Command::Join { seeds });
-            self.step(index, Event::Command { ticket, command });
-        }
     }
 }
 

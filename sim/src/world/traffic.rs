@@ -1,7 +1,6 @@
 //! The hosts' own messages: now and then each process sends a few of different classes to everyone
-//! it is connected to, the least urgent first.
+//! it is connected to, the least urgent first. In a large cluster the processes take turns.
 
-use quorate_core::id::NodeId;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
 use quorate_core::transport::{Outgoing, Priority};
@@ -11,24 +10,39 @@ use super::{World, slot};
 /// In the order of submission.
 const CLASSES: [Priority; 3] = [Priority::Low, Priority::Normal, Priority::Critical];
 
+/// So many connections carry them at a time: all of a cluster of a dozen nodes.
+const BATCHES_MAX: usize = 200;
+
 impl World {
     pub(super) fn send_traffic(&mut self) {
-        for host in 0..self.hosts.len() {
-            let Some(process) = self.hosts[host].process.as_ref() else {
-                continue;
-            };
-            if self.hosts[host].paused {
-                continue;
-            }
-            let view = process.node.view();
-            let links = (1..=self.plan.nodes).filter_map(|node| view.link(NodeId(node)));
-            let ends = links.filter_map(|link| process.links.get(slot(link)).copied());
-            let (ends, now): (Vec<_>, _) = (ends.collect(), Time(self.now - process.born));
-            for (conn, end) in ends {
-                self.send_batch(now, conn, end);
+        let hosts = self.hosts.len();
+        let mut batches = 0;
+        for _ in 0..hosts {
+            let host = self.next_talker;
+            self.next_talker = (host + 1) % hosts;
+            batches += self.talk(host);
+            if batches >= BATCHES_MAX {
+                break;
             }
         }
         self.flush_touched();
+    }
+
+    /// A process sends over all its connections; how many there are.
+    fn talk(&mut self, host: usize) -> usize {
+        let Some(process) = self.hosts[host].process.as_ref() else {
+            return 0;
+        };
+        if self.hosts[host].paused {
+            return 0;
+        }
+        let links = process.node.view().links();
+        let ends = links.filter_map(|(_, link)| process.links.get(slot(link)).copied());
+        let (ends, now): (Vec<_>, _) = (ends.collect(), Time(self.now - process.born));
+        for (conn, end) in &ends {
+            self.send_batch(now, *conn, *end);
+        }
+        ends.len()
     }
 
     fn send_batch(&mut self, now: Time, conn: usize, end: usize) {

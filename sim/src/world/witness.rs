@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
-use quorate_core::id::{LinkId, Lsn, NodeId, Peer, Term, Ticket};
-use quorate_core::membership::{self, Fact};
+use quorate_core::id::{LinkId, Lsn, NodeId, Term, Ticket};
+use quorate_core::membership;
 use quorate_core::node::{Action, Refusal};
 use quorate_core::notice::Notice;
 use quorate_core::raft::{self, AppendOutcome, Cause, Entry, Role};
@@ -14,10 +14,9 @@ use quorate_core::wire::{Message, codec};
 use super::World;
 use super::heard::{Before, Heard};
 use crate::checkers::{
-    Verdict, accused_refute, commit_is_earned, election_restriction, exchange_is_full,
-    no_suspicion_without_faults, promises_wait, terms_are_obeyed,
+    Verdict, commit_is_earned, election_restriction, exchange_is_full, promises_wait,
+    terms_are_obeyed,
 };
-use crate::expect::Belief;
 use crate::marks::Mark;
 
 impl World {
@@ -74,6 +73,7 @@ impl World {
             | Heard::AppendReply(_)
             | Heard::PreVote(..)
             | Heard::Vote(..)
+            | Heard::CalledVote(..)
             | Heard::Other => {}
         }
     }
@@ -131,6 +131,16 @@ impl World {
             }
             Message::Raft(raft::Message::Vote(ask)) => {
                 verdict = verdict.and(promises_wait::votes(ledger, id, ask.term, id));
+                if ask.called {
+                    let called = self.checkers.heirs_are_called.campaigns(id, ask.term);
+                    self.demand("heirs_are_called", called);
+                }
+            }
+            Message::Raft(raft::Message::TimeoutNow(call)) => {
+                let (last, term) = (process.node.view().raft().last_index(), call.term);
+                let called = self.checkers.heirs_are_called.calls(ledger, to, term, last);
+                self.marks.hit(Mark::HeirCalled);
+                self.demand("heirs_are_called", called);
             }
             Message::Raft(raft::Message::AppendReply(reply)) => {
                 if let AppendOutcome::Matched { index } = reply.outcome {
@@ -158,7 +168,7 @@ impl World {
                 let own = &self.checkers.incarnation_is_own;
                 let verdict = own.refutes(id, before.incarnation, *incarnation);
                 self.demand("incarnation_is_own", verdict);
-                self.witness_beliefs(index);
+                self.witness_belief(index, id);
             }
             Notice::LinkDown { peer } => {
                 self.checkers.leader_is_kept.doubts(id, Some(peer.node));
@@ -171,7 +181,12 @@ impl World {
             Notice::Started { .. }
             | Notice::Membership(membership::Notice::PeerFault { .. })
             | Notice::Leadership(_)
-            | Notice::Raft(raft::Notice::PeerFault { .. })
+            | Notice::Raft(
+                raft::Notice::PeerFault { .. }
+                | raft::Notice::ElectionRepeated { .. }
+                | raft::Notice::TransferBegun { .. }
+                | raft::Notice::TransferEnded { .. },
+            )
             | Notice::RoleChanged { .. }
             | Notice::LinkUp { .. }
             | Notice::UnknownEntry { .. }
@@ -185,6 +200,8 @@ impl World {
             (Role::PreCandidate, Cause::ElectionLost) => self.marks.hit(Mark::PreVoteRefused),
             (Role::Leader, Cause::HigherTerm(_)) => self.marks.hit(Mark::LeaderDeposed),
             (Role::Leader, Cause::QuorumLost) => self.marks.hit(Mark::QuorumLost),
+            (Role::Leader, Cause::DiskStalled) => self.marks.hit(Mark::StalledLeaderResigned),
+            (Role::Follower, Cause::HandedOver) => self.marks.hit(Mark::HeirCampaigned),
             (Role::Follower, Cause::LeaderDown) => self.marks.hit(Mark::LeaderDoubted),
             (
                 Role::Learner
@@ -195,79 +212,6 @@ impl World {
                 _,
             ) => {}
         }
-    }
-
-    fn witness_fact(&mut self, index: usize, fact: &Fact) {
-        let id = self.hosts[index].id;
-        let is_quiet = !self.is_troubled && self.plan.is_calm();
-        match *fact {
-            Fact::Suspected { peer, .. } => {
-                self.sightings
-                    .believes(self.now, id, peer.node, Belief::Suspected);
-                self.checkers.suspects_may_refute.suspected(peer, self.now);
-                let verdict = no_suspicion_without_faults::check(id, peer, is_quiet);
-                self.demand("no_suspicion_without_faults", verdict);
-            }
-            Fact::Died { peer, .. } => {
-                self.sightings
-                    .believes(self.now, id, peer.node, Belief::Dead);
-                let verdict = self.checkers.suspects_may_refute.died(id, peer, self.now);
-                self.demand("suspects_may_refute", verdict);
-                self.witness_gone(id, peer);
-                if self.lives(peer) {
-                    self.marks.hit(Mark::FalseDeath);
-                }
-            }
-            Fact::Left { peer } => {
-                self.witness_gone(id, peer);
-                self.marks.hit(Mark::LifeReplaced);
-            }
-            Fact::Joined(_) | Fact::Refuted { .. } | Fact::Moved { .. } => {}
-        }
-        self.witness_beliefs(index);
-    }
-
-    fn witness_accusation(&mut self, index: usize, before: &Before) {
-        let process = self.hosts[index].process.as_ref();
-        if let (Some(accused), Some(process)) = (before.accused, process) {
-            let after = process.node.view().membership().incarnation();
-            let verdict = accused_refute::check(self.hosts[index].id, accused, after);
-            self.demand("accused_refute", verdict);
-        }
-    }
-
-    fn witness_gone(&mut self, by: NodeId, peer: Peer) {
-        self.checkers.roles_stay.gone(peer);
-        self.checkers.leader_is_kept.doubts(by, Some(peer.node));
-    }
-
-    fn lives(&self, peer: Peer) -> bool {
-        let processes = self.hosts.iter().filter_map(|host| host.process.as_ref());
-        processes.into_iter().any(|it| it.node.view().me() == peer)
-    }
-
-    /// Shows what a node believes of all members.
-    pub(super) fn witness_beliefs(&mut self, index: usize) {
-        let Some(process) = self.hosts[index].process.as_ref() else {
-            return;
-        };
-        let (id, members) = (self.hosts[index].id, process.node.view().membership());
-        let (rise, own) = (
-            &mut self.checkers.beliefs_rise,
-            &mut self.checkers.incarnation_is_own,
-        );
-        let mut verdicts: [Verdict; 2] = [Ok(()), own.has(id, members.incarnation())];
-        for member in members.members() {
-            let belief = (member.incarnation, member.state);
-            let [risen, owned] = verdicts;
-            verdicts = [
-                risen.and(rise.believes(id, member.node, belief)),
-                owned.and(own.believed(id, member.node, member.incarnation)),
-            ];
-        }
-        let [risen, owned] = verdicts;
-        self.demand("beliefs_rise", risen);
-        self.demand("incarnation_is_own", owned);
     }
 
     fn witness_hangup(&mut self, index: usize, heard: Heard, link: LinkId) {
@@ -319,9 +263,14 @@ impl World {
     fn witness_vote(&mut self, index: usize, before: &Before, actions: &[Action]) {
         let (from, end) = match before.heard {
             Heard::PreVote(from, end) if actions.iter().any(is_pre_vote) => (from, end),
-            Heard::Vote(from, end) if actions.iter().any(|it| is_vote_for(it, from)) => (from, end),
+            Heard::Vote(from, end) | Heard::CalledVote(from, end)
+                if actions.iter().any(|it| is_vote_for(it, from)) =>
+            {
+                (from, end)
+            }
             Heard::PreVote(..)
             | Heard::Vote(..)
+            | Heard::CalledVote(..)
             | Heard::Append { .. }
             | Heard::AppendReply(_)
             | Heard::PingReq(..)
@@ -338,10 +287,11 @@ impl World {
         let last = raft.entry(before.last).map_or(Term(0), |entry| entry.term);
         let verdict = election_restriction::check(id, (last, before.last), from, end);
         let leads = before.standing.role == Role::Leader;
-        let kept = self
-            .checkers
-            .leader_is_kept
-            .helped(id, from, self.now, leads);
+        let is_called = matches!(before.heard, Heard::CalledVote(..));
+        let kept = match is_called {
+            true => Ok(()),
+            false => (self.checkers.leader_is_kept).helped(id, from, self.now, leads),
+        };
         self.demand("election_restriction", verdict);
         self.demand("leader_is_kept", kept);
     }
@@ -374,6 +324,7 @@ impl World {
             Heard::Down(_)
             | Heard::PreVote(..)
             | Heard::Vote(..)
+            | Heard::CalledVote(..)
             | Heard::PingReq(..)
             | Heard::RelayedAck
             | Heard::Up(..)

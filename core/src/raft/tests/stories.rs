@@ -12,7 +12,7 @@ fn conflicts(world: &World, node: NodeId) -> u64 {
     world.raft(node).stats().conflicts
 }
 
-fn others(world: &World, node: NodeId) -> Vec<NodeId> {
+pub(super) fn others(world: &World, node: NodeId) -> Vec<NodeId> {
     world.names().into_iter().filter(|x| *x != node).collect()
 }
 
@@ -364,6 +364,7 @@ fn a_vote_that_was_never_durable_was_never_given() {
             term: Term(term),
             last_index: LogIndex(0),
             last_term: Term(0),
+            called: false,
         }),
     };
     world.nodes.get_mut(&n(2)).unwrap().disk = Disk::Hung;
@@ -386,6 +387,7 @@ fn a_vote_that_was_never_durable_was_never_given() {
                 term: Term(5),
                 last_index: LogIndex(0),
                 last_term: Term(0),
+                called: false,
             }),
         },
     );
@@ -482,9 +484,12 @@ fn partial_partitions_neither_stop_commits_nor_raise_terms() {
     );
 }
 
-fn has_cause(notice: &Notice, expected: Cause) -> bool {
+pub(super) fn has_cause(notice: &Notice, expected: Cause) -> bool {
     match notice {
         Notice::RoleChanged { cause, .. } => *cause == expected,
-        Notice::PeerFault { .. } => false,
+        Notice::ElectionRepeated { .. }
+        | Notice::TransferBegun { .. }
+        | Notice::TransferEnded { .. }
+        | Notice::PeerFault { .. } => false,
     }
 }

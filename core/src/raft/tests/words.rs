@@ -14,6 +14,7 @@ pub(super) fn config() -> Config {
         heartbeat_interval: 50 * MS,
         election_timeout_min: 150 * MS,
         election_timeout_max: 300 * MS,
+        election_handicap: Duration::ZERO,
         entries_per_append_max: 8,
         bytes_per_append_max: 1024,
         appends_in_flight_max: 4,
@@ -99,6 +100,7 @@ pub(super) fn vote(term: u64, last: (u64, u64)) -> Message {
         term: Term(term),
         last_index: LogIndex(last.0),
         last_term: Term(last.1),
+        called: false,
     })
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Slot {
     pub(super) committed: Vec<Entry>,
     pub(super) notices: Vec<Notice>,
     pub(super) rejected: usize,
+    pub(super) transfers: Vec<Result<NodeId, TransferRefused>>,
     held: Vec<(usize, NodeId, Message)>,
     boot: u64,
     is_voter: bool,
@@ -82,6 +83,15 @@ impl World {
         world
     }
 
+    /// Three new voters, of which one waits longer than the others.
+    pub(super) fn with_handicap(node: NodeId, handicap: Duration, seed: u64) -> World {
+        let mut world = World::new(3, 0, seed);
+        world.config.election_handicap = handicap;
+        world.start(node, Time::ZERO);
+        world.config.election_handicap = Duration::ZERO;
+        world
+    }
+
     /// Nodes with a past; each begins to wait for a leader at its own time.
     pub(super) fn recovered(voters: u64, pasts: Vec<(Recovered, Time)>, seed: u64) -> World {
         let seed = Seed::from_number(seed);
@@ -124,6 +134,7 @@ impl World {
                     committed: Vec::new(),
                     notices: Vec::new(),
                     rejected: 0,
+                    transfers: Vec::new(),
                     held: Vec::new(),
                     boot: 0,
                     is_voter: world.voters.contains(&node),
@@ -247,6 +258,7 @@ impl World {
             Output::Persist(record) => self.persist(node, record),
             Output::Committed(entry) => self.on_committed(node, entry),
             Output::Rejected { .. } => self.slot(node).rejected += 1,
+            Output::Transferred(outcome) => self.slot(node).transfers.push(outcome),
             Output::Changed(standing) => self.on_changed(node, standing),
             Output::Note(notice) => self.slot(node).notices.push(notice),
         }

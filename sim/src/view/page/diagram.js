@@ -113,7 +113,7 @@ function drawGaps() {
       }
       if (part.value < 3 && width > 90 && height > 14) {
         const [from, to] = part.value === 2 ? [node, node + 1] : [node + 1, node];
-        el(plot, "text", { class: "gaplabel", x: at[0] + 6, y: y + 12 }, `n${from} ↛ n${to}`);
+        el(plot, "text", { class: "gaplabel", x: at[0] + 6, y: y + 12 }, `${nameOf(from)} ↛ ${nameOf(to)}`);
       }
     }
   }
@@ -143,9 +143,9 @@ function drawLanes() {
     for (const part of stretches[node - 1].parts) drawStretch(plot, part, y);
     drawSides(plot, node, y);
     el(g, "text", { class: selected ? "nodename selected" : "nodename", x: 4, y: y + 1 },
-      "n" + node);
+      nameOf(node));
     el(g, "text", { class: "nodepart", x: 4, y: y + 14 },
-      node <= DATA.voters ? "voter" : "learner");
+      DATA.voters.includes(DATA.nodes[node - 1]) ? "voter" : "learner");
     el(g, "rect", { class: "hit", x: 0, y: y - 15, width: box.width, height: 30 });
   }
 }
@@ -236,7 +236,7 @@ function drawMarks() {
   const free = [];
   for (const grant of grants) {
     const node = nodeOf(grant.holder);
-    if (!node || node > run.nodes || !inView(grant.at)) continue;
+    if (!node || !inView(grant.at)) continue;
     const x = xOf(grant.at), y = laneY(node) - 18;
     el(g, "path", { class: "grant", d: `M${x} ${y - 5} l5 5 l-5 5 l-5 -5 z` });
     if (x < free[node]) continue;
@@ -287,8 +287,8 @@ function drawCursor() {
 
 // The nodes a violation names; the checkers call them n1, n2 and so on.
 function accused() {
-  const names = [...(DATA.violation?.what ?? "").matchAll(/\bn(\d+)\b/g)].map((m) => Number(m[1]));
-  return [...new Set(names)].filter((node) => node >= 1 && node <= run.nodes);
+  const names = [...(DATA.violation?.what ?? "").matchAll(/\bn(\d+)\b/g)].map((m) => laneOf(Number(m[1])));
+  return [...new Set(names)].filter((lane) => lane > 0);
 }
 
 function drawViolation() {

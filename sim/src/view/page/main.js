@@ -11,7 +11,7 @@ function select(t, node = cursor.node) {
     if (!inView(cursor.t)) show(from, from + span());
   }
   const link = "#t=" + stamp(cursor.t)
-    + (cursor.node ? "&n=" + cursor.node : "");
+    + (cursor.node ? "&n=" + DATA.nodes[cursor.node - 1] : "");
   try {
     history.replaceState(null, "", link);
   } catch {
@@ -155,7 +155,7 @@ function fromAddress() {
   const node = Number.parseInt(asked.get("n") ?? "0", 10) || 0;
   const length = span() > run.end * 0.9 ? Math.min(4e6, span()) : span();
   if (!inView(t) || length < span()) show(t - length / 2, t + length / 2);
-  select(t, node);
+  select(t, laneOf(node));
   return true;
 }
 
@@ -188,10 +188,12 @@ const KEY = [
 
 function drawWords() {
   byId("name").textContent = DATA.name;
-  html(byId("name"), "small", {}, "seed " + DATA.seed + (DATA.mutant ? " · " + DATA.mutant : ""));
-  byId("about").textContent = `${run.nodes} nodes, ${Math.min(DATA.voters, run.nodes)} voters, `
-    + `${seconds(run.end, 1)} s · ${DATA.acknowledged} writes acknowledged, `
-    + `${DATA.stale_refused} refused as stale · trace ${DATA.trace}`;
+  html(byId("name"), "small", {}, DATA.detail);
+  const told = (kind) => run.events.filter((event) => event.kind === kind).length;
+  byId("about").textContent = `${run.nodes} nodes, `
+    + `${DATA.voters.filter((id) => laneOf(id)).length} voters, ${seconds(run.end, 1)} s · `
+    + `${told("acked")} writes acknowledged, ${told("stale")} refused as stale · `
+    + `trace ${DATA.trace}`;
   const verdict = byId("verdict");
   const bad = DATA.violation || DATA.unmet.length;
   verdict.className = bad ? "bad" : "good";
@@ -203,6 +205,8 @@ function drawWords() {
   } else if (bad) {
     html(verdict, "b", {}, "Unmet: ");
     verdict.append(DATA.unmet.join("; "));
+  } else if (!DATA.checked) {
+    verdict.textContent = "Recorded lives, lived again: no checker watched them";
   } else {
     verdict.textContent = "No property violated";
   }

@@ -63,7 +63,7 @@ function drawMessage(g, m) {
   const hit = el(arrow, "path", { class: "catch", d, "data-at": m.at, "data-node": m.from });
   const fate = arrives ? ` after ${(m.fate / 1e3).toFixed(2)} ms`
     : m.fate === -1 ? ", not delivered" : ", under way at the end";
-  el(hit, "title", {}, `${seconds(m.at, 6)} s  n${m.from} → n${m.to}  ${m.kind} ${m.text}${fate}`);
+  el(hit, "title", {}, `${seconds(m.at, 6)} s  ${nameOf(m.from)} → ${nameOf(m.to)}  ${m.kind} ${m.text}${fate}`);
   el(arrow, "path", { class: classes, d });
   if (m.fate === -1) {
     el(arrow, "path", { class: "cross",

@@ -160,7 +160,10 @@ const grants = (() => {
   return [...seen.values()].sort((a, b) => a.at - b.at);
 })();
 
-const nodeOf = (peer) => (peer ? Number(/^n(\d+)/.exec(peer)?.[1] ?? 0) : 0);
+// A lane is a number from 1; what people and nodes call it is its node's name.
+const nameOf = (lane) => "n" + DATA.nodes[lane - 1];
+const laneOf = (id) => DATA.nodes.indexOf(id) + 1;
+const nodeOf = (peer) => (peer ? laneOf(Number(/^n(\d+)/.exec(peer)?.[1] ?? 0)) : 0);
 // Neighbouring terms differ; no term is red, which is for what is wrong.
 const hue = (term) => Math.round(55 + (term * 0.618034 % 1) * 280);
 const seconds = (t, digits = 3) => (t / 1e6).toFixed(digits);

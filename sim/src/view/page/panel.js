@@ -35,7 +35,7 @@ function clusterPanel(t) {
     const row = html(body, "tr");
     const name = html(row, "td");
     html(name, "span", { class: "dot " + alive(state), style: `--h:${hue(state.term)}` });
-    name.append("n" + node);
+    name.append(nameOf(node));
     html(row, "td", {}, alive(state) + (state.paused ? ", paused" : ""));
     html(row, "td", {}, state.up ? state.term : "–");
     html(row, "td", {}, state.up ? state.commit : "–");
@@ -48,7 +48,7 @@ function nodePanel(node, t) {
   const state = stateAt(node, t);
   const part = state.up === 0 ? "down" : state.up === 1 ? "starting"
     : state.role === "leader" ? `leader of term ${state.term}` : `${state.role}, term ${state.term}`;
-  heading("n" + node, part + (state.paused ? ", paused" : ""), t);
+  heading(nameOf(node), part + (state.paused ? ", paused" : ""), t);
   const list = html(panel, "dl");
   const row = (name, value) => {
     html(list, "dt", {}, name);
@@ -64,7 +64,7 @@ function nodePanel(node, t) {
     row("leader", state.leader ? "n" + state.leader : "knows none");
     row("log", `committed to ${state.commit}, ends at ${state.last}`);
     row("incarnation", state.inc);
-    row("connected", (state.links ?? []).filter((n) => n !== node).map((n) => "n" + n).join(" ")
+    row("connected", (state.links ?? []).map((id) => "n" + id).join(" ")
       || "to nobody");
   }
   waysOf(node, t, row);
@@ -80,7 +80,7 @@ function nodePanel(node, t) {
 function waysOf(node, t, row) {
   const n = run.nodes, { cut } = eraAt(t);
   const others = [...Array(n).keys()].filter((other) => other !== node - 1);
-  const names = (list) => list.map((other) => "n" + (other + 1)).join(" ");
+  const names = (list) => list.map((other) => nameOf(other + 1)).join(" ");
   const unheard = others.filter((other) => cut[(node - 1) * n + other]);
   const deaf = others.filter((other) => cut[other * n + node - 1]);
   if (!unheard.length && !deaf.length) return;
@@ -94,10 +94,11 @@ const BELIEFS = { a: "alive", s: "suspect", d: "dead", l: "left" };
 function beliefs(state, me) {
   html(panel, "h3", {}, "Believes");
   const chips = html(panel, "div", { class: "chips" });
-  for (let node = 1; node <= run.nodes; node++) {
-    const belief = state["m" + node];
-    if (!belief || node === me) continue;
-    html(chips, "span", { class: "chip " + belief }, `n${node} ${BELIEFS[belief]}`);
+  const known = Object.keys(state).filter((key) => /^m\d+$/.test(key))
+    .map((key) => Number(key.slice(1))).sort((a, b) => a - b);
+  for (const id of known.filter((id) => id !== DATA.nodes[me - 1])) {
+    const belief = state["m" + id];
+    html(chips, "span", { class: "chip " + belief }, `n${id} ${BELIEFS[belief]}`);
   }
   if (!chips.children.length) html(chips, "span", { class: "empty" }, "knows no other member");
 }
@@ -126,7 +127,7 @@ function eventList(title, events, t, before) {
   const items = events.slice(Math.max(0, last - before + 1), last + 4);
   listed(title, items, (li, event) => {
     html(li, "time", {}, seconds(event.at));
-    const who = event.node && event.node !== cursor.node ? `n${event.node} ` : "";
+    const who = event.node && event.node !== cursor.node ? nameOf(event.node) + " " : "";
     html(li, "span", {}, who + event.text);
     if (event.at === t) li.classList.add("now");
     if (event.at > t) li.classList.add("later");
@@ -147,7 +148,7 @@ function messageList(node, t) {
   own.sort((a, b) => moment(a) - moment(b));
   listed("Last messages", own.slice(-8), (li, m) => {
     html(li, "time", {}, seconds(moment(m)));
-    const way = m.to === node ? `← n${m.from}` : `→ n${m.to}`;
+    const way = m.to === node ? `← ${nameOf(m.from)}` : `→ ${nameOf(m.to)}`;
     const lost = m.fate === -1 ? " (not delivered)" : m.fate === -2 ? " (under way)" : "";
     html(li, "span", {}, `${way} ${m.kind} ${m.text}${lost}`);
     li.addEventListener("click", () => select(moment(m), node));

@@ -23,10 +23,10 @@ if (new URLSearchParams(location.search).has("selftest")) {
     click(xOf(middle), laneY(node));
     check("a_click_chooses_lane_and_moment",
       cursor.node === node && Math.abs(cursor.t - middle) < span() / 100);
-    check("the_panel_tells_the_node", panel.querySelector("h2").textContent.startsWith("n" + node)
+    check("the_panel_tells_the_node", panel.querySelector("h2").textContent.startsWith(nameOf(node))
       && panel.textContent.includes("process") && panel.querySelector("li"));
     check("the_link_names_moment_and_node", location.hash.includes("t=" + stamp(cursor.t))
-      && location.hash.endsWith("n=" + node));
+      && location.hash.endsWith("n=" + DATA.nodes[node - 1]));
     const before = cursor.t;
     press("j");
     const after = cursor.t;

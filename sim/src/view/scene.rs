@@ -1,8 +1,11 @@
-//! What a recorder has seen: the states, events, cuts and messages of a run, in order of time.
+//! What a page shows: the states, events, cuts and messages of a run, in order of time.
 //!
-//! All moments are in simulated microseconds since the start of the run.
+//! All moments are in microseconds since the start of the run. Nodes are named by their lane, which
+//! counts from 1; 0 is the world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_core::id::NodeId;
 
 use serde_json::{Map, Value};
 
@@ -47,7 +50,7 @@ pub struct State {
     pub members: BTreeMap<u64, char>,
     /// Holder and epoch of each role.
     pub roles: BTreeMap<String, (Option<String>, u64)>,
-    /// The nodes it has a connection in use to.
+    /// The other nodes it has a connection in use to.
     pub links: Vec<u64>,
 }
 
@@ -110,22 +113,22 @@ pub struct Lane {
 pub struct Event {
     /// When.
     pub at: u64,
-    /// To which node, from 1; 0: to the world.
-    pub node: u64,
+    /// To which lane.
+    pub lane: u64,
     /// A short stable name.
     pub kind: &'static str,
     /// What it was, for people.
     pub text: String,
 }
 
-/// A way from one node to another was cut or opened.
+/// A way from one lane to another was cut or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CutChange {
+pub struct Cut {
     /// When.
     pub at: u64,
-    /// The sender, from 1.
+    /// The sender.
     pub from: u64,
-    /// The receiver, from 1.
+    /// The receiver.
     pub to: u64,
     /// Cut, or open again.
     pub is_cut: bool,
@@ -147,9 +150,9 @@ pub enum Fate {
 pub struct Sent {
     /// When it was handed to the connection.
     pub at: u64,
-    /// The sender, from 1.
+    /// The sender.
     pub from: u64,
-    /// The receiver, from 1.
+    /// The receiver.
     pub to: u64,
     /// Its kind: an index into the kinds of the page.
     pub kind: u8,
@@ -163,13 +166,17 @@ pub struct Sent {
 
 /// All of a run.
 #[derive(Clone, Debug, Default)]
-pub struct Recording {
-    /// The nodes.
+pub struct Scene {
+    /// The nodes, a lane for each.
+    pub nodes: Vec<NodeId>,
+    /// Those of them that vote.
+    pub voters: BTreeSet<NodeId>,
+    /// The lanes.
     pub lanes: Vec<Lane>,
     /// The events.
     pub events: Vec<Event>,
     /// The cuts.
-    pub cuts: Vec<CutChange>,
+    pub cuts: Vec<Cut>,
     /// The messages, by the time of sending.
     pub messages: Vec<Sent>,
     /// Messages beyond the bound, which were only counted.

@@ -1,0 +1,183 @@
+//! Diagnostics of consensus: every change of role with its cause, and why elections repeat.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Role;
+use crate::id::{NodeId, Term};
+
+/// What an operator may want to know about consensus.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Notice {
+    /// The role changed.
+    RoleChanged {
+        /// Before.
+        from: Role,
+        /// After.
+        to: Role,
+        /// In which term.
+        term: Term,
+        /// Why.
+        cause: Cause,
+    },
+    /// An attempt to be elected came to nothing and is made again. Told of the first, second,
+    /// fourth, … attempt in a row.
+    ElectionRepeated {
+        /// The term it was for.
+        term: Term,
+        /// Attempts in a row that came to nothing.
+        attempts: u32,
+        /// Voters that were for it, this node included.
+        granted: u32,
+        /// Voters that were against it; the others did not answer.
+        refused: u32,
+    },
+    /// The leader hands its office over; how that ends is told by [`Notice::TransferEnded`].
+    TransferBegun {
+        /// To whom.
+        to: NodeId,
+        /// Why.
+        why: TransferCause,
+    },
+    /// The office was handed over, or not.
+    TransferEnded {
+        /// To whom it was to go.
+        to: NodeId,
+        /// Why it did not.
+        outcome: Result<(), TransferRefused>,
+    },
+    /// A message broke a rule; it was ignored.
+    PeerFault {
+        /// Who sent it.
+        from: NodeId,
+        /// What was wrong.
+        fault: PeerFault,
+    },
+}
+
+/// Why a role changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// No leader was heard for so long.
+    Silence(Duration),
+    /// The failure detector or a broken connection spoke against the leader.
+    LeaderDown,
+    /// A majority would vote.
+    PreVotesWon,
+    /// A majority voted.
+    VotesWon,
+    /// A majority refused, or the time was over.
+    ElectionLost,
+    /// Someone is in a higher term.
+    HigherTerm(Term),
+    /// Another node leads this term.
+    LeaderFound(NodeId),
+    /// No majority answered for an election timeout (check-quorum).
+    QuorumLost,
+    /// The leader asked this node to take over.
+    HandedOver,
+    /// The own disk confirms no writes, and nobody could take over.
+    DiskStalled,
+}
+
+/// Why a leader hands over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TransferCause {
+    /// The host asked for it.
+    Asked,
+    /// The own disk confirms no writes.
+    DiskStalled,
+}
+
+/// Why leadership is not handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum TransferRefused {
+    /// This node does not lead.
+    NotLeader {
+        /// Who does, if known.
+        leader: Option<NodeId>,
+    },
+    /// The node leads already.
+    AlreadyLeads,
+    /// The node replicates, but has no vote.
+    Learner,
+    /// No voter has this number: it was removed, or never was one.
+    Unknown,
+    /// No voter but this one can be heard.
+    NobodyHeard,
+    /// An earlier transfer is under way.
+    Pending {
+        /// To whom.
+        to: NodeId,
+    },
+    /// The node did not take over in time; this one leads on.
+    TimedOut,
+    /// This node lost its office to another one meanwhile.
+    Deposed,
+}
+
+impl fmt::Display for TransferRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TransferRefused::NotLeader { leader: Some(it) } => {
+                write!(f, "this node does not lead; ask {it}")
+            }
+            TransferRefused::NotLeader { leader: None } => {
+                f.write_str("this node does not lead, and knows no leader")
+            }
+            TransferRefused::AlreadyLeads => f.write_str("that node leads already"),
+            TransferRefused::Learner => {
+                f.write_str("that node is a learner; make it a voter first")
+            }
+            TransferRefused::Unknown => f.write_str("no voter has that number"),
+            TransferRefused::NobodyHeard => f.write_str("no other voter answers"),
+            TransferRefused::Pending { to } => {
+                write!(f, "leadership is on its way to {to} already")
+            }
+            TransferRefused::TimedOut => {
+                f.write_str("that node did not take over in time; this one leads on")
+            }
+            TransferRefused::Deposed => f.write_str("another node was elected meanwhile"),
+        }
+    }
+}
+
+impl core::error::Error for TransferRefused {}
+
+/// What a peer did wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PeerFault {
+    /// A vote or a reply from a node without a vote.
+    NotAVoter,
+    /// Entries that do not follow each other.
+    GapInEntries,
+    /// A claim to hold entries this leader never sent.
+    ImpossibleMatch,
+    /// A second leader in one term, or an attempt to overwrite a committed entry.
+    ConflictingLeader,
+}
+
+/// Counters; plain numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Stats {
+    /// Pre-votes started.
+    pub pre_elections: u64,
+    /// Elections started.
+    pub elections: u64,
+    /// Elections won.
+    pub elections_won: u64,
+    /// Entries proposed here as leader.
+    pub proposed: u64,
+    /// Entries committed.
+    pub committed: u64,
+    /// Appends refused by followers for a log conflict.
+    pub conflicts: u64,
+    /// Times this node gave its office up or lost it, for whatever cause.
+    pub offices_ended: u64,
+    /// Transfers of the office that were begun.
+    pub transfers: u64,
+    /// Elections started because the leader called.
+    pub elections_called: u64,
+}

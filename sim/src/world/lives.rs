@@ -1,0 +1,174 @@
+//! The lives of a process: it starts from what its disk holds, joins the others, waits for its
+//! disk, and ends without a word.
+
+use std::net::SocketAddr;
+
+use quorate_core::id::{LogIndex, Ticket};
+use quorate_core::journal::Start;
+use quorate_core::node::{Command, Event};
+use quorate_core::time::Time;
+
+use super::host::{Process, plant};
+use super::{NEVER, World};
+use crate::engine::des::Due;
+use crate::marks::Mark;
+use crate::plan::Moment;
+use crate::record::What;
+
+/// Each node is told the addresses of so many others, the first ones.
+const SEEDS_MAX: usize = 8;
+/// A driver calls a disk stalled when a sync takes longer.
+const STALL_NS: u64 = 500_000_000;
+
+impl World {
+    /// Starts a process from what its disk holds.
+    fn start(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        host.life += 1;
+        self.lives += 1;
+        let found = match host.disk.recover() {
+            Ok(found) => found,
+            Err(corrupt) => return self.demand("disk", Err(corrupt.to_string())),
+        };
+        if found.is_torn {
+            self.marks.hit(Mark::TornTail);
+        }
+        self.checkers.started(host.id, &found.durable);
+        let vote = (found.durable.raft.term, found.durable.raft.vote);
+        let start = Start {
+            config: host.config.clone(),
+            durable: found.durable,
+            last: found.last,
+            seed: host.seed.clone(),
+            now: Time::ZERO,
+        };
+        let mut node = start.node();
+        plant(&mut node, self.plan.mutant.as_deref());
+        let standing = node.view().raft().standing();
+        let life = host.life;
+        host.process = Some(Process {
+            node,
+            born: self.now,
+            started: false,
+            armed: NEVER,
+            links: Vec::new(),
+            dials: Vec::new(),
+            standing,
+            seen: LogIndex(0),
+            members_seen: None,
+            agreed: None,
+        });
+        let id = host.id;
+        if self.record.is_some() {
+            let start = Box::new(start);
+            self.note(Some(id), What::Started { life, start });
+        }
+        if let (term, Some(to)) = vote {
+            self.checkers.elected_by_majority.voted(id, term, to);
+            let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
+            self.demand("one_vote_per_term", verdict);
+        }
+        self.witness_beliefs(index);
+        self.step(index, Event::Tick);
+    }
+
+    pub(super) fn on_join(&mut self, index: usize, life: u64) {
+        if !self.is_life(index, life) {
+            return;
+        }
+        let others = self
+            .hosts
+            .iter()
+            .filter(|host| host.id != self.hosts[index].id);
+        let seeds = others.take(SEEDS_MAX).map(|host| host.config.address);
+        let seeds: Vec<SocketAddr> = seeds.collect();
+        if !seeds.is_empty() {
+            let (ticket, command) = (Ticket(0), Command::Join { seeds });
+            self.step(index, Event::Command { ticket, command });
+        }
+    }
+    pub(super) fn on_restart(&mut self, host: usize, life: u64) {
+        if self.hosts[host].process.is_none() && self.hosts[host].life == life {
+            self.start(host);
+        }
+    }
+
+    pub(super) fn on_synced(&mut self, index: usize, life: u64) {
+        if !self.is_life(index, life) {
+            return;
+        }
+        let Some((lsn, votes)) = self.hosts[index].disk.end_sync() else {
+            return;
+        };
+        let id = self.hosts[index].id;
+        self.checkers.ledger.synced(id, lsn);
+        for vote in votes {
+            self.checkers
+                .elected_by_majority
+                .voted(id, vote.term, vote.to);
+            let verdict = self
+                .checkers
+                .one_vote_per_term
+                .voted(id, vote.term, vote.to);
+            self.demand("one_vote_per_term", verdict);
+        }
+        if self.count_down(index, |moment| matches!(moment, Moment::Synced(_))) {
+            return self.crash_of_doom(index);
+        }
+        self.begin_sync(index);
+        self.step(index, Event::Persisted(lsn));
+    }
+
+    pub(super) fn begin_sync(&mut self, index: usize) {
+        if !self.hosts[index].disk.begin_sync() {
+            return;
+        }
+        let disk = self.plan.disk;
+        let nanos = self.disks.within(disk.sync_min.ns()..=disk.sync_max.ns());
+        let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
+        let host = index;
+        if nanos + slow > STALL_NS {
+            self.queue
+                .push(self.now + STALL_NS, Due::Stalled { host, life });
+        }
+        self.queue
+            .push(self.now + nanos + slow, Due::Synced { host, life });
+    }
+
+    /// The crash that was announced.
+    pub(super) fn crash_of_doom(&mut self, host: usize) {
+        let Some(doom) = self.hosts[host].doom.take() else {
+            return;
+        };
+        let Some(process) = self.hosts[host].process.take() else {
+            return;
+        };
+        self.trace.note(self.now, &("crash", host));
+        let id = self.hosts[host].id;
+        self.lives += 1;
+        self.checkers.ended(id);
+        match doom.moment {
+            Moment::Persist(_) | Moment::Vote(_) | Moment::Synced(_) => {
+                self.marks.hit(Mark::CrashBeforePromise);
+            }
+            Moment::VoteSent(_) => self.marks.hit(Mark::CrashAfterVote),
+            Moment::Now => {}
+        }
+        let moment = doom.moment;
+        self.note(Some(id), What::Crashed { moment });
+        if let Some(record) = &mut self.record {
+            record.closed(&process.links);
+        }
+        let state = &mut self.hosts[host];
+        state.disk.crash(doom.fate, &mut self.disks);
+        state.paused = false;
+        state.backlog.clear();
+        state.commands.clear();
+        let life = state.life;
+        self.close_ends_of(&process.links);
+        if let Some(after) = doom.restart {
+            let at = self.now + after.ns();
+            self.queue.push(at, Due::Restart { host, life });
+        }
+    }
+}
