@@ -44,6 +44,7 @@ pub mod time;
 
 // Floor 1: the subsystems, which do not import each other.
 pub mod control;
+pub mod gossip;
 pub mod membership;
 pub mod raft;
 pub mod transport;

@@ -130,6 +130,14 @@ mutants! {
     TwoGrantsUnderWay => "two-grants-under-way",
     /// A role is taken from a holder that lives.
     MovesRoleOfLiveHolder => "moves-role-of-live-holder",
+    /// An owner writes again under the version of its last write.
+    StateVersionReused => "state-version-reused",
+    /// A relay raises the version of what it passes on.
+    StateRestampedByRelay => "state-restamped-by-relay",
+    /// A delta replaces what is held of an owner instead of being merged.
+    StateReplacedByDelta => "state-replaced-by-delta",
+    /// A digest that differs is not answered.
+    StateExchangeSilent => "state-exchange-silent",
     /// A connection acknowledges one message more than it has delivered.
     AcksBeforeDelivery => "acks-before-delivery",
     /// A connection delivers a message twice.

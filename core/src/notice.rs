@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use crate::id::{Epoch, Incarnation, LogIndex, NodeId, Peer, RoleName};
 use crate::wire::DecodeError;
-use crate::{membership, raft};
+use crate::{gossip, membership, raft};
 
 /// Something an operator may want to know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,15 @@ pub enum Notice {
     Leadership(raft::Standing),
     /// Diagnostics of consensus.
     Raft(raft::Notice),
+    /// State that nodes write about themselves changed.
+    State(gossip::Fact),
+    /// A message of gossip broke a rule; it was ignored.
+    GossipFault {
+        /// Who sent it; not always who made it up.
+        from: NodeId,
+        /// What was wrong.
+        fault: gossip::PeerFault,
+    },
     /// A role changed hands in the control log.
     RoleChanged {
         /// The role.
@@ -96,6 +105,9 @@ impl Notice {
             Notice::Raft(raft::Notice::TransferBegun { .. }) => "transfer_begun",
             Notice::Raft(raft::Notice::TransferEnded { .. }) => "transfer_ended",
             Notice::Raft(raft::Notice::PeerFault { .. }) => "raft_peer_fault",
+            Notice::State(gossip::Fact::Changed { .. }) => "state_changed",
+            Notice::State(gossip::Fact::Forgotten { .. }) => "state_forgotten",
+            Notice::GossipFault { .. } => "gossip_peer_fault",
             Notice::RoleChanged { .. } => "role_changed",
             Notice::LinkUp { .. } => "link_up",
             Notice::LinkDown { .. } => "link_down",
@@ -114,6 +126,7 @@ impl Notice {
             | Notice::Raft(
                 raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. },
             )
+            | Notice::GossipFault { .. }
             | Notice::UnknownEntry { .. }
             | Notice::DiskStalled => Severity::Warn,
             Notice::Started { .. }
@@ -130,9 +143,10 @@ impl Notice {
                 | raft::Notice::TransferEnded { .. },
             )
             | Notice::RoleChanged { .. } => Severity::Info,
-            Notice::LinkUp { .. } | Notice::LinkDown { .. } | Notice::OutboxDropped { .. } => {
-                Severity::Debug
-            }
+            Notice::State(_)
+            | Notice::LinkUp { .. }
+            | Notice::LinkDown { .. }
+            | Notice::OutboxDropped { .. } => Severity::Debug,
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Stream {
     Balance = 4,
     /// Proposal retries.
     Control = 5,
+    /// Gossip: partners and turns.
+    Gossip = 6,
     /// The simulator: what a seed expands to.
     Plan = 100,
     /// The simulator: latencies and losses.

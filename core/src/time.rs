@@ -117,6 +117,12 @@ pub enum Wake {
     Placement,
     /// A failed dial may be repeated, or an outbox has waited too long.
     Redial,
+    /// The next exchange of digests is due.
+    Digest,
+    /// Fresh writes are due to be told.
+    News,
+    /// What a departed node wrote is due to be dropped.
+    Forget,
     /// A connection's handshake, keep-alive or acknowledgement is due.
     Link,
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use quorate_core::control::{self, Answer, Command, Effect, Envelope, Forward, Outcome, Refused};
+use quorate_core::gossip;
 use quorate_core::id::{
     ClientId, ClusterId, Epoch, Incarnation, LogIndex, NodeId, Peer, RequestId, RoleName, Term,
     Zone,
@@ -254,6 +255,58 @@ fn control_messages() -> Vec<(String, u8, control::Message)> {
     forwards.chain(outcomes().into_iter().map(answer)).collect()
 }
 
+fn gossip_messages() -> Vec<(&'static str, u8, gossip::Message)> {
+    use gossip::{Branch, Branches, Change, Children, Delta, Digest, Entry, Holding, Holdings};
+    use gossip::{Message, News, Wants};
+    let owner = Peer {
+        node: NodeId(7),
+        boot: 3,
+    };
+    let of = Branch { depth: 1, index: 9 };
+    let sums = (100..116).collect();
+    let words = vec![0x1122_3344_5566_7788, 1];
+    let floor = 5;
+    let holding = Holding {
+        owner,
+        floor,
+        words,
+    };
+    let entry = |version, value: Option<&[u8]>| Entry {
+        key: "load".into(),
+        version,
+        value: value.map(Payload::copy_from),
+    };
+    let entries = vec![entry(6, Some(b"high")), entry(7, None)];
+    let changes = vec![Change {
+        owner,
+        floor,
+        entries,
+    }];
+    let branches = vec![Children { of, sums }];
+    let holdings = Holdings {
+        branches: vec![of],
+        owners: vec![holding.clone()],
+    };
+    let wants = Wants {
+        owners: vec![holding],
+    };
+    let delta = Delta {
+        changes: changes.clone(),
+        more: true,
+    };
+    let digest = Digest {
+        root: 0x0102_0304_0506_0708,
+    };
+    vec![
+        ("digest", 0x40, Message::Digest(digest)),
+        ("branches", 0x41, Message::Branches(Branches { branches })),
+        ("holdings", 0x42, Message::Holdings(holdings)),
+        ("wants", 0x43, Message::Wants(wants)),
+        ("delta", 0x44, Message::Delta(delta)),
+        ("news", 0x45, Message::News(News { changes })),
+    ]
+}
+
 fn messages() -> Vec<(String, u8, Message)> {
     let mut all = Vec::new();
     for (name, code, message) in membership_messages() {
@@ -267,6 +320,9 @@ fn messages() -> Vec<(String, u8, Message)> {
     }
     for (name, code, message) in control_messages() {
         all.push((name, code, Message::Control(message)));
+    }
+    for (name, code, message) in gossip_messages() {
+        all.push((name.to_string(), code, Message::Gossip(message)));
     }
     all
 }

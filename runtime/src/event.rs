@@ -4,9 +4,11 @@
 use std::net::SocketAddr;
 
 use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
+use quorate_core::gossip;
 use quorate_core::id::{Epoch, NodeId, Peer, RoleName, Term};
 use quorate_core::membership::{Fact, Member};
 use quorate_core::notice::Notice;
+use quorate_core::payload::Payload;
 use quorate_core::time::Time;
 
 use crate::error::PeerRefusal;
@@ -66,6 +68,23 @@ pub enum ClusterEvent {
         holder: Option<Peer>,
         /// The epoch in force.
         epoch: Epoch,
+    },
+    /// A key that a node wrote about itself shows another value.
+    StateChanged {
+        /// Whose key.
+        owner: Peer,
+        /// Which.
+        key: String,
+        /// The owner's version of the change.
+        version: u64,
+        /// The value; `None` when the key is deleted.
+        value: Option<Payload>,
+    },
+    /// All that a life of a node wrote about itself is dropped: it is gone for long enough, or a
+    /// new life has begun.
+    StateForgotten {
+        /// Whose state.
+        owner: Peer,
     },
     /// A connection to a node is in use.
     Connected {
@@ -182,14 +201,33 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
             holder: *holder,
             epoch: *epoch,
         }),
+        Notice::State(fact) => Some(of_state(fact)),
         Notice::LinkUp { peer, .. } => Some(ClusterEvent::Connected { peer: *peer }),
         Notice::LinkDown { peer } => Some(ClusterEvent::Disconnected { peer: *peer }),
         Notice::DiskStalled => Some(ClusterEvent::DiskStalled),
         Notice::Started { .. }
         | Notice::Membership(_)
         | Notice::Raft(_)
+        | Notice::GossipFault { .. }
         | Notice::UnknownEntry { .. }
         | Notice::OutboxDropped { .. } => None,
+    }
+}
+
+fn of_state(fact: &gossip::Fact) -> ClusterEvent {
+    match fact {
+        gossip::Fact::Changed {
+            owner,
+            key,
+            version,
+            value,
+        } => ClusterEvent::StateChanged {
+            owner: *owner,
+            key: key.clone(),
+            version: *version,
+            value: value.clone(),
+        },
+        gossip::Fact::Forgotten { owner } => ClusterEvent::StateForgotten { owner: *owner },
     }
 }
 

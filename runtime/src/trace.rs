@@ -32,6 +32,10 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
         ) => {
             tracing::warn!(%node, ?what, "raft");
         }
+        Notice::State(what) => tracing::trace!(%node, ?what, "state"),
+        Notice::GossipFault { from, fault } => {
+            tracing::warn!(%node, %from, ?fault, "gossip: a peer broke a rule");
+        }
         Notice::RoleChanged {
             role,
             holder,

@@ -87,6 +87,12 @@ marks! {
     StaleEpochRefused => "stale-epoch-refused",
     /// A role moved off a holder that was gone.
     RoleMoved => "role-moved",
+    /// A node forgot its deleted keys and wrote the others anew.
+    StateReset => "state-reset",
+    /// An exchange brought a node state that it had missed.
+    StateCaughtUp => "state-caught-up",
+    /// The state of a dead or former life was dropped.
+    StateForgotten => "state-forgotten",
 }
 
 /// The situations that occurred.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use quorate_core::control;
 use quorate_core::durable::Record as Durable;
 use quorate_core::id::NodeId;
 use quorate_core::membership::{self, Fact, Update};
@@ -11,6 +10,7 @@ use quorate_core::notice::Notice;
 use quorate_core::raft::{self, Cause};
 use quorate_core::time::Wake;
 use quorate_core::wire::Message;
+use quorate_core::{control, gossip};
 
 use crate::plan::{Moment, Strike, Who};
 use crate::record::{Happening, What};
@@ -99,6 +99,10 @@ fn asked(command: &Command) -> String {
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
         Command::Read { key } => format!("read {key}"),
+        Command::SetState { key, .. } => format!("write {key} of its state"),
+        Command::DeleteState { key } => format!("delete {key} of its state"),
+        Command::ReadState { of: Some(node), .. } => format!("read the state of {node}"),
+        Command::ReadState { of: None, .. } => "read everyone's state".to_string(),
     }
 }
 
@@ -151,6 +155,23 @@ pub fn message(message: &Message) -> String {
         Message::Control(control::Message::Answer(answer)) => {
             format!("Answer to request {} of {}", answer.request, answer.client)
         }
+        Message::Gossip(message) => of_gossip(message),
+    }
+}
+
+fn of_gossip(message: &gossip::Message) -> String {
+    use gossip::Message as M;
+    let entries = |changes: &[gossip::Change]| {
+        let count: usize = changes.iter().map(|change| change.entries.len()).sum();
+        format!("{count} entries of {} owners", changes.len())
+    };
+    match message {
+        M::Digest(digest) => format!("Digest {:016x}", digest.root),
+        M::Branches(branches) => format!("Branches, {} that differ", branches.branches.len()),
+        M::Holdings(holdings) => format!("Holdings of {} owners", holdings.owners.len()),
+        M::Wants(wants) => format!("Wants of {} owners", wants.owners.len()),
+        M::Delta(delta) => format!("Delta, {}", entries(&delta.changes)),
+        M::News(news) => format!("News, {}", entries(&news.changes)),
     }
 }
 
@@ -274,30 +295,10 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             Some(leader) => change(format!("term {} leader is {leader}", standing.term), none()),
             None => change(format!("term {} knows no leader", standing.term), none()),
         },
-        Notice::Raft(raft::Notice::RoleChanged {
-            from,
-            to,
-            term,
-            cause: why,
-        }) => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
-        Notice::Raft(raft::Notice::ElectionRepeated {
-            term,
-            attempts,
-            granted,
-            refused,
-        }) => change(
-            format!("term {term} is not won"),
-            format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
-        ),
-        Notice::Raft(raft::Notice::TransferBegun { to, why }) => {
-            change(format!("hands over to {to}"), format!("{why:?}"))
-        }
-        Notice::Raft(raft::Notice::TransferEnded { to, outcome }) => match outcome {
-            Ok(()) => change(format!("has handed over to {to}"), none()),
-            Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
-        },
-        Notice::Raft(raft::Notice::PeerFault { from, fault }) => {
-            change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
+        Notice::Raft(notice) => of_raft_notice(notice),
+        Notice::State(fact) => of_state(fact),
+        Notice::GossipFault { from, fault } => {
+            change(format!("gossip: {from} broke a rule"), format!("{fault:?}"))
         }
         Notice::RoleChanged {
             role,
@@ -316,6 +317,60 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
         Notice::OutboxDropped { to, messages } => {
             let why = "no connection in time, or too many".to_string();
             change(format!("gave up {messages} messages to {to}"), why)
+        }
+    }
+}
+
+/// A notice of consensus.
+fn of_raft_notice(notice: &raft::Notice) -> Change {
+    let none = String::new;
+    match notice {
+        raft::Notice::RoleChanged {
+            from,
+            to,
+            term,
+            cause: why,
+        } => change(format!("term {term} {from:?}→{to:?}"), cause(*why)),
+        raft::Notice::ElectionRepeated {
+            term,
+            attempts,
+            granted,
+            refused,
+        } => change(
+            format!("term {term} is not won"),
+            format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
+        ),
+        raft::Notice::TransferBegun { to, why } => {
+            change(format!("hands over to {to}"), format!("{why:?}"))
+        }
+        raft::Notice::TransferEnded { to, outcome } => match outcome {
+            Ok(()) => change(format!("has handed over to {to}"), none()),
+            Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
+        },
+        raft::Notice::PeerFault { from, fault } => {
+            change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
+        }
+    }
+}
+
+/// A change of what nodes write about themselves.
+fn of_state(fact: &gossip::Fact) -> Change {
+    let none = String::new;
+    match fact {
+        gossip::Fact::Changed {
+            owner,
+            key,
+            version,
+            value,
+        } => {
+            let what = value.as_ref().map_or("deleted", |_| "written");
+            change(
+                format!("{key} of {owner} is {what}, version {version}"),
+                none(),
+            )
+        }
+        gossip::Fact::Forgotten { owner } => {
+            change(format!("the state of {owner} is dropped"), none())
         }
     }
 }

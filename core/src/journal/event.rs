@@ -163,7 +163,6 @@ mod tests {
     use alloc::vec;
 
     use super::*;
-    use crate::control;
     use crate::id::{
         ClientId, Epoch, Incarnation, LogIndex, NodeId, RequestId, RoleName, Term, Zone,
     };
@@ -171,6 +170,7 @@ mod tests {
     use crate::payload::Payload;
     use crate::raft::{self, Entry};
     use crate::seed::{Seed, Stream};
+    use crate::{control, gossip};
 
     const VARIANTS: usize = 8;
 
@@ -225,13 +225,16 @@ mod tests {
             index: LogIndex(3),
             outcome: Ok(control::Effect::Passed),
         };
-        let gossip = membership::Gossip {
+        let spread = membership::Gossip {
             updates: vec![update],
         };
         vec![
-            received(Message::Membership(membership::Message::Gossip(gossip))),
+            received(Message::Membership(membership::Message::Gossip(spread))),
             received(Message::Raft(raft::Message::Append(append))),
             received(Message::Control(control::Message::Answer(answer))),
+            received(Message::Gossip(gossip::Message::Digest(gossip::Digest {
+                root: 9,
+            }))),
         ]
     }
 
@@ -260,6 +263,15 @@ mod tests {
                 role: RoleName::new("primary").unwrap(),
             },
             Command::Read { key: String::new() },
+            Command::SetState {
+                key: "load".into(),
+                value: Payload::copy_from(b"high"),
+            },
+            Command::DeleteState { key: "load".into() },
+            Command::ReadState {
+                of: Some(NodeId(3)),
+                prefix: "tables/".into(),
+            },
         ]
         .into_iter()
         .map(|command| Event::Command {

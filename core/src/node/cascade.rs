@@ -15,7 +15,7 @@ use crate::notice::Notice;
 use crate::payload::Payload;
 use crate::time::Time;
 use crate::wire::{Message, codec};
-use crate::{balance, failover, membership, raft};
+use crate::{balance, failover, gossip, membership, raft};
 
 /// The ticket of proposals that nobody waits for; drivers count theirs from 1.
 pub(super) const NOBODY: Ticket = Ticket(0);
@@ -28,6 +28,7 @@ const HELD_MAX: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Work {
     Membership(membership::Input),
+    Gossip(gossip::Input),
     Raft(raft::Input),
     Control(control::Input),
     Failover(failover::Input),
@@ -69,6 +70,14 @@ impl Node {
                 for output in out {
                     self.on_membership(output, next, actions);
                 }
+            }
+            Work::Gossip(input) => {
+                let mut out = Vec::new();
+                self.gossip.step(now, input, &mut out);
+                next.extend(
+                    out.into_iter()
+                        .filter_map(|output| on_gossip(output, actions)),
+                );
             }
             Work::Raft(input) => {
                 let mut out = Vec::new();
@@ -117,6 +126,7 @@ impl Node {
                     let incarnation = self.membership.incarnation();
                     actions.push(Action::Notify(Notice::Started { incarnation }));
                     next.push(Work::Membership(membership::Input::Started));
+                    next.push(Work::Gossip(gossip::Input::Started));
                 }
                 // A promise to oneself comes back as a message, now that it is durable.
                 Held::Promise { to, message } if to == self.me.node => {
@@ -182,6 +192,7 @@ impl Node {
                 if self.links.active(node).is_some() {
                     next.push(Work::Raft(raft::Input::PeerUp { node }));
                 }
+                next.push(Work::Gossip(gossip::Input::Joined(peer)));
                 next.push(Work::Failover(failover::Input::Alive(peer)));
                 let target = balance::Target {
                     peer,
@@ -202,6 +213,7 @@ impl Node {
             membership::Fact::Died { peer, accuser: _ } | membership::Fact::Left { peer } => {
                 let node = peer.node;
                 next.push(Work::Raft(raft::Input::PeerDown { node, dead: true }));
+                next.push(Work::Gossip(gossip::Input::Gone(peer)));
                 next.push(Work::Failover(failover::Input::Gone(peer)));
                 next.push(Work::Balance(balance::Input::Gone(peer)));
                 next.push(Work::Links(links::Input::Gone { node }));
@@ -283,6 +295,18 @@ impl Node {
             next.push(Work::Failover(failover::Input::Leading));
         }
     }
+}
+
+/// What gossip says: a message to send, or something to tell.
+pub(super) fn on_gossip(output: gossip::Output, actions: &mut Vec<Action>) -> Option<Work> {
+    match output {
+        gossip::Output::Send { to, message } => return Some(send(to, Message::Gossip(message))),
+        gossip::Output::Fact(fact) => actions.push(Action::Notify(Notice::State(fact))),
+        gossip::Output::PeerFault { from, fault } => {
+            actions.push(Action::Notify(Notice::GossipFault { from, fault }));
+        }
+    }
+    None
 }
 
 fn on_control(output: control::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {

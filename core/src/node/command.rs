@@ -1,5 +1,6 @@
 //! What the host asks of a node, and what it is answered.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
@@ -7,8 +8,10 @@ use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::control::{self, Outcome, RoleState};
+use crate::gossip::{StateEntry, StateRefused};
 use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
 use crate::membership::Member;
+use crate::payload::Payload;
 use crate::raft::{Role, TransferRefused};
 
 /// A request of the host. Each is answered exactly once, under its ticket.
@@ -47,7 +50,26 @@ pub enum Command {
     /// What a register holds, as far as this node has applied the log.
     Read {
         /// The register.
-        key: alloc::string::String,
+        key: String,
+    },
+    /// Write a key of this node's own state.
+    SetState {
+        /// The key.
+        key: String,
+        /// The value.
+        value: Payload,
+    },
+    /// Delete a key of this node's own state.
+    DeleteState {
+        /// The key.
+        key: String,
+    },
+    /// What nodes wrote about themselves, as far as it is known here.
+    ReadState {
+        /// Of one node, or of all.
+        of: Option<NodeId>,
+        /// Only keys that begin so.
+        prefix: String,
     },
 }
 
@@ -78,6 +100,18 @@ pub enum Answer {
     Role(Option<RoleState>),
     /// The register, if it was ever written.
     Register(Option<control::Register>),
+    /// The key is written.
+    StateSet {
+        /// The version of its write in force.
+        version: u64,
+    },
+    /// The key has no value any more.
+    StateDeleted {
+        /// Whether it had one.
+        existed: bool,
+    },
+    /// The keys found, by owner and key.
+    State(Vec<StateEntry>),
 }
 
 /// A node's standing.
@@ -117,6 +151,8 @@ pub enum Refusal {
     Invalid(control::Refused),
     /// Leadership is not handed over.
     Transfer(TransferRefused),
+    /// The state was not written.
+    State(StateRefused),
     /// The node is leaving or stopped.
     Stopping,
     /// A command of the same kind is still pending.
@@ -139,6 +175,7 @@ impl fmt::Display for Refusal {
             Refusal::Busy => f.write_str("too many proposals are waiting"),
             Refusal::Invalid(why) => write!(f, "refused before it was proposed: {why}"),
             Refusal::Transfer(why) => write!(f, "leadership was not handed over: {why}"),
+            Refusal::State(why) => write!(f, "the state was not written: {why}"),
             Refusal::Stopping => f.write_str("the node is leaving or stopped"),
             Refusal::Pending => f.write_str("an earlier command of this kind is still pending"),
         }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failover::RoleSpec;
 use crate::id::{ClusterId, NodeId, Zone};
-use crate::{control, membership, raft, transport};
+use crate::{control, gossip, membership, raft, transport};
 
 /// More voters make every commit and election slower, not safer.
 pub const VOTERS_MAX: usize = 15;
@@ -41,6 +41,8 @@ pub struct Config {
     pub roles: Vec<RoleSpec>,
     /// Failure detection and dissemination.
     pub membership: membership::Config,
+    /// State that nodes write about themselves.
+    pub gossip: gossip::Config,
     /// Consensus.
     pub raft: raft::Config,
     /// Connections.
@@ -114,6 +116,12 @@ impl Config {
                 leave_timeout: Duration::from_secs(5),
                 tombstones_max: 4096,
             },
+            gossip: gossip::Config {
+                digest_interval: Duration::from_secs(5),
+                news_interval: Duration::from_millis(200),
+                news_fanout: 3,
+                departed_retention: Duration::from_secs(60),
+            },
             raft: raft::Config {
                 heartbeat_interval: Duration::from_millis(50),
                 election_timeout_min: Duration::from_millis(150),
@@ -148,6 +156,8 @@ impl Config {
         config.membership.gossip_interval = Duration::from_millis(500);
         config.membership.leave_timeout = Duration::from_secs(15);
         config.membership.rejoin_interval_max = Duration::from_secs(30);
+        config.gossip.digest_interval = Duration::from_secs(15);
+        config.gossip.news_interval = Duration::from_millis(500);
         config.raft.heartbeat_interval = Duration::from_millis(250);
         config.raft.election_timeout_min = Duration::from_millis(1000);
         config.raft.election_timeout_max = Duration::from_millis(2000);
@@ -166,6 +176,8 @@ impl Config {
         config.membership.indirect_relays = 1;
         config.membership.rejoin_interval = Duration::from_millis(500);
         config.membership.rejoin_interval_max = Duration::from_secs(4);
+        config.gossip.digest_interval = Duration::from_secs(2);
+        config.gossip.news_interval = Duration::from_millis(100);
         config
     }
 
@@ -177,6 +189,7 @@ impl Config {
         let mut problems = Problems::default();
         self.check_identity(&mut problems);
         self.check_membership(&mut problems);
+        self.check_gossip(&mut problems);
         self.check_raft(&mut problems);
         self.check_transport(&mut problems);
         self.check_control(&mut problems);
@@ -276,6 +289,15 @@ impl Config {
         problems.span("membership.join_timeout", m.join_timeout, 100, 600_000);
         problems.span("membership.leave_timeout", m.leave_timeout, 100, 600_000);
         problems.count("membership.tombstones_max", m.tombstones_max, 16, 65_536);
+    }
+
+    fn check_gossip(&self, problems: &mut Problems) {
+        let g = &self.gossip;
+        problems.span("gossip.digest_interval", g.digest_interval, 100, 600_000);
+        problems.span("gossip.news_interval", g.news_interval, 10, 60_000);
+        problems.count("gossip.news_fanout", g.news_fanout, 1, 16);
+        let retention = g.departed_retention;
+        problems.span("gossip.departed_retention", retention, 0, 86_400_000);
     }
 
     fn check_raft(&self, problems: &mut Problems) {
@@ -485,6 +507,12 @@ mod tests {
             leave_timeout: zero,
             tombstones_max: 0,
         };
+        config.gossip = gossip::Config {
+            digest_interval: zero,
+            news_interval: zero,
+            news_fanout: 0,
+            departed_retention: Duration::MAX,
+        };
         config.raft = raft::Config {
             heartbeat_interval: Duration::MAX,
             election_timeout_min: zero,
@@ -514,8 +542,10 @@ mod tests {
             "membership.indirect_relays membership.gossip_fanout membership.gossip_interval",
             "membership.suspicion_factor membership.retransmit_factor membership.rejoin_interval",
             "membership.rejoin_interval_max membership.join_timeout membership.leave_timeout",
-            "membership.tombstones_max raft.heartbeat_interval raft.election_timeout_min",
-            "raft.election_timeout_max raft.entries_per_append_max raft.bytes_per_append_max",
+            "gossip.digest_interval gossip.news_interval gossip.news_fanout",
+            "gossip.departed_retention membership.tombstones_max raft.heartbeat_interval",
+            "raft.election_timeout_min raft.election_timeout_max",
+            "raft.entries_per_append_max raft.bytes_per_append_max",
             "raft.appends_in_flight_max raft.uncommitted_max transport.frame_bytes_max",
             "transport.queue_bytes_max transport.hello_timeout transport.keepalive_interval",
             "transport.idle_timeout control.forward_interval control.proposal_timeout",

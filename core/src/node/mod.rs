@@ -23,6 +23,7 @@ use crate::control::{self, Control};
 use crate::durable::gate::Gate;
 use crate::durable::{Durable, Record};
 use crate::failover::{self, Failover};
+use crate::gossip::{self, Gossip, StateRefused};
 use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::membership::{self, Membership};
 use crate::mutant::{Mutant, Planted};
@@ -137,6 +138,7 @@ pub struct Node {
     recorded: bool,
     started: bool,
     membership: Membership,
+    gossip: Gossip,
     raft: Raft,
     control: Control,
     failover: Failover,
@@ -204,6 +206,7 @@ impl Node {
             recorded: false,
             started: false,
             membership,
+            gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
             raft,
             control: Control::new(config.control.clone(), me.node, control),
             failover: Failover::new(me, voters.clone(), config.roles.clone()),
@@ -295,7 +298,8 @@ impl Node {
         }
         let consensus = Deadline::earliest(self.raft.deadline(), self.control.deadline());
         let members = Deadline::earliest(self.membership.deadline(), self.failover.deadline());
-        Deadline::earliest(consensus, members)
+        let first = Deadline::earliest(consensus, members);
+        Deadline::earliest(first, self.gossip.deadline())
     }
 
     /// Read-only getters.
@@ -314,6 +318,9 @@ impl Node {
         }
         if due(self.membership.deadline()) {
             self.cascade(now, Work::Membership(membership::Input::Tick), actions);
+        }
+        if due(self.gossip.deadline()) {
+            self.cascade(now, Work::Gossip(gossip::Input::Tick), actions);
         }
         if due(self.control.deadline()) {
             self.cascade(now, Work::Control(control::Input::Tick), actions);
@@ -340,6 +347,7 @@ impl Node {
             }
             Message::Raft(message) => Work::Raft(raft::Input::Received { from, message }),
             Message::Control(message) => Work::Control(control::Input::Received { from, message }),
+            Message::Gossip(message) => Work::Gossip(gossip::Input::Received { from, message }),
         };
         self.cascade(now, work, actions);
     }
@@ -363,6 +371,8 @@ impl Node {
                     Err(Refusal::Pending)
                 } else {
                     self.joining = Some((ticket, seeds.clone()));
+                    // After a leave it speaks again.
+                    self.cascade(now, Work::Gossip(gossip::Input::Started), actions);
                     let join = membership::Input::Join { seeds };
                     return self.cascade(now, Work::Membership(join), actions);
                 }
@@ -372,6 +382,7 @@ impl Node {
                     Err(Refusal::Pending)
                 } else {
                     self.leaving = Some(ticket);
+                    self.cascade(now, Work::Gossip(gossip::Input::Leaving), actions);
                     return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
                 }
             }
@@ -399,12 +410,40 @@ impl Node {
                 self.membership.members().cloned().collect(),
             )),
             Command::Status => Ok(Answer::Status(self.view().status())),
+            Command::SetState { key, value } => self
+                .write_state(now, actions, |gossip, out| gossip.set(now, key, value, out))
+                .map(|version| Answer::StateSet { version }),
+            Command::DeleteState { key } => self
+                .write_state(now, actions, |gossip, out| gossip.delete(now, &key, out))
+                .map(|existed| Answer::StateDeleted { existed }),
+            Command::ReadState { of, prefix } => {
+                Ok(Answer::State(self.gossip.entries(of, &prefix).collect()))
+            }
             Command::Role { role } => Ok(Answer::Role(self.control.state().role(&role))),
             Command::Read { key } => Ok(Answer::Register(
                 self.control.state().register(&key).cloned(),
             )),
         };
         actions.push(Action::Reply { ticket, answer });
+    }
+}
+
+impl Node {
+    /// Lets the host write its state, and works off what that leads to.
+    fn write_state<T>(
+        &mut self,
+        now: Time,
+        actions: &mut Vec<Action>,
+        write: impl FnOnce(&mut Gossip, &mut Vec<gossip::Output>) -> Result<T, StateRefused>,
+    ) -> Result<T, Refusal> {
+        let mut out = Vec::new();
+        let written = write(&mut self.gossip, &mut out);
+        for output in out {
+            if let Some(work) = cascade::on_gossip(output, actions) {
+                self.cascade(now, work, actions);
+            }
+        }
+        written.map_err(Refusal::State)
     }
 }
 
@@ -416,6 +455,7 @@ impl Node {
         self.gate.planted = self.planted;
         self.raft.planted = self.planted;
         self.membership.planted = self.planted;
+        self.gossip.planted = self.planted;
         self.control.plant(self.planted);
         self.failover.planted = self.planted;
         self.links.planted = self.planted;

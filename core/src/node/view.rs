@@ -2,6 +2,7 @@
 
 use super::{Node, Status, ValidConfig};
 use crate::control::Control;
+use crate::gossip::Gossip;
 use crate::id::{LinkId, Lsn, NodeId, Peer};
 use crate::membership::Membership;
 use crate::raft::Raft;
@@ -39,6 +40,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn membership(&self) -> &'a Membership {
         &self.node.membership
+    }
+
+    /// What nodes write about themselves.
+    #[must_use]
+    pub fn gossip(&self) -> &'a Gossip {
+        &self.node.gossip
     }
 
     /// Consensus.

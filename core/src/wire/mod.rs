@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 pub use codec::DecodeError;
 
 use crate::transport::Priority;
-use crate::{control, membership, raft};
+use crate::{control, gossip, membership, raft};
 
 /// A message of the state machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +26,8 @@ pub enum Message {
     Raft(raft::Message),
     /// Proposals.
     Control(control::Message),
+    /// State that nodes write about themselves.
+    Gossip(gossip::Message),
 }
 
 /// The type codes of messages. The numbers are frozen; a retired one is never given out again.
@@ -62,6 +64,18 @@ pub mod code {
     pub const FORWARD: u8 = 0x30;
     /// [`control::Answer`](crate::control::Answer)
     pub const ANSWER: u8 = 0x31;
+    /// [`gossip::Digest`](crate::gossip::Digest)
+    pub const DIGEST: u8 = 0x40;
+    /// [`gossip::Branches`](crate::gossip::Branches)
+    pub const BRANCHES: u8 = 0x41;
+    /// [`gossip::Holdings`](crate::gossip::Holdings)
+    pub const HOLDINGS: u8 = 0x42;
+    /// [`gossip::Wants`](crate::gossip::Wants)
+    pub const WANTS: u8 = 0x43;
+    /// [`gossip::Delta`](crate::gossip::Delta)
+    pub const DELTA: u8 = 0x44;
+    /// [`gossip::News`](crate::gossip::News)
+    pub const NEWS: u8 = 0x45;
 }
 
 impl Message {
@@ -80,6 +94,14 @@ impl Message {
             },
             Message::Raft(_) => Priority::Critical,
             Message::Control(_) => Priority::High,
+            Message::Gossip(message) => match message {
+                gossip::Message::News(_) => Priority::High,
+                gossip::Message::Digest(_)
+                | gossip::Message::Branches(_)
+                | gossip::Message::Holdings(_)
+                | gossip::Message::Wants(_)
+                | gossip::Message::Delta(_) => Priority::Normal,
+            },
         }
     }
 
@@ -89,6 +111,7 @@ impl Message {
             Message::Membership(message) => encode_membership(message, body),
             Message::Raft(message) => encode_raft(message, body),
             Message::Control(message) => encode_control(message, body),
+            Message::Gossip(message) => encode_gossip(message, body),
         }
     }
 
@@ -97,7 +120,10 @@ impl Message {
     /// # Errors
     /// [`DecodeError`] when the type is unknown or the bytes are not exactly one such message.
     pub fn decode(code: u8, body: &[u8]) -> Result<Message, DecodeError> {
-        use {control::Message as C, membership::Message as M, raft::Message as R};
+        use {
+            control::Message as C, gossip::Message as G, membership::Message as M,
+            raft::Message as R,
+        };
         let message = match code {
             code::PING => Message::Membership(M::Ping(codec::decode(body)?)),
             code::ACK => Message::Membership(M::Ack(codec::decode(body)?)),
@@ -115,6 +141,12 @@ impl Message {
             code::TIMEOUT_NOW => Message::Raft(R::TimeoutNow(codec::decode(body)?)),
             code::FORWARD => Message::Control(C::Forward(codec::decode(body)?)),
             code::ANSWER => Message::Control(C::Answer(codec::decode(body)?)),
+            code::DIGEST => Message::Gossip(G::Digest(codec::decode(body)?)),
+            code::BRANCHES => Message::Gossip(G::Branches(codec::decode(body)?)),
+            code::HOLDINGS => Message::Gossip(G::Holdings(codec::decode(body)?)),
+            code::WANTS => Message::Gossip(G::Wants(codec::decode(body)?)),
+            code::DELTA => Message::Gossip(G::Delta(codec::decode(body)?)),
+            code::NEWS => Message::Gossip(G::News(codec::decode(body)?)),
             code => return Err(DecodeError::UnknownType { code }),
         };
         Ok(message)
@@ -155,6 +187,18 @@ fn encode_control(message: &control::Message, body: &mut Vec<u8>) -> u8 {
     }
 }
 
+fn encode_gossip(message: &gossip::Message, body: &mut Vec<u8>) -> u8 {
+    use gossip::Message;
+    match message {
+        Message::Digest(digest) => tagged(code::DIGEST, digest, body),
+        Message::Branches(branches) => tagged(code::BRANCHES, branches, body),
+        Message::Holdings(holdings) => tagged(code::HOLDINGS, holdings, body),
+        Message::Wants(wants) => tagged(code::WANTS, wants, body),
+        Message::Delta(delta) => tagged(code::DELTA, delta, body),
+        Message::News(news) => tagged(code::NEWS, news, body),
+    }
+}
+
 fn tagged<T: serde::Serialize>(code: u8, value: &T, body: &mut Vec<u8>) -> u8 {
     codec::encode(value, body);
     code
@@ -169,7 +213,7 @@ mod tests {
         let known = (0..=u8::MAX).filter(|code| {
             Message::decode(*code, &[]) != Err(DecodeError::UnknownType { code: *code })
         });
-        assert_eq!(known.count(), 16);
+        assert_eq!(known.count(), 22);
         assert_eq!(
             Message::decode(0x17, &[0; 64]),
             Err(DecodeError::UnknownType { code: 0x17 })

@@ -36,6 +36,9 @@ pub mod promises_wait;
 pub mod relay_answers;
 pub mod removes_only_conflicts;
 pub mod roles_stay;
+pub mod state_converges;
+pub mod state_is_owned;
+pub mod state_rises;
 pub mod suspects_may_refute;
 pub mod terms_are_obeyed;
 
@@ -107,6 +110,12 @@ pub struct Checkers {
     /// See the module.
     pub suspects_may_refute: suspects_may_refute::Checker,
     /// See the module.
+    pub state_converges: state_converges::Checker,
+    /// See the module.
+    pub state_is_owned: state_is_owned::Checker,
+    /// See the module.
+    pub state_rises: state_rises::Checker,
+    /// See the module.
     pub ledger: ledger::Ledger,
     /// See the module: by connection and sending end.
     pub link_delivers: BTreeMap<(usize, usize), link_delivers::Checker>,
@@ -118,6 +127,7 @@ impl Checkers {
         self.ledger.started(node, found);
         self.removes_only_conflicts.started(node, &found.raft.log);
         self.beliefs_rise.started(node);
+        self.state_rises.started(node);
         self.crash_is_noticed.started(node);
         let boot = found.boot;
         self.roles_stay.gone(Peer { node, boot });

@@ -2,10 +2,10 @@
 
 use quorate_core::raft::AppendOutcome;
 use quorate_core::wire::Message;
-use quorate_core::{control, membership, raft};
+use quorate_core::{control, gossip, membership, raft};
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 17] = [
+pub(super) const KINDS: [(&str, &str); 23] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -23,6 +23,12 @@ pub(super) const KINDS: [(&str, &str); 17] = [
     ("Forward", "control"),
     ("Answer", "control"),
     ("TimeoutNow", "election"),
+    ("Digest", "gossip"),
+    ("Branches", "gossip"),
+    ("Holdings", "gossip"),
+    ("Wants", "gossip"),
+    ("Delta", "gossip"),
+    ("News", "gossip"),
 ];
 
 /// A message in words.
@@ -45,6 +51,23 @@ pub(super) fn message(message: &Message) -> Spoken {
         Message::Membership(message) => of_membership(message),
         Message::Raft(message) => of_raft(message),
         Message::Control(message) => of_control(message),
+        Message::Gossip(message) => of_gossip(message),
+    }
+}
+
+fn of_gossip(message: &gossip::Message) -> Spoken {
+    use gossip::Message as M;
+    let entries = |changes: &[gossip::Change]| {
+        let count: usize = changes.iter().map(|change| change.entries.len()).sum();
+        format!("{count} entries of {} owners", changes.len())
+    };
+    match message {
+        M::Digest(m) => spoken(17, true, format!("{:016x}", m.root)),
+        M::Branches(m) => spoken(18, false, format!("{} that differ", m.branches.len())),
+        M::Holdings(m) => spoken(19, false, format!("of {} owners", m.owners.len())),
+        M::Wants(m) => spoken(20, false, format!("of {} owners", m.owners.len())),
+        M::Delta(m) => spoken(21, false, entries(&m.changes)),
+        M::News(m) => spoken(22, false, entries(&m.changes)),
     }
 }
 

@@ -28,6 +28,8 @@ impl Case<'_> {
                 | Notice::Membership(_)
                 | Notice::Leadership(_)
                 | Notice::Raft(_)
+                | Notice::State(_)
+                | Notice::GossipFault { .. }
                 | Notice::RoleChanged { .. }
                 | Notice::UnknownEntry { .. }
                 | Notice::DiskStalled

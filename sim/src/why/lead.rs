@@ -33,7 +33,10 @@ impl Case<'_> {
                     found.push((number, "vote"));
                     found.extend(this.cause.map(|cause| (cause, "vote given")));
                 }
-                Message::Membership(_) | Message::Raft(_) | Message::Control(_) => {}
+                Message::Membership(_)
+                | Message::Raft(_)
+                | Message::Control(_)
+                | Message::Gossip(_) => {}
             }
         }
         // The reply that decided it is the fact's own event; what made the voter give it counts.

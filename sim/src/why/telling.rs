@@ -60,6 +60,8 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
         | Notice::Membership(_)
         | Notice::Leadership(_)
         | Notice::Raft(_)
+        | Notice::State(_)
+        | Notice::GossipFault { .. }
         | Notice::RoleChanged { .. }
         | Notice::UnknownEntry { .. }
         | Notice::DiskStalled
@@ -80,6 +82,8 @@ fn is_about(action: &Action, node: NodeId, part: &str) -> bool {
             ask.target == node && part == "relay asked"
         }
         Message::Raft(raft::Message::VoteReply(_)) => *to == node && part == "vote given",
-        Message::Membership(_) | Message::Raft(_) | Message::Control(_) => false,
+        Message::Membership(_) | Message::Raft(_) | Message::Control(_) | Message::Gossip(_) => {
+            false
+        }
     }
 }

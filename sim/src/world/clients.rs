@@ -87,7 +87,12 @@ impl World {
                 Ending::Again
             }
             Ok(_)
-            | Err(Refusal::NobodyAnswered { .. } | Refusal::Invalid(_) | Refusal::Transfer(_)) => {
+            | Err(
+                Refusal::NobodyAnswered { .. }
+                | Refusal::Invalid(_)
+                | Refusal::State(_)
+                | Refusal::Transfer(_),
+            ) => {
                 let id = self.hosts[host].id;
                 let what = format!("{id} gave {client_id} an answer that fits no write");
                 return self.demand("acknowledged_survive", Err(what));

@@ -118,7 +118,9 @@ fn heard_message(from: NodeId, message: &Message) -> Heard {
         Message::Membership(membership::Message::Ack(ack)) if ack.alive != from => {
             Heard::RelayedAck
         }
-        Message::Raft(_) | Message::Membership(_) | Message::Control(_) => Heard::Other,
+        Message::Raft(_) | Message::Membership(_) | Message::Control(_) | Message::Gossip(_) => {
+            Heard::Other
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Process {
     pub(super) standing: Standing,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
+    /// The digest of the state that a checker has seen last.
+    pub(super) state_seen: Option<u64>,
     /// The state of the member list that a look has read.
     pub(super) members_seen: Option<u64>,
     /// The state of the member list that was the truth, and which truth.

@@ -15,6 +15,7 @@ use quorate_core::wire::codec;
 
 use super::World;
 use super::host::{Host, Process};
+use super::states::TURN_NS;
 use crate::checkers::{Verdict, outbox_bounded};
 use crate::engine::des::Due;
 use crate::span::Span;
@@ -41,11 +42,12 @@ impl World {
         if self.now.is_multiple_of(TRAFFIC_NS) {
             self.send_traffic();
         }
-        let healed = self
-            .plan
-            .heal
-            .and_then(|heal| self.now.checked_sub(heal.ns()));
-        if let Some(since) = healed {
+        if self.now.is_multiple_of(TURN_NS) {
+            self.write_states();
+            self.look_at_states();
+        }
+        let heal = self.plan.heal;
+        if let Some(since) = heal.and_then(|heal| self.now.checked_sub(heal.ns())) {
             self.look_after_heal(since);
         }
     }

@@ -18,6 +18,7 @@ mod judge;
 mod lives;
 mod looks;
 mod recording;
+mod states;
 mod traffic;
 mod watch;
 mod witness;
@@ -46,6 +47,8 @@ use crate::trace::{Fold, Trace};
 use crate::workload::Workload;
 
 const NEVER: u64 = u64::MAX;
+/// The part of a run's seed that the writers of state draw from; nodes use the small numbers.
+const WRITERS: u64 = 1 << 32;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
 
@@ -62,6 +65,8 @@ pub struct World {
     network: Random,
     disks: Random,
     workload: Workload,
+    /// Who writes what state, and when.
+    writers: Random,
     checkers: Checkers,
     violation: Option<Violation>,
     trace: Trace,
@@ -132,6 +137,7 @@ impl World {
             network: seed.stream(Stream::Network),
             disks: seed.stream(Stream::Disk),
             workload,
+            writers: seed.part(WRITERS).stream(Stream::Workload),
             checkers: Checkers::default(),
             violation: None,
             trace: Trace::default(),
@@ -240,6 +246,7 @@ impl World {
         fold.write_u64(self.disks.word());
         fold.write_u64(self.queue.draw());
         fold.write_u64(self.workload.draw());
+        fold.write_u64(self.writers.word());
         fold.finish()
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
+use quorate_core::gossip;
 use quorate_core::id::{LinkId, Lsn, NodeId, Term, Ticket};
 use quorate_core::membership;
 use quorate_core::node::{Action, Refusal};
@@ -154,7 +155,10 @@ impl World {
             Message::Membership(membership::Message::Nack(nack)) => {
                 self.checkers.relay_answers.answered(id, to, nack.probe);
             }
-            Message::Raft(_) | Message::Membership(_) | Message::Control(_) => {}
+            Message::Raft(_)
+            | Message::Membership(_)
+            | Message::Control(_)
+            | Message::Gossip(_) => {}
         }
         self.demand("promises_wait", verdict);
     }
@@ -178,7 +182,10 @@ impl World {
                 self.mark_role_change(*from, *cause);
             }
             Notice::OutboxDropped { .. } => self.marks.hit(Mark::OutboxDropped),
-            Notice::Started { .. }
+            Notice::State(gossip::Fact::Forgotten { .. }) => self.marks.hit(Mark::StateForgotten),
+            Notice::State(gossip::Fact::Changed { .. })
+            | Notice::GossipFault { .. }
+            | Notice::Started { .. }
             | Notice::Membership(membership::Notice::PeerFault { .. })
             | Notice::Leadership(_)
             | Notice::Raft(
@@ -239,7 +246,10 @@ impl World {
             let page = match message {
                 Message::Membership(membership::Message::Join(join)) => &join.updates,
                 Message::Membership(membership::Message::Welcome(welcome)) => &welcome.updates,
-                Message::Membership(_) | Message::Raft(_) | Message::Control(_) => continue,
+                Message::Membership(_)
+                | Message::Raft(_)
+                | Message::Control(_)
+                | Message::Gossip(_) => continue,
             };
             let names = page.iter().map(|update| update.node);
             told.entry(*to).or_default().extend(names);

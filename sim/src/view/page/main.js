@@ -179,6 +179,7 @@ const KEY = [
   ["election", '<path class="message election" d="M1 13 L25 3"/>'],
   ["replication", '<path class="message replication" d="M1 13 L25 3"/>'],
   ["membership", '<path class="message membership" d="M1 13 L25 3"/>'],
+  ["state", '<path class="message gossip" d="M1 13 L25 3"/>'],
   ["proposal", '<path class="message control" d="M1 13 L25 3"/>'],
   ["not delivered", '<path class="message lost replication" d="M1 13 L17 6"/>'
     + '<path class="cross" d="M14 3 l6 6 m0 -6 l-6 6"/>'],

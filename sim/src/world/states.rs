@@ -1,0 +1,108 @@
+//! The state that nodes write about themselves: who writes what, and showing it to the checkers.
+
+use quorate_core::gossip::Change;
+use quorate_core::id::Ticket;
+use quorate_core::node::{Command, Event};
+use quorate_core::payload::Payload;
+
+use super::World;
+use crate::marks::Mark;
+
+/// Some node writes so often, and so often is looked at what all hold.
+pub(super) const TURN_NS: u64 = 500_000_000;
+/// One look reads what at most so many nodes hold.
+const PART: usize = 100;
+/// Keys that are written again and again.
+const KEYS: u64 = 5;
+/// Keys that are written and deleted in a burst: more than an owner remembers.
+const BURST: u64 = 70;
+
+impl World {
+    /// Some node writes; after the heal nobody does, so that all can come to agree.
+    pub(super) fn write_states(&mut self) {
+        let index = self.writers.index(self.hosts.len());
+        let (kind, key) = (self.writers.below(100), self.writers.below(KEYS));
+        let host = &self.hosts[index];
+        let is_up = host.process.as_ref().is_some_and(|process| process.started);
+        if !is_up || host.paused || self.now >= self.plan.heal.unwrap_or(self.plan.end).ns() {
+            return;
+        }
+        let key = format!("key-{key}");
+        match kind {
+            0..=74 => self.write_state(index, key),
+            75..=96 => self.command_state(index, Command::DeleteState { key }),
+            _ => {
+                for number in 0..BURST {
+                    let key = format!("burst-{number}");
+                    self.write_state(index, key.clone());
+                    self.command_state(index, Command::DeleteState { key });
+                }
+            }
+        }
+    }
+
+    fn write_state(&mut self, index: usize, key: String) {
+        let value = Payload::copy_from(&self.now.to_le_bytes());
+        self.command_state(index, Command::SetState { key, value });
+    }
+
+    fn command_state(&mut self, index: usize, command: Command) {
+        let ticket = Ticket(0);
+        self.step(index, Event::Command { ticket, command });
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let view = process.node.view();
+        let (me, gossip) = (view.me(), view.gossip());
+        if gossip.stats().resets > 0 {
+            self.marks.hit(Mark::StateReset);
+        }
+        let own = gossip.writes().find(|change| change.owner == me);
+        let verdict = own.map_or(Ok(()), |own| self.checkers.state_is_owned.wrote(&own));
+        self.demand("state_is_owned", verdict);
+    }
+
+    /// What the processes hold of everyone. In a large cluster a look goes to a part of them.
+    pub(super) fn look_at_states(&mut self) {
+        let nodes = self.hosts.len();
+        let (part, turn) = (
+            nodes.min(PART),
+            usize::try_from(self.now / TURN_NS).unwrap_or(0),
+        );
+        for step in 0..part {
+            self.look_at_state((turn * part + step) % nodes);
+        }
+        let up = self
+            .hosts
+            .iter()
+            .filter_map(|host| Some((host.id, host.process.as_ref()?)));
+        let digests = up.map(|(id, process)| (id, process.node.view().gossip().digest()));
+        let heal = self.plan.heal.unwrap_or(self.plan.end).ns();
+        let agreed = self.checkers.membership_converges.converged_after();
+        let since = agreed.map_or(0, |after| self.now.saturating_sub(heal + after));
+        let verdict = self.checkers.state_converges.look(since, digests);
+        self.demand("state_converges", verdict);
+    }
+
+    fn look_at_state(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        let (id, Some(process)) = (host.id, host.process.as_mut()) else {
+            return;
+        };
+        let gossip = process.node.view().gossip();
+        let digest = Some(gossip.digest());
+        if process.state_seen == digest {
+            return;
+        }
+        let held: Vec<Change> = gossip.writes().collect();
+        let stats = gossip.stats();
+        process.state_seen = digest;
+        if stats.entries_taken > 0 && stats.deltas_received > 0 {
+            self.marks.hit(Mark::StateCaughtUp);
+        }
+        let owned = self.checkers.state_is_owned.holds(id, &held);
+        self.demand("state_is_owned", owned);
+        let rises = self.checkers.state_rises.holds(id, &held);
+        self.demand("state_rises", rises);
+    }
+}
