@@ -15,6 +15,7 @@ pub mod diff;
 pub mod disk;
 pub mod engine;
 pub mod expect;
+pub mod flight;
 pub mod marks;
 pub mod mutants;
 pub mod named;

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use madsim::time::Instant;
 use quorate_core::id::Term;
-use quorate_core::journal::Fingerprint;
 use quorate_runtime::{ClusterEvent, NodeId, control};
 use quorate_sim::expect::{Claim, Count};
 use quorate_sim::plan::Plan;
+use quorate_sim::trace::Trace;
 
 use crate::cluster::Cluster;
 use crate::member;
@@ -22,7 +22,7 @@ pub const PATIENCE_MS: u64 = 15_000;
 #[derive(Debug)]
 pub struct Record {
     began: Instant,
-    fingerprint: Fingerprint,
+    happened: Trace,
     events: u64,
     leaders: BTreeMap<Term, NodeId>,
     /// Writes refused for their epoch.
@@ -35,7 +35,7 @@ impl Record {
     pub fn new() -> Record {
         Record {
             began: Instant::now(),
-            fingerprint: Fingerprint::default(),
+            happened: Trace::default(),
             events: 0,
             leaders: BTreeMap::new(),
             refused: 0,
@@ -80,8 +80,7 @@ impl Record {
 
     fn trace(&mut self, line: &str) {
         let nanos = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.fingerprint.fold(&nanos);
-        self.fingerprint.fold(line);
+        self.happened.note(nanos, &line);
         self.events += 1;
     }
 }
@@ -91,7 +90,7 @@ impl Record {
 pub struct Report {
     name: String,
     seed: u64,
-    fingerprint: Fingerprint,
+    trace: String,
     events: u64,
     leaders: usize,
     acknowledged: u64,
@@ -111,7 +110,7 @@ impl Report {
                 "engine": "madsim",
                 "plan": self.name,
                 "seed": self.seed,
-                "trace": self.fingerprint.to_string(),
+                "trace": self.trace,
                 "events": self.events,
                 "leaders": self.leaders,
                 "acknowledged": self.acknowledged,
@@ -128,7 +127,7 @@ impl Report {
             println!("violation of {checker}: {what}");
         }
         println!("{} violations", self.violations.len());
-        println!("trace {}", self.fingerprint);
+        println!("trace {}", self.trace);
     }
 }
 
@@ -157,7 +156,7 @@ pub async fn judge(plan: &Plan, cluster: &Cluster, healed: u64) -> Report {
     Report {
         name: plan.name.clone(),
         seed: plan.seed,
-        fingerprint: record.fingerprint,
+        trace: format!("{:016x}", record.happened.hash()),
         events: record.events,
         leaders: record.leaders.len(),
         acknowledged,
