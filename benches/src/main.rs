@@ -6,6 +6,7 @@
 mod contest;
 mod membership;
 mod raft;
+mod recorder;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Name {
     Membership,
     /// Proposals per second of the consensus machines, in memory.
     Raft,
+    /// A node with the flight recorder beside one without.
+    Recorder,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,9 @@ fn main() -> ExitCode {
     match arguments.name {
         Name::Membership => membership::run(arguments.full, &arguments.only, show),
         Name::Raft => raft::run(arguments.rounds).into_iter().for_each(&mut show),
+        Name::Recorder => recorder::run(arguments.rounds)
+            .into_iter()
+            .for_each(&mut show),
     }
     if printed {
         ExitCode::SUCCESS

@@ -2,6 +2,7 @@
 //! usage, 3 two runs of one plan differed.
 
 mod debugging;
+mod flight;
 mod view;
 
 use std::io::Write;
