@@ -1,10 +1,8 @@
-//! What the page says of messages, and whether a fault breaks or mends.
+//! What the page says of messages.
 
 use quorate_core::raft::AppendOutcome;
 use quorate_core::wire::Message;
 use quorate_core::{control, gossip, membership, raft};
-
-use crate::plan::Fault;
 
 /// The kinds of messages: name and family. The page knows them by their place.
 pub(super) const KINDS: [(&str, &str); 25] = [
@@ -139,21 +137,6 @@ fn of_control(message: &control::Message) -> Spoken {
             };
             spoken(15, false, text)
         }
-    }
-}
-
-/// Whether a fault breaks something or mends it.
-pub(super) fn fault_kind(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Heal { .. } | Fault::HealAll | Fault::Restart { .. } | Fault::RestartAll => "heal",
-        Fault::Cut { .. }
-        | Fault::CutAll { .. }
-        | Fault::Partition { .. }
-        | Fault::PartitionLeader { .. }
-        | Fault::Crash { .. }
-        | Fault::Pause { .. }
-        | Fault::LatencySpike { .. }
-        | Fault::SlowDisk { .. } => "fault",
     }
 }
 
