@@ -49,6 +49,11 @@ impl World {
     fn command_state(&mut self, index: usize, command: Command) {
         let ticket = Ticket(0);
         self.step(index, Event::Command { ticket, command });
+        self.witness_own_state(index);
+    }
+
+    /// What a node has just written about itself, it may be held to have written.
+    pub(super) fn witness_own_state(&mut self, index: usize) {
         let Some(process) = self.hosts[index].process.as_ref() else {
             return;
         };
