@@ -114,6 +114,10 @@ mutants! {
     RejoinReachesNobody => "rejoin-reaches-nobody",
     /// A full exchange leaves the dead out.
     ExchangeOmitsDead => "exchange-omits-dead",
+    /// Tables that differ are never compared.
+    NeverCompares => "never-compares",
+    /// A death on one member's word is believed.
+    BelievesOneWord => "believes-one-word",
     /// A repeated request takes effect again.
     NoDedup => "no-dedup",
     /// A write is accepted under any epoch.
@@ -148,6 +152,10 @@ mutants! {
     DeliversTwice => "delivers-twice",
     /// A connection sends the least urgent first.
     PriorityInverted => "priority-inverted",
+    /// A connection that takes over does not send again what is not acknowledged.
+    ForgetsOnReconnect => "forgets-on-reconnect",
+    /// What arrives again over another connection is delivered again.
+    DeliversRepeats => "delivers-repeats",
 }
 
 /// Which bug a machine has, if any.

@@ -101,6 +101,7 @@ impl Notice {
                 membership::Fact::Moved { .. } => "member_moved",
             },
             Notice::Membership(membership::Notice::Refuting { .. }) => "refuting",
+            Notice::Membership(membership::Notice::OnProbation { .. }) => "on_probation",
             Notice::Membership(membership::Notice::PeerFault { .. }) => "membership_peer_fault",
             Notice::Leadership(_) => "leadership",
             Notice::Raft(raft::Notice::RoleChanged { .. }) => "raft_role_changed",

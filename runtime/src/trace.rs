@@ -63,12 +63,12 @@ fn member(node: NodeId, fact: &Fact) {
         Fact::Joined(member) => {
             tracing::info!(%node, member = %member.peer(), address = %member.address, "joined");
         }
-        Fact::Suspected { peer, accuser } => {
-            tracing::warn!(%node, member = %peer, %accuser, "suspected");
+        Fact::Suspected { peer, evidence } => {
+            tracing::warn!(%node, member = %peer, %evidence, "suspected");
         }
         Fact::Refuted { peer } => tracing::info!(%node, member = %peer, "alive after all"),
-        Fact::Died { peer, accuser } => {
-            tracing::warn!(%node, member = %peer, %accuser, "declared dead");
+        Fact::Died { peer, evidence } => {
+            tracing::warn!(%node, member = %peer, %evidence, "declared dead");
         }
         Fact::Left { peer } => tracing::info!(%node, member = %peer, "left"),
         Fact::Moved { peer, address } => {

@@ -207,7 +207,7 @@ impl Node {
                 };
                 next.push(Work::Balance(balance::Input::Alive(target)));
             }
-            membership::Fact::Suspected { peer, accuser: _ } => {
+            membership::Fact::Suspected { peer, evidence: _ } => {
                 let suspected = true;
                 next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
             }
@@ -215,7 +215,7 @@ impl Node {
                 let suspected = false;
                 next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
             }
-            membership::Fact::Died { peer, accuser: _ } => self.on_gone(peer, false, next),
+            membership::Fact::Died { peer, evidence: _ } => self.on_gone(peer, false, next),
             membership::Fact::Left { peer } => self.on_gone(peer, true, next),
             membership::Fact::Moved { peer, address } => {
                 next.push(Work::Links(links::Input::Known {

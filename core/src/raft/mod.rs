@@ -68,6 +68,9 @@ use crate::voters::{ChangeRefused, VoterChange, Voters};
 pub struct Config {
     /// Time between two heartbeats of the leader.
     pub heartbeat_interval: Duration,
+    /// A learner hears one heartbeat in so many, in turn with the others. More cost a leader of a
+    /// large cluster less, and let a learner that missed the end of a write hear of it later.
+    pub learner_beats: u32,
     /// A follower waits at least this long without a leader; at least 3 heartbeats.
     pub election_timeout_min: Duration,
     /// And at most this long; the spread keeps two candidates apart.

@@ -5,6 +5,9 @@
 //! message without entries that claims everything sent before it, so its answer tells of any loss.
 //! When a commit index advances, those with nothing on its way hear of it at once, the others with
 //! their next message.
+//!
+//! Voters hear every heartbeat, because elections and leases hang on it. A learner loses nothing by
+//! hearing only one in `learner_beats`, and a leader of a thousand would else do nothing but beat.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -34,6 +37,8 @@ pub(super) struct Leadership {
     /// The office is on its way to another node.
     pub(super) transfer: Option<Transfer>,
     heartbeat: Timer,
+    /// Heartbeats so far.
+    beats: u64,
     quorum_check: Timer,
 }
 
@@ -43,6 +48,7 @@ pub(super) struct Sight<'a> {
     commit: LogIndex,
     pub(super) log: &'a Log,
     config: &'a Config,
+    voters: &'a Voters,
 }
 
 impl Leadership {
@@ -111,14 +117,14 @@ impl Leadership {
     }
 
     fn stream_to_all(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
-        for to in self.names(|_| true) {
+        for to in self.names(|_, _| true) {
             self.stream(to, sight, out);
         }
     }
 
     fn send_to_those(
         &mut self,
-        whom: impl Fn(&Progress) -> bool,
+        whom: impl Fn(NodeId, &Progress) -> bool,
         carry: bool,
         sight: &Sight<'_>,
         out: &mut Vec<Output>,
@@ -128,8 +134,18 @@ impl Leadership {
         }
     }
 
-    fn names(&self, whom: impl Fn(&Progress) -> bool) -> Vec<NodeId> {
-        let chosen = self.followers.iter().filter(|(_, p)| whom(p));
+    /// A heartbeat: to all voters, and to every so-many-th of the others, so that each has its turn
+    /// and a large cluster no burst.
+    fn beat(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
+        self.beats += 1;
+        let (beats, every) = (self.beats, u64::from(sight.config.learner_beats).max(1));
+        let has_turn = |node: NodeId| node.0.wrapping_add(beats).is_multiple_of(every);
+        let whom = |node, _: &Progress| sight.voters.contains(node) || has_turn(node);
+        self.send_to_those(whom, false, sight, out);
+    }
+
+    fn names(&self, whom: impl Fn(NodeId, &Progress) -> bool) -> Vec<NodeId> {
+        let chosen = self.followers.iter().filter(|(name, p)| whom(**name, p));
         chosen.map(|(name, _)| *name).collect()
     }
 }
@@ -145,7 +161,7 @@ impl Raft {
             leadership
                 .heartbeat
                 .set(now + sight.config.heartbeat_interval);
-            leadership.send_to_those(|_| true, false, &sight, out);
+            leadership.beat(&sight, out);
         }
     }
 
@@ -262,6 +278,7 @@ impl Raft {
                 .collect(),
             transfer: None,
             heartbeat: Timer::stopped(),
+            beats: 0,
             quorum_check: Timer::stopped(),
         };
         leadership
@@ -278,7 +295,7 @@ impl Raft {
         self.announce(out);
         self.append_own(now, Payload::default(), None, out);
         if let Some((leadership, sight)) = self.lead() {
-            leadership.send_to_those(|_| true, true, &sight, out);
+            leadership.send_to_those(|_, _| true, true, &sight, out);
         }
     }
 
@@ -370,7 +387,7 @@ impl Raft {
         self.commit_up_to(held, out);
         if let Some((leadership, sight)) = self.lead() {
             leadership.stream_to_all(&sight, out);
-            leadership.send_to_those(Progress::is_idle, false, &sight, out);
+            leadership.send_to_those(|_, it| it.is_idle(), false, &sight, out);
         }
         self.conclude_change(now, out);
     }
@@ -413,6 +430,7 @@ impl Raft {
             commit: self.commit,
             log: &self.log,
             config: &self.config,
+            voters: &self.voters,
         };
         Some((leadership, sight))
     }

@@ -78,6 +78,7 @@ impl Machine {
     pub(crate) fn start(me: NodeId, bounds: &Bounds, past: Recovered) -> Machine {
         let config = Config {
             heartbeat_interval: Duration::ZERO,
+            learner_beats: 5,
             election_timeout_min: Duration::from_nanos(1),
             election_timeout_max: Duration::from_nanos(1),
             election_handicap: Duration::ZERO,

@@ -1,6 +1,8 @@
 //! The lives of a process: it starts from what its disk holds, joins the others, waits for its
 //! disk, and ends without a word.
 
+use std::collections::BTreeMap;
+
 use std::net::SocketAddr;
 
 use quorate_core::id::{LogIndex, Ticket};
@@ -53,6 +55,7 @@ impl World {
             started: false,
             armed: NEVER,
             links: Vec::new(),
+            sessions: BTreeMap::new(),
             dials: Vec::new(),
             standing,
             voters,
@@ -127,9 +130,7 @@ impl World {
             return;
         }
         let disk = self.plan.disk;
-        let nanos = self
-            .disks
-            .within(disk.sync_us_min * 1_000..=disk.sync_us_max * 1_000);
+        let nanos = self.disks.within(disk.sync_min.ns()..=disk.sync_max.ns());
         let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
         let host = index;
         if nanos + slow > STALL_NS {
@@ -165,16 +166,15 @@ impl World {
             record.closed(&process.links);
         }
         let state = &mut self.hosts[host];
-        let torn = doom.torn.then_some(&mut self.disks);
-        state.disk.crash(torn);
+        state.disk.crash(doom.fate, &mut self.disks);
         state.paused = false;
         state.backlog.clear();
         state.commands.clear();
         let life = state.life;
         self.close_ends_of(&process.links);
-        if let Some(after) = doom.restart_after_ms {
-            self.queue
-                .push(self.now + after * 1_000_000, Due::Restart { host, life });
+        if let Some(after) = doom.restart {
+            let at = self.now + after.ns();
+            self.queue.push(at, Due::Restart { host, life });
         }
     }
 }

@@ -47,7 +47,9 @@ impl World {
         let standing = raft.standing();
         if standing != process.standing {
             process.standing = standing;
+            self.totals.terms = self.totals.terms.max(standing.term.0);
             if standing.role == Role::Leader {
+                self.sightings.leads(self.now, id);
                 verdicts[0].1 = self.checkers.one_leader_per_term.leads(id, standing.term);
             }
         }

@@ -217,7 +217,9 @@ impl World {
             Notice::State(gossip::Fact::Changed { .. })
             | Notice::GossipFault { .. }
             | Notice::Started { .. }
-            | Notice::Membership(membership::Notice::PeerFault { .. })
+            | Notice::Membership(
+                membership::Notice::PeerFault { .. } | membership::Notice::OnProbation { .. },
+            )
             | Notice::Leadership(_)
             | Notice::Voters(_)
             | Notice::Raft(

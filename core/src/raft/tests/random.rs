@@ -122,7 +122,8 @@ fn random_faults_break_no_promise_and_healing_restores_service() {
         }
         heal(&mut world);
         world.expect_commit(9999, 3000 * MS);
-        world.run(200 * MS);
+        // A learner that missed the end of a write hears of it with its next heartbeat.
+        world.run(300 * MS);
         world.check_log_matching();
         for node in world.names() {
             assert!(world.has_committed(node, 9999), "seed {seed}: {node}");

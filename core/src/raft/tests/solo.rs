@@ -294,6 +294,35 @@ fn an_acknowledgement_of_an_earlier_leadership_counts_for_nothing() {
     assert_eq!(raft.commit(), LogIndex(0));
 }
 
+fn receiver(output: &Output) -> Option<NodeId> {
+    let Output::Send { to, .. } = output else {
+        return None;
+    };
+    Some(*to)
+}
+
+#[test]
+fn voters_hear_every_heartbeat_and_learners_take_turns() {
+    let mut raft = leading();
+    for learner in 4..=13 {
+        do_step(&mut raft, 1000, Input::PeerUp { node: n(learner) });
+    }
+    let mut heard = Vec::new();
+    for beat in 1..=5 {
+        let out = do_step(&mut raft, 1000 + 50 * beat, Input::Tick);
+        let told: Vec<NodeId> = out.iter().filter_map(receiver).collect();
+        assert_eq!(
+            told.len(),
+            4,
+            "two voters and two of ten learners: {told:?}"
+        );
+        heard.extend(told);
+    }
+    let times = |node: u64| heard.iter().filter(|to| **to == n(node)).count();
+    assert_eq!((2..=3).map(times).collect::<Vec<_>>(), [5, 5]);
+    assert!((4..=13).all(|learner| times(learner) == 1));
+}
+
 #[test]
 fn numbers_at_their_end_do_not_overflow() {
     let top = u64::MAX;

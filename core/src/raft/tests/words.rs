@@ -12,6 +12,7 @@ pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) fn config() -> Config {
     Config {
         heartbeat_interval: 50 * MS,
+        learner_beats: 5,
         election_timeout_min: 150 * MS,
         election_timeout_max: 300 * MS,
         election_handicap: Duration::ZERO,
