@@ -234,6 +234,19 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(register)
     }
 
+    /// What a register holds, with everything that was acknowledged anywhere before this call; `None`
+    /// when it was never written. Costs a round trip to a majority. Only the leader can tell.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `Refusal::NotConfirmed` names the leader to ask, if one is known.
+    pub async fn read_latest(&self, key: &str) -> Result<Option<Register>, Error> {
+        let key = key.to_owned();
+        let Answer::Register(register) = self.ask(Command::ReadLatest { key }).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(register)
+    }
+
     /// Puts a command through the control log. It takes effect at most once.
     ///
     /// # Errors

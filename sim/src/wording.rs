@@ -112,6 +112,7 @@ fn asked(command: &Command) -> String {
         Command::Members => "list its members".to_string(),
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
+        Command::ReadLatest { key } => format!("read {key} as of now"),
         Command::Read { key } => format!("read {key}"),
         Command::SetState { key, .. } => format!("write {key} of its state"),
         Command::DeleteState { key } => format!("delete {key} of its state"),

@@ -6,7 +6,8 @@ pub mod config;
 mod links;
 mod view;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -154,6 +155,8 @@ pub struct Node {
     joining: Option<(Ticket, Vec<SocketAddr>)>,
     leaving: Option<Ticket>,
     transferring: Option<Ticket>,
+    /// Reads that wait until the leadership is confirmed, and what they read.
+    reading: BTreeMap<Ticket, String>,
 }
 
 impl Node {
@@ -175,14 +178,13 @@ impl Node {
         // One seed serves all lives of a node without repeating itself.
         let seed = seed.part(me.boot);
         let (address, zone) = (config.address, config.zone.clone());
-        let myself = membership::Me {
-            node: me.node,
-            address,
-            zone: zone.clone(),
-        };
         let membership = Membership::new(
             config.membership.clone(),
-            myself,
+            membership::Me {
+                node: me.node,
+                address,
+                zone: zone.clone(),
+            },
             Incarnation::of_boot(me.boot),
             seed.stream(Stream::Membership),
         );
@@ -194,7 +196,7 @@ impl Node {
             seed.stream(Stream::Raft),
             now,
         );
-        let control = seed.stream(Stream::Control);
+        let random = seed.stream(Stream::Control);
         let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
         let electorate = Electorate::new(
             config.electorate.clone(),
@@ -216,7 +218,7 @@ impl Node {
             membership,
             gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
             raft,
-            control: Control::new(config.control.clone(), me.node, control),
+            control: Control::new(config.control.clone(), me.node, random),
             electorate,
             failover: Failover::new(me, voters.clone(), config.roles.clone()),
             balance: Balance::new(target),
@@ -228,6 +230,7 @@ impl Node {
             joining: None,
             leaving: None,
             transferring: None,
+            reading: BTreeMap::new(),
             config,
         }
     }
@@ -399,15 +402,12 @@ impl Node {
                     return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
                 }
             }
-            Command::TransferLeadership { to } => {
-                if self.transferring.is_some() {
-                    Err(Refusal::Pending)
-                } else {
-                    self.transferring = Some(ticket);
-                    let transfer = raft::Input::Transfer { to };
-                    return self.cascade(now, Work::Raft(transfer), actions);
-                }
+            Command::TransferLeadership { to } if self.transferring.is_none() => {
+                self.transferring = Some(ticket);
+                let transfer = raft::Input::Transfer { to };
+                return self.cascade(now, Work::Raft(transfer), actions);
             }
+            Command::TransferLeadership { to: _ } => Err(Refusal::Pending),
             Command::Propose { request, command } => match command.check() {
                 Ok(()) => {
                     let propose = control::Input::Propose {
@@ -431,6 +431,10 @@ impl Node {
                 .map(|existed| Answer::StateDeleted { existed }),
             Command::ReadState { of, prefix } => {
                 Ok(Answer::State(self.gossip.entries(of, &prefix).collect()))
+            }
+            Command::ReadLatest { key } => {
+                self.reading.insert(ticket, key);
+                return self.cascade(now, Work::Raft(raft::Input::Read { ticket }), actions);
             }
             Command::Role { role } => Ok(Answer::Role(self.control.state().role(&role))),
             Command::Read { key } => Ok(Answer::Register(

@@ -91,7 +91,8 @@ impl World {
                 Refusal::NobodyAnswered { .. }
                 | Refusal::Invalid(_)
                 | Refusal::State(_)
-                | Refusal::Transfer(_),
+                | Refusal::Transfer(_)
+                | Refusal::NotConfirmed { .. },
             ) => {
                 let id = self.hosts[host].id;
                 let what = format!("{id} gave {client_id} an answer that fits no write");
