@@ -234,8 +234,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(register)
     }
 
-    /// What a register holds, with everything that was acknowledged anywhere before this call; `None`
-    /// when it was never written. Costs a round trip to a majority. Only the leader can tell.
+    /// What a register holds, with everything that was acknowledged anywhere before this call;
+    /// `None` when it was never written. One round trip to a majority; only the leader can tell.
     ///
     /// # Errors
     /// [`Error::Refused`] with `Refusal::NotConfirmed` names the leader to ask, if one is known.

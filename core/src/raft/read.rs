@@ -79,12 +79,11 @@ impl Raft {
             true => u64::MAX,
             false => followers.get(&voter).map_or(0, Progress::answered),
         });
-        let is_confirmed = |read: &mut Read| {
-            let round = read.asked.map(|(round, _)| round);
-            round.is_some_and(|round| round < confirmed)
-        };
-        while let Some(read) = leadership.reads.pop_front_if(is_confirmed) {
-            let (ticket, index) = (read.ticket, read.asked.map_or(LogIndex(0), |(_, at)| at));
+        while let Some(Read { ticket, asked }) = leadership.reads.front().copied()
+            && let Some((round, index)) = asked
+            && round < confirmed
+        {
+            leadership.reads.pop_front();
             out.push(Output::Readable { ticket, index });
         }
     }

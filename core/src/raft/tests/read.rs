@@ -19,6 +19,19 @@ fn readable(ticket: u64, index: u64) -> Output {
     Output::Readable { ticket, index }
 }
 
+/// The numbers of the leader's messages to a node.
+fn rounds_to(out: &[Output], node: NodeId) -> impl Iterator<Item = u64> {
+    out.iter().filter_map(move |output| {
+        let Output::Send { to, message } = output else {
+            return None;
+        };
+        let Message::Append(append) = message else {
+            return None;
+        };
+        (*to == node).then_some(append.round)
+    })
+}
+
 #[test]
 fn a_read_costs_one_round_trip_and_none_with_a_single_voter() {
     let mut world = World::new(3, 0, 60);
@@ -68,15 +81,7 @@ fn an_answer_that_was_on_its_way_confirms_nothing() {
     let beat = raft.deadline().unwrap().at;
     let mut out = alloc::vec::Vec::new();
     raft.step(beat, Input::Tick, &mut out);
-    let round_in = |out: &[Output]| {
-        out.iter().find_map(|it| match it {
-            Output::Send {
-                to: NodeId(2),
-                message: Message::Append(append),
-            } => Some(append.round),
-            _ => None,
-        })
-    };
+    let round_in = |out: &[Output]| rounds_to(out, n(2)).max();
     let before = round_in(&out).unwrap();
     tell(&mut raft, 1060, 2, append_reply(1, before, matched(1)));
     let at = 1070;
@@ -98,13 +103,7 @@ fn a_new_leader_answers_no_read_before_its_own_first_entry() {
     tell(&mut raft, 1000, 2, pre_vote_reply(1, true));
     tell(&mut raft, 1000, 1, vote_reply(1, true));
     let out = tell(&mut raft, 1000, 2, vote_reply(1, true));
-    let first = out.iter().find_map(|it| match it {
-        Output::Send {
-            to: NodeId(2),
-            message: Message::Append(append),
-        } => Some(append.round),
-        _ => None,
-    });
+    let first = rounds_to(&out, n(2)).max();
     let ticket = Ticket(7);
     assert_eq!(do_step(&mut raft, 1001, Input::Read { ticket }), []);
     tell(&mut raft, 1002, 1, append_reply(1, 0, matched(1)));
@@ -116,14 +115,7 @@ fn a_new_leader_answers_no_read_before_its_own_first_entry() {
     );
     assert_eq!(raft.commit(), LogIndex(1));
     assert!(!out.contains(&readable(7, 1)), "it must still be asked for");
-    let asked = out.iter().filter_map(|it| match it {
-        Output::Send {
-            to: NodeId(3),
-            message: Message::Append(append),
-        } => Some(append.round),
-        _ => None,
-    });
-    let round = asked.max().unwrap();
+    let round = rounds_to(&out, n(3)).max().unwrap();
     let out = tell(&mut raft, 1004, 3, append_reply(1, round, matched(1)));
     assert!(out.contains(&readable(7, 1)));
 }
