@@ -5,6 +5,7 @@
 
 mod contest;
 mod raft;
+mod recorder;
 
 use std::process::ExitCode;
 
@@ -27,12 +28,15 @@ struct Arguments {
 enum Name {
     /// Proposals per second of the consensus machines, in memory.
     Raft,
+    /// A node with the flight recorder beside one without.
+    Recorder,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let figures = match arguments.name {
         Name::Raft => raft::run(arguments.rounds),
+        Name::Recorder => recorder::run(arguments.rounds),
     };
     for figure in figures {
         if figure.print(arguments.json).is_err() {

@@ -3,6 +3,7 @@
 
 mod bench;
 mod debugging;
+mod flight;
 mod view;
 
 use std::io::Write;

@@ -78,6 +78,7 @@ fn row(this: &Happening) -> Row {
         What::Struck { .. }
         | What::Started { .. }
         | What::Crashed { .. }
+        | What::Ended(_)
         | What::WentOn
         | What::Healed
         | What::Violated(_) => digest(&wording::happening(this)),

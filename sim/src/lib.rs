@@ -15,6 +15,7 @@ pub mod cli;
 pub mod diff;
 pub mod disk;
 pub mod engine;
+pub mod flight;
 pub mod marks;
 pub mod meter;
 pub mod mutants;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use quorate_core::durable::Record as Durable;
 use quorate_core::id::NodeId;
+use quorate_core::journal::Tail;
 use quorate_core::membership::{self, Fact, Update};
 use quorate_core::node::{Action, Command, Event};
 use quorate_core::notice::Notice;
@@ -52,10 +53,23 @@ pub fn happening(this: &Happening) -> String {
         } => fault(told, hits),
         What::Started { life, .. } => format!("process starts, life {life}"),
         What::Crashed { moment } => format!("process crashes ({})", reached(*moment)),
+        What::Ended(tail) => format!("recording {}", tail_of(*tail)),
         What::WentOn => "process goes on after its pause".to_string(),
         What::Healed => "everything heals".to_string(),
         What::Violated(violation) => {
             format!("VIOLATION {}: {}", violation.checker, violation.what)
+        }
+    }
+}
+
+/// How a recording ends.
+#[must_use]
+pub fn tail_of(tail: Tail) -> String {
+    match tail {
+        Tail::Ended(end) => format!("ends: {end}"),
+        Tail::Cut { torn: 0 } => "breaks off: the process died, or still ran".to_string(),
+        Tail::Cut { torn } => {
+            format!("breaks off in {torn} bytes half written: the process died, or still ran")
         }
     }
 }

@@ -6,10 +6,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use quorate_core::id::NodeId;
 use serde_json::json;
 
+use super::flight;
 use super::{NONDETERMINISTIC, OK, USAGE, VIOLATED, complain, mutant_problem, say, summary, usage};
 use crate::diff::{self, Row};
 use crate::engine::des::{self, Options};
+use crate::flight::is_meant_by;
 use crate::plan::Plan;
+use crate::record::Record;
 use crate::replay::{self, Window};
 use crate::shrink;
 use crate::why::{self, Fact};
@@ -33,7 +36,7 @@ pub(super) enum Verb {
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
-    /// Run a plan file again and tell its story, or step through it.
+    /// Live a plan file, or recordings of real nodes, again and tell the story, or step through it.
     Replay(Replay),
     /// Find the first event in which two runs differ.
     Diff {
@@ -50,8 +53,9 @@ pub(super) enum Verb {
     },
     /// Show the recorded events that led to a fact about a node.
     Why {
-        /// The plan file.
-        plan: PathBuf,
+        /// The plan file, or a recording, or a directory of recordings.
+        #[arg(value_name = "PLAN|RECORDING")]
+        what: PathBuf,
         /// The node.
         #[arg(value_parser = replay::node)]
         node: NodeId,
@@ -77,8 +81,9 @@ pub(super) enum Asked {
 
 #[derive(Args, Debug)]
 pub(super) struct Replay {
-    /// The plan file.
-    plan: PathBuf,
+    /// A plan file; or recordings, and directories of them.
+    #[arg(required = true, value_name = "PLAN|RECORDING")]
+    what: Vec<PathBuf>,
     /// No story, only how it ended.
     #[arg(long)]
     quiet: bool,
@@ -121,10 +126,7 @@ impl Verb {
                     |given| shrink_plan(&given, order, &output, json),
                 )
             }
-            Verb::Replay(verb) => match read(&verb.plan) {
-                Ok(plan) => verb.run(&plan, json),
-                Err(problem) => usage(&problem),
-            },
+            Verb::Replay(verb) => verb.run(json),
             Verb::Diff {
                 a,
                 b,
@@ -144,14 +146,19 @@ impl Verb {
                 }
             }
             Verb::Why {
-                plan,
+                what,
                 node,
                 fact,
                 at,
-            } => match read(&plan) {
-                Ok(plan) => explain(&plan, node, fact, at, json),
-                Err(problem) => usage(&problem),
-            },
+            } => {
+                if is_meant_by(&what) {
+                    return flight::why(&what, node, fact, at, json);
+                }
+                match read(&what) {
+                    Ok(plan) => explain(&des::record(&plan).1, node, fact, at, json),
+                    Err(problem) => usage(&problem),
+                }
+            }
         }
     }
 }
@@ -240,32 +247,58 @@ fn shrink_plan(plan: &Plan, order: shrink::Order, output: &Path, json: bool) -> 
 }
 
 impl Replay {
-    fn run(&self, plan: &Plan, json: bool) -> u8 {
-        if self.step && json {
-            return usage("--step talks in lines; it cannot answer with one JSON object");
+    fn run(&self, json: bool) -> u8 {
+        let [plan] = self.what.as_slice() else {
+            return flight::replay(&self.what, self, json);
+        };
+        if is_meant_by(plan) {
+            return flight::replay(&self.what, self, json);
         }
-        let (report, record) = des::record(plan);
-        let second = des::run(plan, Options::default()).fingerprint;
+        match read(plan) {
+            Ok(plan) => self.run_plan(&plan, json),
+            Err(problem) => usage(&problem),
+        }
+    }
+
+    /// The fingerprint that what is lived again must have.
+    pub(super) fn expected(&self) -> Option<&String> {
+        self.expect.as_ref()
+    }
+
+    /// The part of a story that was asked for, or a walk through its events.
+    pub(super) fn tell(&self, record: &Record, json: bool) -> Result<Vec<String>, u8> {
+        if self.step && json {
+            return Err(usage(
+                "--step talks in lines; it cannot answer with one JSON object",
+            ));
+        }
         let from_ns = self.from.unwrap_or(0);
+        let until = |length| from_ns.saturating_add(length);
         let window = Window {
             from_ns,
-            until_ns: self
-                .length
-                .map_or(u64::MAX, |length| from_ns.saturating_add(length)),
+            until_ns: self.length.map_or(u64::MAX, until),
             node: self.node,
         };
         if self.step {
             let stdin = std::io::stdin().lock();
-            if let Err(error) = replay::step(&record, window, stdin, std::io::stdout()) {
+            if let Err(error) = replay::step(record, window, stdin, std::io::stdout()) {
                 complain(&format!("error: {error}"));
-                return USAGE;
+                return Err(USAGE);
             }
         }
-        let told = !self.step && !self.quiet;
-        let story = if told {
-            replay::story(&record, window)
-        } else {
-            Vec::new()
+        let is_told = !self.step && !self.quiet;
+        Ok(match is_told {
+            true => replay::story(record, window),
+            false => Vec::new(),
+        })
+    }
+
+    fn run_plan(&self, plan: &Plan, json: bool) -> u8 {
+        let (report, record) = des::record(plan);
+        let second = des::run(plan, Options::default()).fingerprint;
+        let story = match self.tell(&record, json) {
+            Ok(story) => story,
+            Err(code) => return code,
         };
         if json {
             let mut object = json!(report);
@@ -313,13 +346,19 @@ fn compare(one: &[Row], two: &[Row], json: bool) -> u8 {
     if found.is_none() { OK } else { VIOLATED }
 }
 
-fn explain(plan: &Plan, node: NodeId, asked: Asked, at: Option<u64>, json: bool) -> u8 {
+pub(super) fn explain(
+    record: &Record,
+    node: NodeId,
+    asked: Asked,
+    at: Option<u64>,
+    json: bool,
+) -> u8 {
     let fact = match asked {
         Asked::Dead => Fact::Dead,
         Asked::Suspect => Fact::Suspect,
         Asked::Leader => Fact::Leader,
     };
-    let evidence = why::why(&des::record(plan).1, node, fact, at);
+    let evidence = why::why(record, node, fact, at);
     if json {
         say(&json!({ "ok": !evidence.is_empty(), "evidence": evidence }).to_string());
     } else if evidence.is_empty() {

@@ -83,7 +83,7 @@ impl<'a> Lives<'a> {
                     life.node.step(*now, event.clone(), &mut self.actions);
                 }
             }
-            What::Crashed { .. } => {
+            What::Crashed { .. } | What::Ended(_) => {
                 self.running.remove(&node);
             }
             What::Struck { .. } | What::WentOn | What::Healed | What::Violated(_) => {}

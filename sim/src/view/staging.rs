@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use quorate_core::control::{Command as Controlled, Effect, Refused};
 use quorate_core::id::{NodeId, Ticket};
+use quorate_core::journal::Tail;
 use quorate_core::membership;
 use quorate_core::node::{Action, Answer, Command, Event as Given, Refusal};
 use quorate_core::raft::Role;
@@ -99,6 +100,13 @@ impl Staging {
             What::Crashed { .. } => {
                 self.event(this, number(lane), "crash", wording::happening(this));
             }
+            What::Ended(tail) => {
+                let kind = match tail {
+                    Tail::Cut { .. } => "crash",
+                    Tail::Ended(_) => "stop",
+                };
+                self.event(this, number(lane), kind, wording::happening(this));
+            }
             What::WentOn => self.event(this, number(lane), "resume", wording::happening(this)),
             What::Struck { .. } | What::Healed | What::Violated(_) => {}
         }
@@ -117,6 +125,7 @@ impl Staging {
             | What::Step { .. }
             | What::Started { .. }
             | What::Crashed { .. }
+            | What::Ended(_)
             | What::WentOn => {}
         }
     }
@@ -398,7 +407,7 @@ mod tests {
             event,
             due: None,
             actions: &actions,
-            links: &[(0, end), (1, end)],
+            ends: &|link| Some((link.0 as usize, end)),
         });
     }
 

@@ -32,6 +32,7 @@ pub(super) fn reigns(all: &[Happening]) -> Vec<Reign<'_>> {
             What::Step { .. }
             | What::Started { .. }
             | What::Crashed { .. }
+            | What::Ended(_)
             | What::WentOn
             | What::Violated(_) => continue,
         };

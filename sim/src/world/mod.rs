@@ -338,7 +338,7 @@ impl World {
                 event,
                 due,
                 actions: &actions,
-                links: &process.links,
+                ends: &|link| process.links.get(slot(link)).copied(),
             });
         }
         self.totals.actions += actions.len() as u64;

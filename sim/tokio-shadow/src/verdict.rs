@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use madsim::time::Instant;
 use quorate_core::id::Term;
-use quorate_core::journal::Fingerprint;
 use quorate_runtime::{ClusterEvent, NodeId, control};
 use quorate_sim::plan::Plan;
+use quorate_sim::trace::Trace;
 
 use crate::cluster::Cluster;
 use crate::member;
@@ -21,7 +21,7 @@ pub const PATIENCE_MS: u64 = 15_000;
 #[derive(Debug)]
 pub struct Record {
     began: Instant,
-    fingerprint: Fingerprint,
+    happened: Trace,
     events: u64,
     leaders: BTreeMap<Term, NodeId>,
     violations: Vec<(&'static str, String)>,
@@ -32,7 +32,7 @@ impl Record {
     pub fn new() -> Record {
         Record {
             began: Instant::now(),
-            fingerprint: Fingerprint::default(),
+            happened: Trace::default(),
             events: 0,
             leaders: BTreeMap::new(),
             violations: Vec::new(),
@@ -75,8 +75,7 @@ impl Record {
 
     fn trace(&mut self, line: &str) {
         let nanos = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.fingerprint.fold(&nanos);
-        self.fingerprint.fold(line);
+        self.happened.note(nanos, &line);
         self.events += 1;
     }
 }
@@ -86,7 +85,7 @@ impl Record {
 pub struct Report {
     name: String,
     seed: u64,
-    fingerprint: Fingerprint,
+    trace: String,
     events: u64,
     leaders: usize,
     acknowledged: u64,
@@ -106,7 +105,7 @@ impl Report {
                 "engine": "madsim",
                 "plan": self.name,
                 "seed": self.seed,
-                "trace": self.fingerprint.to_string(),
+                "trace": self.trace,
                 "events": self.events,
                 "leaders": self.leaders,
                 "acknowledged": self.acknowledged,
@@ -123,7 +122,7 @@ impl Report {
             println!("violation of {checker}: {what}");
         }
         println!("{} violations", self.violations.len());
-        println!("trace {}", self.fingerprint);
+        println!("trace {}", self.trace);
     }
 }
 
@@ -152,7 +151,7 @@ pub async fn judge(plan: &Plan, cluster: &Cluster, healed: u64) -> Report {
     Report {
         name: plan.name.clone(),
         seed: plan.seed,
-        fingerprint: record.fingerprint,
+        trace: format!("{:016x}", record.happened.hash()),
         events: record.events,
         leaders: record.leaders.len(),
         acknowledged,
