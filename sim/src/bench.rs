@@ -16,6 +16,7 @@ use crate::engine::des::{self, Options};
 use crate::meter::{Meter, Used};
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::span::Span;
 use crate::steps::{Kind, Steps, Stopwatch};
 use crate::swarm;
 
@@ -140,8 +141,9 @@ pub fn chaos(threads: usize, count: usize) -> Outcome {
 
 /// From a plan's first fault to its heal.
 fn troubled_ms(plan: &Plan) -> u64 {
-    let first = plan.faults.first().map_or(plan.heal_ms, |it| it.at_ms);
-    plan.heal_ms.saturating_sub(first)
+    let heal = plan.heal.unwrap_or(plan.end);
+    let first = plan.faults.first().map_or(heal, |it| it.at);
+    heal.minus(first).ms()
 }
 
 /// What one step of one node costs, on one thread.
@@ -170,7 +172,7 @@ pub fn step_cost(count: usize) -> Outcome {
 #[must_use]
 pub fn hundred() -> Outcome {
     let mut plan = Plan::quiet("hundred-nodes", 1, 100);
-    plan.end_ms = 3_600_000;
+    plan.end = Span::from_ms(3_600_000);
     large("100 nodes, one simulated hour", plan, 30.0)
 }
 
@@ -178,16 +180,16 @@ pub fn hundred() -> Outcome {
 #[must_use]
 pub fn thousand() -> Outcome {
     let mut plan = Plan::quiet("thousand-nodes", 1, 1_000);
-    plan.end_ms = 60_000;
+    plan.end = Span::from_ms(60_000);
     large("1000 nodes, 60 simulated seconds", plan, 10.0)
 }
 
 fn large(case: &'static str, mut plan: Plan, seconds_max: f64) -> Outcome {
     // All processes are started within the first second; from then on the lists must come to agree.
-    plan.heal_ms = 1_000;
+    plan.heal = Some(Span::from_ms(1_000));
     plan.workload.clients = 1;
     plan.workload.zombies = 0;
-    plan.workload.interval_ms = 1_000;
+    plan.workload.interval = Span::from_ms(1_000);
     let meter = Meter::start();
     let report = des::run(&plan, Options::default());
     let used = meter.stop();

@@ -9,7 +9,7 @@
 //! Voters hear every heartbeat, because elections and leases hang on it. A learner loses nothing by
 //! hearing only one in `learner_beats`, and a leader of a thousand would else do nothing but beat.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::election::Ballot;
@@ -23,8 +23,8 @@ use super::{
 use crate::id::{LogIndex, NodeId, Term};
 use crate::mutant::Mutant;
 use crate::payload::Payload;
-use crate::quorum;
 use crate::time::{Deadline, Time, Timer, Wake};
+use crate::voters::Voters;
 
 /// What lives as long as one leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ pub(super) struct Sight<'a> {
     commit: LogIndex,
     pub(super) log: &'a Log,
     config: &'a Config,
-    voters: &'a BTreeSet<NodeId>,
+    voters: &'a Voters,
 }
 
 impl Leadership {
@@ -62,23 +62,21 @@ impl Leadership {
     }
 
     /// Since when a majority, the leader included, has been heard.
-    pub(super) fn quorum_heard(
-        &self,
-        now: Time,
-        me: NodeId,
-        voters: &BTreeSet<NodeId>,
-    ) -> Option<Time> {
-        let heard_from = |voter: &NodeId| match *voter == me {
+    pub(super) fn quorum_heard(&self, now: Time, me: NodeId, voters: &Voters) -> Option<Time> {
+        voters.reached(|voter| match voter == me {
             true => Some(now),
-            false => self.followers.get(voter).and_then(Progress::heard),
-        };
-        let mut heard: Vec<Option<Time>> = voters.iter().map(heard_from).collect();
-        heard.sort_unstable_by(|a, b| b.cmp(a));
-        heard.get(quorum::majority(heard.len()) - 1).copied()?
+            false => self.followers.get(&voter).and_then(Progress::heard),
+        })
     }
 
     /// Sends one message, with entries or without.
-    fn send(&mut self, to: NodeId, carry: bool, sight: &Sight<'_>, out: &mut Vec<Output>) {
+    pub(super) fn send(
+        &mut self,
+        to: NodeId,
+        carry: bool,
+        sight: &Sight<'_>,
+        out: &mut Vec<Output>,
+    ) {
         let Some(progress) = self.followers.get_mut(&to) else {
             return;
         };
@@ -142,7 +140,7 @@ impl Leadership {
         self.beats += 1;
         let (beats, every) = (self.beats, u64::from(sight.config.learner_beats).max(1));
         let has_turn = |node: NodeId| node.0.wrapping_add(beats).is_multiple_of(every);
-        let whom = |node, _: &Progress| sight.voters.contains(&node) || has_turn(node);
+        let whom = |node, _: &Progress| sight.voters.contains(node) || has_turn(node);
         self.send_to_those(whom, false, sight, out);
     }
 
@@ -190,7 +188,7 @@ impl Raft {
             if let AppendOutcome::Matched { index } = reply.outcome {
                 leadership.matched = leadership.matched.max(index.min(last));
             }
-            self.advance_commit(out);
+            self.advance_commit(now, out);
             return;
         }
         let round_last = leadership.round;
@@ -209,7 +207,7 @@ impl Raft {
         match reply.outcome {
             AppendOutcome::Matched { index } => {
                 progress.on_matched(reply.round, index, round_last);
-                self.on_matched(from, out);
+                self.on_matched(now, from, out);
             }
             AppendOutcome::Conflict { index, term } => {
                 self.on_conflict(from, reply.round, index, term, out);
@@ -217,7 +215,7 @@ impl Raft {
         }
     }
 
-    pub(super) fn on_propose(&mut self, data: Payload, out: &mut Vec<Output>) {
+    pub(super) fn on_propose(&mut self, now: Time, data: Payload, out: &mut Vec<Output>) {
         let uncommitted = self.log.last_index().0 - self.commit.0;
         let has_room = usize::try_from(uncommitted).is_ok_and(|n| n < self.config.uncommitted_max);
         let is_open = match &self.part {
@@ -229,7 +227,12 @@ impl Raft {
             return;
         }
         self.stats.proposed += 1;
-        self.append_own(data, out);
+        self.append_own(now, data, None, out);
+        self.stream_to_all(out);
+    }
+
+    /// Sends to each follower what its window takes.
+    pub(super) fn stream_to_all(&mut self, out: &mut Vec<Output>) {
         if let Some((leadership, sight)) = self.lead() {
             leadership.stream_to_all(&sight, out);
         }
@@ -248,7 +251,7 @@ impl Raft {
 
     /// The follower is probed from now on; a dead learner is forgotten.
     pub(super) fn suspend_replication(&mut self, node: NodeId, dead: bool) {
-        let has_vote = self.voters.contains(&node);
+        let has_vote = self.voters.contains(node);
         let Some((leadership, _)) = self.lead() else {
             return;
         };
@@ -264,14 +267,14 @@ impl Raft {
     pub(super) fn become_leader(&mut self, now: Time, ballot: &Ballot, out: &mut Vec<Output>) {
         self.stats.elections_won += 1;
         let next = self.log.last_index().next();
-        let voters = self.voters.iter().filter(|voter| **voter != self.me);
-        let names = voters.chain(&self.learners);
+        let others = self.voters.iter().chain(self.reachable.iter().copied());
+        let names = others.filter(|node| *node != self.me);
         let heard = |node: NodeId| ballot.has_yes_of(node).then_some(now);
         let mut leadership = Leadership {
             round: 0,
             matched: LogIndex(0),
             followers: names
-                .map(|node| (*node, Progress::new(next, heard(*node))))
+                .map(|node| (node, Progress::new(next, heard(node))))
                 .collect(),
             transfer: None,
             heartbeat: Timer::stopped(),
@@ -290,7 +293,7 @@ impl Raft {
         self.attempts = 0;
         self.change_part(Part::Leader(leadership), Cause::VotesWon, out);
         self.announce(out);
-        self.append_own(Payload::default(), out);
+        self.append_own(now, Payload::default(), None, out);
         if let Some((leadership, sight)) = self.lead() {
             leadership.send_to_those(|_, _| true, true, &sight, out);
         }
@@ -298,12 +301,24 @@ impl Raft {
 
     /// Appends one entry of the current term; the leader's own acknowledgement comes back when it
     /// is durable.
-    fn append_own(&mut self, data: Payload, out: &mut Vec<Output>) {
+    pub(super) fn append_own(
+        &mut self,
+        now: Time,
+        data: Payload,
+        voters: Option<Voters>,
+        out: &mut Vec<Output>,
+    ) {
         let index = self.log.last_index().next();
         let term = self.term;
-        let entries = Vec::from([Entry { term, index, data }]);
+        let entries = Vec::from([Entry {
+            term,
+            index,
+            data,
+            voters,
+        }]);
         self.log.put(&entries);
         out.push(Output::Persist(Record::Append { entries }));
+        self.adopt_voters(now, out);
         if let (Part::Leader(leadership), true) = (
             &mut self.part,
             self.planted.is(Mutant::OwnEntryCountedEarly),
@@ -321,8 +336,8 @@ impl Raft {
         });
     }
 
-    fn on_matched(&mut self, from: NodeId, out: &mut Vec<Output>) {
-        self.advance_commit(out);
+    fn on_matched(&mut self, now: Time, from: NodeId, out: &mut Vec<Output>) {
+        self.advance_commit(now, out);
         if let Some((leadership, sight)) = self.lead() {
             leadership.stream(from, &sight, out);
         }
@@ -352,12 +367,12 @@ impl Raft {
     }
 
     /// Commits what a majority holds durably, once the last of it is of this term (I5).
-    fn advance_commit(&mut self, out: &mut Vec<Output>) {
+    fn advance_commit(&mut self, now: Time, out: &mut Vec<Output>) {
         let (me, term) = (self.me, self.term);
         let Part::Leader(leadership) = &self.part else {
             return;
         };
-        let held = quorum::committed(&self.voters, |voter| match voter == me {
+        let held = self.voters.committed(|voter| match voter == me {
             true => leadership.matched,
             false => (leadership.followers.get(&voter)).map_or(LogIndex(0), Progress::matched),
         });
@@ -374,6 +389,7 @@ impl Raft {
             leadership.stream_to_all(&sight, out);
             leadership.send_to_those(|_, it| it.is_idle(), false, &sight, out);
         }
+        self.conclude_change(now, out);
     }
 
     /// A leader without a majority stops leading, in the same term (§6.2).

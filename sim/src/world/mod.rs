@@ -14,9 +14,11 @@ mod connections;
 mod faults;
 mod heard;
 mod host;
+mod judge;
 mod lives;
 mod looks;
 mod recording;
+mod sessions;
 mod states;
 mod traffic;
 mod watch;
@@ -32,7 +34,9 @@ use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 
 use self::host::{Host, host, name};
+use self::judge::{Sightings, Trial};
 use self::looks::LOOK_NS;
+pub(crate) use self::traffic::Direction;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Queue};
@@ -62,7 +66,6 @@ pub struct World {
     hosts: Vec<Host>,
     conns: Vec<Option<Box<Conn>>>,
     ways: Ways,
-    latency_spells: u64,
     network: Random,
     disks: Random,
     workload: Workload,
@@ -91,6 +94,9 @@ pub struct World {
     touched: Vec<(usize, usize)>,
     scratch: Vec<u8>,
     primary: RoleName,
+    trials: Vec<Trial>,
+    next_judgement: u64,
+    sightings: Sightings,
 }
 
 impl World {
@@ -114,9 +120,11 @@ impl World {
             );
         }
         for (index, strike) in plan.faults.iter().enumerate() {
-            queue.push(strike.at_ms * 1_000_000, Due::Fault(index));
+            queue.push(strike.at.ns(), Due::Fault(index));
         }
-        queue.push(plan.heal_ms * 1_000_000, Due::HealAll);
+        if let Some(heal) = plan.heal {
+            queue.push(heal.ns(), Due::HealAll);
+        }
         queue.push(LOOK_NS, Due::Look);
         let workload = Workload::new(plan.workload, seed.stream(Stream::Workload));
         for client in 0..workload.len() {
@@ -125,14 +133,13 @@ impl World {
                 Due::Client { client, turn: 0 },
             );
         }
-        World {
+        let mut world = World {
             now: 0,
             queue,
             ways: Ways::new(hosts.len(), plan.network),
             plan: plan.clone(),
             hosts,
             conns: Vec::new(),
-            latency_spells: 0,
             network: seed.stream(Stream::Network),
             disks: seed.stream(Stream::Disk),
             workload,
@@ -154,7 +161,16 @@ impl World {
             touched: Vec::new(),
             scratch: Vec::new(),
             primary: name(PRIMARY),
+            trials: Vec::new(),
+            next_judgement: NEVER,
+            sightings: Sightings::default(),
+        };
+        for (ways, change) in &plan.terrain {
+            let pairs = world.pairs(ways);
+            world.ways.change(None, pairs, *change);
         }
+        world.open_trials();
+        world
     }
 
     /// Whether the run has ended early.
@@ -189,8 +205,7 @@ impl World {
             Due::Join { host, life } => self.on_join(host, life),
             Due::Fault(index) => self.on_fault(index),
             Due::Restart { host, life } => self.on_restart(host, life),
-            Due::Resume { host, pause } => self.on_resume(host, pause),
-            Due::Calm { host, spell } => self.on_calm(host, spell),
+            Due::Over(fault) => self.on_over(fault),
             Due::Client { client, turn } => self.on_client(client, turn),
             Due::HealAll => self.on_heal_all(),
             Due::Look => self.on_look(),
@@ -207,17 +222,20 @@ impl World {
         self.totals.converged_after_ns = self.checkers.membership_converges.converged_after();
         self.totals.progress_after_ns = self.checkers.progress.acknowledged_after();
         let draws = self.last_draws();
-        Report::new(
-            &self.plan,
-            Fingerprint {
-                trace: self.trace.hash(),
-                draws,
-            },
-            self.violation,
-            self.totals,
-            self.marks,
-            self.record.as_deref().map(timeline::story),
-        )
+        let print = Fingerprint {
+            trace: self.trace.hash(),
+            draws,
+        };
+        let expectations = self.verdicts();
+        let mut report = Report::new(&self.plan, print, self.totals, expectations);
+        report.violation = self.violation;
+        report.marks = self.marks;
+        report.timeline = self
+            .record
+            .as_deref()
+            .map(timeline::story)
+            .unwrap_or_default();
+        report
     }
 
     /// What can be said only at the end.
@@ -255,8 +273,7 @@ impl World {
             Due::Opened { .. }
             | Due::Fault(_)
             | Due::Restart { .. }
-            | Due::Resume { .. }
-            | Due::Calm { .. }
+            | Due::Over(_)
             | Due::Client { .. }
             | Due::HealAll
             | Due::Look => None,

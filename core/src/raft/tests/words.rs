@@ -81,6 +81,7 @@ pub(super) fn entries(from: u64, terms: &[u64]) -> Vec<Entry> {
         term: Term(*term),
         index: LogIndex(index),
         data: data(index),
+        voters: None,
     };
     (from..).zip(terms).map(entry).collect()
 }
