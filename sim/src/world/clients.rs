@@ -127,6 +127,7 @@ impl World {
             .no_stale_epoch_write
             .acknowledged(index, client, request);
         self.demand("no_stale_epoch_write", verdict);
+        self.checkers.core_goes_on.acknowledged(begun);
         if let Some(heal) = self.plan.heal.filter(|heal| begun >= heal.ns()) {
             self.checkers.progress.acknowledged(self.now - heal.ns());
         }
