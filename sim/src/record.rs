@@ -29,7 +29,7 @@ use quorate_core::wire::Message;
 
 pub use self::lives::{Life, Lives};
 use crate::checkers::Violation;
-use crate::plan::{Fault, Moment};
+use crate::plan::{Fault, Moment, Strike};
 use crate::trace::digest;
 
 /// What happened.
@@ -51,7 +51,7 @@ pub enum What {
         /// Its place in the plan.
         index: usize,
         /// The fault.
-        fault: Fault,
+        strike: Strike,
         /// The nodes it named, parts resolved; none when it concerns all, or nobody played the
         /// part.
         hits: Vec<NodeId>,
@@ -272,11 +272,11 @@ impl Record {
         let number = self.all.len();
         let known = |of: &BTreeMap<NodeId, usize>| node.and_then(|node| of.get(&node).copied());
         let cause = match &what {
-            What::Struck { fault, hits, .. } => {
-                if let (Fault::Crash { .. }, Some(who)) = (fault, hits.first()) {
+            What::Struck { strike, hits, .. } => {
+                if let (Fault::Crash { .. }, Some(who)) = (&strike.fault, hits.first()) {
                     self.doomed.insert(*who, number);
                 }
-                if let (Fault::Pause { .. }, Some(who)) = (fault, hits.first()) {
+                if let (Fault::Pause(_), Some(who)) = (&strike.fault, hits.first()) {
                     self.ended.insert(*who, number);
                 }
                 None
@@ -434,7 +434,7 @@ mod tests {
 
     #[test]
     fn causes_lie_before_their_effects_and_nearly_every_message_has_one() {
-        let plan = (scenarios::find("leader-crash").unwrap().build)(3);
+        let plan = scenarios::find("leader-crash").unwrap().plan(3);
         let (report, record) = des::record(&plan);
         assert_eq!(
             record.all.iter().filter(|h| h.event().is_some()).count() as u64,

@@ -97,7 +97,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn recorded(name: &str, skew: impl Fn(NodeId) -> i64) -> (Record, BTreeMap<Peer, Tape>, PathBuf) {
-    let (_, record) = des::record(&(scenarios::find("leader-crash").expect("known").build)(3));
+    let (_, record) = des::record(&scenarios::find("leader-crash").expect("known").plan(3));
     let (tapes, directory) = (tapes(&record, skew), folder(name));
     for (peer, tape) in &tapes {
         std::fs::write(file(&directory, *peer), &tape.bytes).expect("written");

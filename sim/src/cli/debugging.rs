@@ -32,7 +32,7 @@ pub(super) enum Verb {
         /// Threads; all cores without it.
         #[arg(short = 'j', long)]
         jobs: Option<usize>,
-        /// Where the small plan goes; beside the plan, as `.min.plan.toml`, without it.
+        /// Where the small plan goes; beside the plan, as `.min.plan`, without it.
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
@@ -47,9 +47,9 @@ pub(super) enum Verb {
         /// Compare with the rows that `sim run --trace-out` wrote.
         #[arg(long, conflicts_with = "b", required_unless_present = "b")]
         against_trace: Option<PathBuf>,
-        /// The seed of a scenario's timing.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
+        /// The seed; without it the one that the file names, or 1.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Show the recorded events that led to a fact about a node.
     Why {
@@ -178,8 +178,8 @@ fn read_trace(path: &Path) -> Result<Vec<Row>, String> {
     diff::from_text(&text).map_err(|problem| format!("trace {name}: {problem}"))
 }
 
-fn find(what: &str, seed: u64) -> Result<Plan, String> {
-    let plan = super::find(what, seed).map_err(|error| error.to_string())?;
+fn find(what: &str, seed: Option<u64>) -> Result<Plan, String> {
+    let plan = crate::named::find(what, seed).map_err(|error| error.to_string())?;
     runnable(plan)
 }
 
@@ -197,8 +197,8 @@ fn runnable(plan: Plan) -> Result<Plan, String> {
 
 fn beside(plan: &Path) -> PathBuf {
     let name = plan.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.trim_end_matches(".toml").trim_end_matches(".plan");
-    plan.with_file_name(format!("{stem}.min.plan.toml"))
+    let stem = name.trim_end_matches(".plan").trim_end_matches(".scenario");
+    plan.with_file_name(format!("{stem}.min.plan"))
 }
 
 fn shrink_plan(plan: &Plan, order: shrink::Order, output: &Path, json: bool) -> u8 {
@@ -227,13 +227,13 @@ fn shrink_plan(plan: &Plan, order: shrink::Order, output: &Path, json: bool) -> 
     }
     let millis = shrunk.wall_ns / 1_000_000;
     say(&format!(
-        "faults {} -> {}, nodes {} -> {}, {} ms -> {} ms; {} runs in {}.{:03} s",
+        "faults {} -> {}, nodes {} -> {}, {} -> {}; {} runs in {}.{:03} s",
         shrunk.faults_before,
         shrunk.faults_after,
         shrunk.nodes[0],
         shrunk.nodes[1],
-        shrunk.end_ms[0],
-        shrunk.end_ms[1],
+        shrunk.end[0],
+        shrunk.end[1],
         shrunk.runs,
         millis / 1_000,
         millis % 1_000,

@@ -5,21 +5,22 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::flight;
-use super::{OK, complain, find, mutant_problem, say, usage};
+use super::{OK, complain, mutant_problem, say, usage};
 use crate::engine::des;
 use crate::flight::is_meant_by;
+use crate::named::find;
 use crate::replay;
 use crate::view::{Caption, Page, Window, render, stage};
 
 /// What shall be drawn, and where to.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// A scenario's name, a plan file, or `swarm` for what the seed draws; or a recording of a real
-    /// node, or a directory of recordings.
+    /// A scenario's name, a scenario or plan file, or `swarm` for what the seed draws; or a
+    /// recording of a real node, or a directory of recordings.
     what: String,
-    /// The seed of a scenario's timing.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    /// The seed; without it the one that the file names, or 1.
+    #[arg(long)]
+    seed: Option<u64>,
     /// Open the page at this moment, such as 12.4s; 2 s before a violation, else at 0 without it.
     #[arg(long, value_parser = replay::span)]
     from: Option<u64>,

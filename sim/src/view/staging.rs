@@ -115,9 +115,13 @@ impl Staging {
 
     fn of_the_world(&mut self, this: &Happening) {
         match &this.what {
-            What::Struck { fault, hits, .. } => {
-                let text = wording::strike(fault, hits);
-                self.event(this, 0, words::fault_kind(fault), text);
+            What::Struck { strike, hits, .. } => {
+                let kind = if strike.fault.mends() {
+                    "heal"
+                } else {
+                    "fault"
+                };
+                self.event(this, 0, kind, wording::fault(strike, hits));
             }
             What::Healed => self.event(this, 0, "heal", wording::happening(this)),
             // A violation stands in the caption.
