@@ -7,6 +7,7 @@ mod contest;
 mod membership;
 mod raft;
 mod recorder;
+mod transport;
 
 use std::process::ExitCode;
 
@@ -41,18 +42,21 @@ enum Name {
     Raft,
     /// A node with the flight recorder beside one without.
     Recorder,
+    /// Messages, requests and bulk between two ends over mutual TLS on loopback.
+    Transport,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let Arguments { rounds, only, full, .. } = &arguments;
+    let rounds = *rounds;
     let mut printed = true;
-    let mut show = |figure: Figure| printed &= figure.print(arguments.json).is_ok();
+    let show = |figure: Figure| printed &= figure.print(arguments.json).is_ok();
     match arguments.name {
-        Name::Membership => membership::run(arguments.full, &arguments.only, show),
-        Name::Raft => raft::run(arguments.rounds).into_iter().for_each(&mut show),
-        Name::Recorder => recorder::run(arguments.rounds)
-            .into_iter()
-            .for_each(&mut show),
+        Name::Membership => membership::run(*full, only, show),
+        Name::Raft => raft::run(rounds).into_iter().for_each(show),
+        Name::Recorder => recorder::run(rounds).into_iter().for_each(show),
+        Name::Transport => transport::run(rounds, only).into_iter().for_each(show),
     }
     if printed {
         ExitCode::SUCCESS

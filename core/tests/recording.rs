@@ -361,6 +361,7 @@ fn a_start_with_a_long_log_and_a_scoped_address_comes_back_whole() {
         term: Term(index / 10),
         index: LogIndex(index),
         data: Payload::from(vec![1; 600_000]),
+        voters: None,
     };
     start.durable.raft.log = (1..=40).map(entry).collect();
     let mut bytes = Vec::new();

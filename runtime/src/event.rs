@@ -208,6 +208,7 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
         Notice::Started { .. }
         | Notice::Membership(_)
         | Notice::Raft(_)
+        | Notice::Voters(_)
         | Notice::GossipFault { .. }
         | Notice::UnknownEntry { .. }
         | Notice::OutboxDropped { .. } => None,

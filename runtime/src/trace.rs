@@ -18,6 +18,7 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             leader = ?standing.leader,
             "leadership"
         ),
+        Notice::Voters(voters) => tracing::info!(%node, %voters, "voters"),
         Notice::Raft(raft::Notice::RoleChanged {
             from,
             to,
@@ -25,7 +26,9 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             cause,
         }) => tracing::info!(%node, %term, ?from, ?to, ?cause, "raft role changed"),
         Notice::Raft(
-            what @ (raft::Notice::TransferBegun { .. } | raft::Notice::TransferEnded { .. }),
+            what @ (raft::Notice::TransferBegun { .. }
+            | raft::Notice::TransferEnded { .. }
+            | raft::Notice::Removed { .. }),
         ) => tracing::info!(%node, ?what, "raft"),
         Notice::Raft(
             what @ (raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. }),

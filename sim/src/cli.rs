@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 all is well, 1 a violation or an unmet expectation, 2 wrong
 //! usage, 3 two runs of one plan differed.
 
+mod bench;
 mod debugging;
 mod flight;
 mod run;
@@ -67,6 +68,8 @@ enum Verb {
     },
     #[command(flatten)]
     Debugging(debugging::Verb),
+    /// Measure how fast the simulator is.
+    Bench(bench::Args),
     /// Draw a run: one HTML file with a diagram of all nodes over time.
     View(view::Args),
 }
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
             )
         }
         Verb::Debugging(verb) => verb.run(cli.json),
+        Verb::Bench(args) => bench::run(&args, cli.json),
         Verb::View(args) => view::run(&args, cli.json),
     })
 }

@@ -9,6 +9,7 @@
 //!
 //! A seed's meaning changes with the code, a plan's does not: a regression is stored as a plan.
 
+pub mod bench;
 pub mod checkers;
 pub mod cli;
 pub mod diff;
@@ -17,6 +18,7 @@ pub mod engine;
 pub mod expect;
 pub mod flight;
 pub mod marks;
+pub mod meter;
 pub mod mutants;
 pub mod named;
 pub mod network;
@@ -29,6 +31,7 @@ pub mod scenarios;
 pub mod shrink;
 pub mod soak;
 pub mod span;
+pub mod steps;
 pub mod swarm;
 pub mod timeline;
 pub mod trace;

@@ -8,6 +8,7 @@ use crate::checkers::Violation;
 use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::span::Span;
+use crate::steps::Steps;
 
 /// Numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -16,6 +17,8 @@ pub struct Totals {
     pub simulated_ns: u64,
     /// Steps of all nodes.
     pub events: u64,
+    /// The same by kind.
+    pub steps: Steps,
     /// What they asked for.
     pub actions: u64,
     /// Messages handed to connections.

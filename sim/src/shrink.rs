@@ -37,6 +37,16 @@ pub struct Order {
     pub runs_max: usize,
 }
 
+impl Default for Order {
+    fn default() -> Order {
+        Order {
+            retime: 32,
+            threads: 1,
+            runs_max: 20_000,
+        }
+    }
+}
+
 /// What shrinking came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shrunk {

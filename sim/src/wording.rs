@@ -319,6 +319,7 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             Some(leader) => change(format!("term {} leader is {leader}", standing.term), none()),
             None => change(format!("term {} knows no leader", standing.term), none()),
         },
+        Notice::Voters(voters) => change(format!("voters {voters}"), none()),
         Notice::Raft(notice) => of_raft_notice(notice),
         Notice::State(fact) => of_state(fact),
         Notice::GossipFault { from, fault } => {
@@ -367,6 +368,10 @@ fn of_raft_notice(notice: &raft::Notice) -> Change {
         } => change(
             format!("term {term} is not won"),
             format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
+        ),
+        raft::Notice::Removed { term } => change(
+            format!("term {term} resigns"),
+            "it is no voter any more".to_string(),
         ),
         raft::Notice::TransferBegun { to, why } => {
             change(format!("hands over to {to}"), format!("{why:?}"))
@@ -442,6 +447,8 @@ fn cause(cause: Cause) -> String {
         Cause::HigherTerm(term) => format!("heard of term {term}"),
         Cause::LeaderFound(leader) => format!("{leader} leads"),
         Cause::QuorumLost => "no majority answered".to_string(),
+        Cause::VoterAdded => "the log makes it a voter".to_string(),
+        Cause::VoterRemoved => "the log makes it a learner".to_string(),
         Cause::HandedOver => "the leader called it to take over".to_string(),
         Cause::DiskStalled => "its disk stalls and nobody took over".to_string(),
     }

@@ -261,7 +261,7 @@ async fn every_problem_of_a_configuration_is_reported_at_once() {
         [raft]\nheartbeat_interval = \"0ms\"\nelection_timeout_min = \"0ms\"\n\
         election_timeout_max = \"0ms\"\nentries_per_append_max = 0\nappends_in_flight_max = 0\n\
         uncommitted_max = 0\n\
-        [transport]\nframe_bytes_max = 0\nqueue_bytes_max = 0\nhello_timeout = \"0ms\"\n\
+        [transport]\nmessage_bytes_max = 0\nqueue_bytes_max = 0\nhello_timeout = \"0ms\"\n\
         keepalive_interval = \"0ms\"\nidle_timeout = \"0ms\"\n\
         [control]\nforward_interval = \"0ms\"\nproposal_timeout = \"0ms\"\nproposals_max = 0\n";
     fs::write(home.join("quorate.toml"), wrong).expect("there is room");
@@ -283,7 +283,7 @@ async fn every_problem_of_a_configuration_is_reported_at_once() {
         "raft.heartbeat_interval",
         "raft.election_timeout_min",
         "raft.entries_per_append_max",
-        "transport.frame_bytes_max",
+        "transport.message_bytes_max",
         "transport.idle_timeout",
         "control.proposals_max",
     ] {

@@ -42,6 +42,7 @@ impl Cluster {
     fn new(nodes: usize) -> Cluster {
         let config = Config {
             heartbeat_interval: Duration::from_millis(50),
+            learner_beats: 5,
             election_timeout_min: Duration::from_millis(150),
             election_timeout_max: Duration::from_millis(300),
             election_handicap: Duration::ZERO,

@@ -139,6 +139,7 @@ mod tests {
                     term: Term(1),
                     index: LogIndex(number),
                     data: Payload::from(vec![7; 11]),
+                    voters: None,
                 }],
             }),
         }

@@ -210,6 +210,7 @@ mod tests {
             term: Term(4),
             index: LogIndex(9),
             data: Payload::copy_from(b"entry"),
+            voters: None,
         };
         let append = raft::Append {
             term: Term(5),

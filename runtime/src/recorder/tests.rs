@@ -172,6 +172,7 @@ fn a_log_that_is_too_long_is_refused_before_anything_is_deleted() {
         term: Term(1),
         index: LogIndex(1),
         data: Payload::from(vec![0; 64 * 1024]),
+        voters: None,
     }];
     let refused = Tape::begin(&recording, &start, None).expect_err("too long");
     assert!(refused.to_string().contains("recorder.bytes_max"));

@@ -13,6 +13,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::Report;
+use crate::steps::Stopwatch;
 use crate::world::World;
 
 /// What is due.
@@ -209,6 +210,16 @@ pub fn record(plan: &Plan) -> (Report, Record) {
     world.check_last();
     let record = world.take_record().unwrap_or_default();
     (world.finish(), record)
+}
+
+/// Carries out a plan and times every step.
+#[must_use]
+pub fn time(plan: &Plan) -> (Report, Stopwatch) {
+    let mut world = World::new(plan);
+    world.stopwatch = Some(Stopwatch::default());
+    carry_out(plan, &mut world);
+    let stopwatch = world.stopwatch.take().unwrap_or_default();
+    (world.finish(), stopwatch)
 }
 
 fn carry_out(plan: &Plan, world: &mut World) {

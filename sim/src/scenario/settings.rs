@@ -156,11 +156,14 @@ fn preset(preset: Preset, node: u64) -> Config {
         unreachable!("a constant name is valid");
     };
     let (node, address) = (NodeId(node), address(node, 0));
-    match preset {
+    let mut config = match preset {
         Preset::Lan => Config::lan(cluster, node, address),
         Preset::Wan => Config::wan(cluster, node, address),
         Preset::Local => Config::local(cluster, node, address),
-    }
+    };
+    // Runs are short: a dead voter must be replaced within one.
+    config.electorate.replace_after = Duration::from_secs(4);
+    config
 }
 
 /// The first byte of the addresses of nodes that have never moved.

@@ -164,6 +164,7 @@ mod tests {
             term: Term(4),
             index: LogIndex(10),
             data: quorate_core::payload::Payload::default(),
+            voters: None,
         });
         let entries = of_raft(&raft::Message::Append(append));
         assert_eq!(

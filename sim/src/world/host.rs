@@ -1,5 +1,6 @@
 //! A machine of the world: its disk stays when its process ends.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use quorate_core::id::{LogIndex, NodeId, RoleName, Ticket};
@@ -8,7 +9,8 @@ use quorate_core::mutant::Mutant;
 use quorate_core::node::{Command, Node, ValidConfig};
 use quorate_core::raft::Standing;
 use quorate_core::seed::Seed;
-use quorate_core::transport::Link;
+use quorate_core::transport::{Link, Session};
+use quorate_core::voters::Voters;
 
 use crate::disk::Disk;
 use crate::engine::des::Due;
@@ -25,8 +27,12 @@ pub(super) struct Process {
     pub(super) armed: u64,
     /// Connection and end of each link, by the link's number.
     pub(super) links: Vec<(usize, usize)>,
+    /// By the host at the other end.
+    pub(super) sessions: BTreeMap<usize, Session>,
     pub(super) dials: Vec<(SocketAddr, Option<NodeId>)>,
     pub(super) standing: Standing,
+    /// The voters it goes by, as of its last step but the one being looked at.
+    pub(super) voters: Voters,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
     /// The digest of the state that a checker has seen last.
@@ -115,6 +121,18 @@ pub(super) fn plant_link(link: &mut Link, mutant: Option<&str>) {
     if let Some(mutant) = mutant.and_then(Mutant::find) {
         link.plant(mutant);
     }
+}
+
+#[cfg(feature = "mutants")]
+pub(super) fn plant_session(session: &mut Session, mutant: Option<&str>) {
+    if let Some(mutant) = mutant.and_then(Mutant::find) {
+        session.plant(mutant);
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+pub(super) fn plant_session(session: &mut Session, mutant: Option<&str>) {
+    let _ = (session, mutant);
 }
 
 #[cfg(not(feature = "mutants"))]

@@ -1,6 +1,8 @@
 //! The lives of a process: it starts from what its disk holds, joins the others, waits for its
 //! disk, and ends without a word.
 
+use std::collections::BTreeMap;
+
 use std::net::SocketAddr;
 
 use quorate_core::id::{LogIndex, Ticket};
@@ -44,7 +46,8 @@ impl World {
         };
         let mut node = start.node();
         plant(&mut node, self.plan.mutant.as_deref());
-        let standing = node.view().raft().standing();
+        let raft = node.view().raft();
+        let (standing, voters) = (raft.standing(), raft.voters().clone());
         let life = host.life;
         host.process = Some(Process {
             node,
@@ -52,8 +55,10 @@ impl World {
             started: false,
             armed: NEVER,
             links: Vec::new(),
+            sessions: BTreeMap::new(),
             dials: Vec::new(),
             standing,
+            voters,
             seen: LogIndex(0),
             state_seen: None,
             members_seen: None,

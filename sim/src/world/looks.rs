@@ -16,6 +16,7 @@ use quorate_core::wire::codec;
 use super::World;
 use super::host::{Host, Process};
 use super::states::TURN_NS;
+use crate::checkers::elected_by_majority::sides;
 use crate::checkers::{Verdict, outbox_bounded};
 use crate::engine::des::Due;
 use crate::span::Span;
@@ -39,6 +40,7 @@ impl World {
         self.look_at_lists(self.next_look, part);
         self.next_look = (self.next_look + part) % nodes;
         self.look_at_debts();
+        self.tick_sessions();
         if self.now.is_multiple_of(TRAFFIC_NS) {
             self.send_traffic();
         }
@@ -161,18 +163,20 @@ impl World {
         if host.paused || !host.process.as_ref().is_some_and(leads) {
             return false;
         }
-        let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-        let reachable = self
-            .hosts
-            .iter()
-            .take(voters)
-            .enumerate()
-            .filter(|(other, host)| {
-                let is_up = host.process.as_ref().is_some_and(|process| process.started);
-                let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
-                is_up && !host.paused && !is_cut
-            });
-        2 * reachable.count() <= voters
+        let Some(process) = &host.process else {
+            return false;
+        };
+        let is_reachable = |node: &&NodeId| {
+            let other = usize::try_from(node.0 - 1).unwrap_or(usize::MAX);
+            let Some(host) = self.hosts.get(other) else {
+                return false;
+            };
+            let is_up = host.process.as_ref().is_some_and(|process| process.started);
+            let is_cut = self.ways.is_cut(index, other) || self.ways.is_cut(other, index);
+            is_up && !host.paused && !is_cut
+        };
+        sides(&process.voters)
+            .any(|side| 2 * side.iter().filter(is_reachable).count() <= side.len())
     }
 
     /// Every node must have what was acknowledged, if there was time to heal; else none may have

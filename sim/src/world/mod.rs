@@ -18,12 +18,14 @@ mod judge;
 mod lives;
 mod looks;
 mod recording;
+mod sessions;
 mod states;
 mod traffic;
 mod watch;
 mod witness;
 
 use std::hash::Hasher;
+use std::time::Instant;
 
 use quorate_core::id::{LinkId, RoleName};
 use quorate_core::node::{Action, Event};
@@ -34,6 +36,7 @@ use quorate_core::time::Time;
 use self::host::{Host, host, name};
 use self::judge::{Sightings, Trial};
 use self::looks::LOOK_NS;
+pub(crate) use self::traffic::Direction;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::des::{Due, Queue};
@@ -42,6 +45,7 @@ use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
 use crate::record::{Record, Step};
 use crate::report::{Fingerprint, Report, Totals};
+use crate::steps::{Kind, Stopwatch};
 use crate::timeline;
 use crate::trace::{Fold, Trace};
 use crate::workload::Workload;
@@ -71,6 +75,8 @@ pub struct World {
     violation: Option<Violation>,
     trace: Trace,
     record: Option<Box<Record>>,
+    /// Times every step, if it is there.
+    pub stopwatch: Option<Stopwatch>,
     /// The ways as the record knows them, and how often they had changed by then.
     cut_seen: Vec<bool>,
     changes_seen: u64,
@@ -142,6 +148,7 @@ impl World {
             violation: None,
             trace: Trace::default(),
             record: None,
+            stopwatch: None,
             cut_seen: Vec::new(),
             changes_seen: 0,
             totals: Totals::default(),
@@ -325,14 +332,20 @@ impl World {
             return;
         };
         let mut actions = std::mem::take(&mut self.actions);
+        let kind = Kind::of(&event);
         self.totals.events += 1;
+        self.totals.steps.count(kind);
         self.trace.step(now, host.id.0, &event);
         let is_tick = matches!(event, Event::Tick);
         let kept = self.record.is_some().then(|| event.clone());
         let due = kept.as_ref().filter(|_| is_tick);
         let due = due.and_then(|_| process.node.deadline()).map(|d| d.why);
         let local = Time(now - process.born);
+        let begun = self.stopwatch.is_some().then(Instant::now);
         process.node.step(local, event, &mut actions);
+        if let (Some(stopwatch), Some(begun)) = (&mut self.stopwatch, begun) {
+            stopwatch.add(kind, begun.elapsed());
+        }
         self.trace.actions(&actions);
         if let (Some(record), Some(event)) = (&mut self.record, kept) {
             record.stepped(Step {
