@@ -419,9 +419,7 @@ impl Node {
                 }
                 Err(refused) => Err(Refusal::Invalid(refused)),
             },
-            Command::Members => Ok(Answer::Members(
-                self.membership.members().cloned().collect(),
-            )),
+            Command::Members => Ok(Answer::Members(self.membership.members().collect())),
             Command::Status => Ok(Answer::Status(self.view().status())),
             Command::SetState { key, value } => self
                 .write_state(now, actions, |gossip, out| gossip.set(now, key, value, out))

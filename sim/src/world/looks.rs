@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use quorate_core::control::Envelope;
 use quorate_core::id::{LogIndex, NodeId, Peer};
-use quorate_core::membership::{Member, State};
+use quorate_core::membership::State;
 use quorate_core::raft::Role;
 use quorate_core::wire::codec;
 
@@ -150,7 +150,7 @@ impl World {
             }
             let alive = || {
                 let alive = members.members().filter(|it| it.state == State::Alive);
-                alive.map(Member::peer)
+                alive.map(|member| member.peer())
             };
             if !alive().eq(truth.iter().copied()) {
                 return Some((process.node.view().me(), alive().collect()));
