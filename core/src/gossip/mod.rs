@@ -38,8 +38,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use limits::{
-    CLUSTER_BYTES_MAX, ENTRIES_MAX, KEY_BYTES_MAX, NODE_BYTES_MAX, NODE_KEYS_MAX, STORED_BYTES_MAX,
-    StateRefused, TOMBSTONES_MAX, VALUE_BYTES_MAX, VERSION_MAX,
+    CLUSTER_BYTES_MAX, ENTRIES_MAX, KEY_BYTES_MAX, NODE_BYTES_MAX, NODE_KEYS_MAX, RESERVED_PREFIX,
+    STORED_BYTES_MAX, StateRefused, TOMBSTONES_MAX, VALUE_BYTES_MAX, VERSION_MAX,
 };
 pub use message::{
     Branches, Change, Children, Delta, Digest, Entry, Holding, Holdings, Message, News, PeerFault,
@@ -299,6 +299,12 @@ impl Gossip {
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.store.tree().sum(Branch::ROOT)
+    }
+
+    /// How many other live members there are.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        self.roster.len()
     }
 
     /// Bytes of keys and values stored.

@@ -10,12 +10,12 @@ use alloc::vec::Vec;
 use super::{Action, Answer, Node, Refusal, links};
 use crate::control::{self, Ending, Envelope};
 use crate::durable::Record;
-use crate::id::{NodeId, Ticket};
+use crate::id::{NodeId, Peer, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
 use crate::time::Time;
 use crate::wire::{Message, codec};
-use crate::{balance, failover, gossip, membership, raft};
+use crate::{balance, failover, gossip, health, membership, raft};
 
 /// The ticket of proposals that nobody waits for; drivers count theirs from 1.
 pub(super) const NOBODY: Ticket = Ticket(0);
@@ -29,6 +29,7 @@ const HELD_MAX: usize = 4096;
 pub(super) enum Work {
     Membership(membership::Input),
     Gossip(gossip::Input),
+    Health(health::Input),
     Raft(raft::Input),
     Control(control::Input),
     Failover(failover::Input),
@@ -74,10 +75,16 @@ impl Node {
             Work::Gossip(input) => {
                 let mut out = Vec::new();
                 self.gossip.step(now, input, &mut out);
-                next.extend(
-                    out.into_iter()
-                        .filter_map(|output| on_gossip(output, actions)),
-                );
+                for output in out {
+                    Node::on_gossip(output, next, actions);
+                }
+            }
+            Work::Health(input) => {
+                let mut out = Vec::new();
+                self.health.step(now, input, &mut out);
+                for output in out {
+                    self.on_health(now, output, next, actions);
+                }
             }
             Work::Raft(input) => {
                 let mut out = Vec::new();
@@ -192,6 +199,7 @@ impl Node {
                 if self.links.active(node).is_some() {
                     next.push(Work::Raft(raft::Input::PeerUp { node }));
                 }
+                next.push(Work::Health(health::Input::Joined { peer, address }));
                 next.push(Work::Gossip(gossip::Input::Joined(peer)));
                 next.push(Work::Failover(failover::Input::Alive(peer)));
                 let target = balance::Target {
@@ -210,19 +218,12 @@ impl Node {
                 let suspected = false;
                 next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
             }
-            membership::Fact::Died { peer, accuser: _ } | membership::Fact::Left { peer } => {
-                let node = peer.node;
-                next.push(Work::Raft(raft::Input::PeerDown { node, dead: true }));
-                next.push(Work::Gossip(gossip::Input::Gone(peer)));
-                next.push(Work::Failover(failover::Input::Gone(peer)));
-                next.push(Work::Balance(balance::Input::Gone(peer)));
-                next.push(Work::Links(links::Input::Gone { node }));
-            }
+            membership::Fact::Died { peer, accuser: _ } => next.extend(gone(peer, false)),
+            membership::Fact::Left { peer } => next.extend(gone(peer, true)),
             membership::Fact::Moved { peer, address } => {
-                next.push(Work::Links(links::Input::Known {
-                    node: peer.node,
-                    address,
-                }));
+                let node = peer.node;
+                next.push(Work::Health(health::Input::Moved { node, address }));
+                next.push(Work::Links(links::Input::Known { node, address }));
                 next.push(Work::Balance(balance::Input::Moved { peer, address }));
             }
         }
@@ -297,18 +298,6 @@ impl Node {
     }
 }
 
-/// What gossip says: a message to send, or something to tell.
-pub(super) fn on_gossip(output: gossip::Output, actions: &mut Vec<Action>) -> Option<Work> {
-    match output {
-        gossip::Output::Send { to, message } => return Some(send(to, Message::Gossip(message))),
-        gossip::Output::Fact(fact) => actions.push(Action::Notify(Notice::State(fact))),
-        gossip::Output::PeerFault { from, fault } => {
-            actions.push(Action::Notify(Notice::GossipFault { from, fault }));
-        }
-    }
-    None
-}
-
 fn on_control(output: control::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
     match output {
         control::Output::Append(envelope) => {
@@ -361,12 +350,14 @@ fn on_links(output: links::Output, next: &mut Vec<Work>, actions: &mut Vec<Actio
                 address,
                 dialed,
             };
+            next.push(Work::Health(health::Input::Up(peer.node)));
             next.push(Work::Membership(up));
             next.push(Work::Raft(raft::Input::PeerUp { node: peer.node }));
         }
         links::Output::Down { peer } => {
             actions.push(Action::Notify(Notice::LinkDown { peer }));
             let node = peer.node;
+            next.push(Work::Health(health::Input::Down(node)));
             next.push(Work::Membership(membership::Input::LinkDown { node }));
             next.push(Work::Raft(raft::Input::PeerDown { node, dead: false }));
         }
@@ -389,6 +380,19 @@ fn on_links(output: links::Output, next: &mut Vec<Work>, actions: &mut Vec<Actio
     }
 }
 
-fn send(to: NodeId, message: Message) -> Work {
+/// What follows when a life is no member any more.
+fn gone(peer: Peer, left: bool) -> [Work; 6] {
+    let node = peer.node;
+    [
+        Work::Raft(raft::Input::PeerDown { node, dead: true }),
+        Work::Health(health::Input::Gone { peer, left }),
+        Work::Gossip(gossip::Input::Gone(peer)),
+        Work::Failover(failover::Input::Gone(peer)),
+        Work::Balance(balance::Input::Gone(peer)),
+        Work::Links(links::Input::Gone { node }),
+    ]
+}
+
+pub(super) fn send(to: NodeId, message: Message) -> Work {
     Work::Links(links::Input::Send { to, message })
 }
