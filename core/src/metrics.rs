@@ -69,6 +69,7 @@ impl Metrics {
             ("state_entries_taken", g.entries_taken),
             ("state_entries_known", g.entries_known),
             ("state_entries_untimely", g.entries_untimely),
+            ("state_writes", g.writes),
             ("state_resets", g.resets),
             ("state_peer_faults", g.faults),
         ];

@@ -101,6 +101,8 @@ fn asked(command: &Command) -> String {
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
         Command::Read { key } => format!("read {key}"),
+        Command::Partition => "tell how the cluster hangs together".to_string(),
+        Command::Quorum => "tell whether there is a quorum".to_string(),
         Command::SetState { key, .. } => format!("write {key} of its state"),
         Command::DeleteState { key } => format!("delete {key} of its state"),
         Command::ReadState { of: Some(node), .. } => format!("read the state of {node}"),
@@ -358,6 +360,7 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             None => change(format!("term {} knows no leader", standing.term), none()),
         },
         Notice::Raft(notice) => of_raft_notice(notice),
+        Notice::Partition(status) => change("partition status".to_string(), format!("{status:?}")),
         Notice::State(fact) => of_state(fact),
         Notice::GossipFault { from, fault } => {
             change(format!("gossip: {from} broke a rule"), format!("{fault:?}"))

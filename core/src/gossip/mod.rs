@@ -184,6 +184,8 @@ pub struct Stats {
     pub entries_known: u64,
     /// Entries of lives that are not members here: not yet, or no more.
     pub entries_untimely: u64,
+    /// Times this node wrote anything of its own.
+    pub writes: u64,
     /// Times this node wrote its state anew, to forget deletions or to override a lie.
     pub resets: u64,
     /// Messages that broke a rule.

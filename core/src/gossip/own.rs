@@ -197,6 +197,7 @@ impl Gossip {
         entries: Vec<Entry>,
         out: &mut Vec<Output>,
     ) -> Result<(), StateRefused> {
+        self.stats.writes += 1;
         let merged = self.store.merge(self.me, floor, entries);
         let before = merged.map_err(|_| StateRefused::ClusterFull)?;
         self.announce(self.me, &before, out);

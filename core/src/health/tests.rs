@@ -91,6 +91,14 @@ fn who_is_missing_for_long_enough_is_told_and_a_short_break_is_not() {
     story.run(UNHEARD);
     assert_eq!(
         story.told.last(),
+        Some(&row(&[2])),
+        "it is connected all the same"
+    );
+    story.input(Input::Down(NodeId(3)));
+    story.input(Input::DialFailed(address(3)));
+    story.run(UNHEARD);
+    assert_eq!(
+        story.told.last(),
         Some(&row(&[2, 3])),
         "a failed dial counts as well"
     );

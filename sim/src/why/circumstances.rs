@@ -28,6 +28,7 @@ impl Case<'_> {
                 | Notice::Membership(_)
                 | Notice::Leadership(_)
                 | Notice::Raft(_)
+                | Notice::Partition(_)
                 | Notice::State(_)
                 | Notice::GossipFault { .. }
                 | Notice::RoleChanged { .. }

@@ -55,6 +55,7 @@ impl World {
             dials: Vec::new(),
             standing,
             seen: LogIndex(0),
+            state_writes: 0,
             state_seen: None,
             members_seen: None,
             agreed: None,
