@@ -36,12 +36,12 @@ impl Figure {
         } else {
             let (low, high) = self.spread;
             println!(
-                "{} {:<28} ours {:>12.0} {unit}   {} {:>12.0} {unit}   ratio {:.2} [{low:.2}..{high:.2}]",
+                "{} {:<28} ours {:>12} {unit}   {} {:>12} {unit}   ratio {:.2} [{low:.2}..{high:.2}]",
                 self.bench,
                 self.case,
-                self.ours,
+                short(self.ours),
                 self.peer,
-                self.theirs,
+                short(self.theirs),
                 self.ratio,
                 unit = self.unit,
             );
@@ -87,6 +87,74 @@ pub fn compare(
         ratio,
         spread,
     }
+}
+
+/// One of several who take turns, and what it measures in one turn.
+pub struct Contender<'a> {
+    /// Who it is.
+    pub name: &'static str,
+    /// Plays one turn: one value per measure.
+    pub play: Box<dyn FnMut() -> Vec<f64> + 'a>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
+    /// Behind the case's name.
+    pub what: &'static str,
+    /// Of the value.
+    pub unit: &'static str,
+    /// Whether more is better.
+    pub is_more_better: bool,
+}
+
+/// Lets all play in turns and compares the first with each of the others, by each measure.
+pub fn tournament(
+    bench: &'static str,
+    case: &str,
+    measures: &[Measure],
+    rounds: u32,
+    mut contenders: Vec<Contender<'_>>,
+) -> Vec<Figure> {
+    let count = contenders.len();
+    let mut played: Vec<Vec<Vec<f64>>> = vec![Vec::new(); count];
+    for round in 0..=rounds as usize {
+        // Who goes first changes; the first round warms up.
+        for turn in 0..count {
+            let who = (round + turn) % count;
+            let values = (contenders[who].play)();
+            if round > 0 {
+                played[who].push(values);
+            }
+        }
+    }
+    let mut figures = Vec::new();
+    for (at, measure) in measures.iter().enumerate() {
+        let column = |who: usize| played[who].iter().map(|values| values[at]).collect::<Vec<_>>();
+        for (who, contender) in contenders.iter().enumerate().skip(1) {
+            let (mut ours, mut theirs) = (column(0), column(who));
+            let ratio = |(a, b): (&f64, &f64)| if measure.is_more_better { a / b } else { b / a };
+            let mut ratios: Vec<f64> = ours.iter().zip(&theirs).map(ratio).collect();
+            let ratio = median(&mut ratios);
+            figures.push(Figure {
+                bench,
+                case: format!("{case}{}", measure.what),
+                unit: measure.unit,
+                ours: median(&mut ours),
+                peer: contender.name,
+                theirs: median(&mut theirs),
+                ratio,
+                spread: (ratios[0], ratios[ratios.len() - 1]),
+            });
+        }
+    }
+    figures
+}
+
+/// Small figures with their decimals, large ones without.
+fn short(value: f64) -> String {
+    let decimals = if value < 100.0 { 2 } else { 0 };
+    format!("{value:.decimals$}")
 }
 
 /// Sorts, and takes the middle.

@@ -8,7 +8,6 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use quorate_core::control::{self, Answer, Command, Effect, Envelope, Forward, Outcome, Refused};
 use quorate_core::gossip;
@@ -17,15 +16,20 @@ use quorate_core::id::{
     Zone,
 };
 use quorate_core::membership::{
-    self, Ack, Gossip, Join, Nack, Ping, PingReq, State, Update, Welcome,
+    self, Ack, Differ, Evidence, Gossip, Join, Nack, PARTS, Ping, PingReq, State, Sync, Update,
+    Welcome,
 };
+use quorate_core::node;
 use quorate_core::payload::Payload;
 use quorate_core::raft::{
     self, Append, AppendOutcome, AppendReply, Entry, PreVote, PreVoteReply, TimeoutNow, Vote,
     VoteReply,
 };
 use quorate_core::time::Time;
-use quorate_core::transport::{Config, Hello, Link, Outgoing, Output, Priority, VersionRange};
+use quorate_core::transport::{
+    Hello, Link, Outgoing, Priority, Session, Unacknowledged, VersionRange,
+};
+use quorate_core::voters::{ChangeRefused, VoterChange, Voters};
 use quorate_core::wire::{DecodeError, Message, codec};
 
 /// Compares `bytes` with the file of that name, or writes the file when blessing.
@@ -55,7 +59,7 @@ fn updates() -> Vec<Update> {
             state: State::Alive,
             address: address("10.0.0.1:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
-            accuser: None,
+            evidence: None,
         },
         Update {
             node: NodeId(2),
@@ -63,7 +67,11 @@ fn updates() -> Vec<Update> {
             state: State::Suspect,
             address: address("[2001:db8::2]:65535"),
             zone: None,
-            accuser: Some(NodeId(3)),
+            evidence: Some(Evidence {
+                accuser: NodeId(3),
+                witnesses: vec![NodeId(4)],
+                health: 1,
+            }),
         },
     ]
 }
@@ -75,6 +83,7 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         probe,
         alive: NodeId(2),
         incarnation: Incarnation::of_boot(1),
+        fingerprint: 0x0f0e_0d0c_0b0a_0908,
         updates: Vec::new(),
     };
     let target = NodeId(4);
@@ -84,6 +93,16 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
     };
     let welcome = Welcome {
         updates: Vec::new(),
+        more: false,
+    };
+    let sync = Sync {
+        parts: vec![7; PARTS],
+        updates: updates(),
+    };
+    let differ = Differ {
+        parts: 1 << 63 | 5,
+        asks: true,
+        updates: updates(),
         more: false,
     };
     let gossip = Gossip {
@@ -112,6 +131,8 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         ("join", 0x14, M::Join(join)),
         ("welcome", 0x15, M::Welcome(welcome)),
         ("gossip", 0x16, M::Gossip(gossip)),
+        ("sync", 0x17, M::Sync(sync)),
+        ("differ", 0x18, M::Differ(differ)),
     ]
 }
 
@@ -156,6 +177,7 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
         term,
         index: LogIndex(index),
         data: Payload::copy_from(data),
+        voters: None,
     };
     let append = |entries| {
         let (prev_index, prev_term, commit) = (LogIndex(41), Term(6), LogIndex(40));
@@ -175,7 +197,9 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
             outcome,
         })
     };
-    let entries = vec![entry(42, b""), entry(43, b"data")];
+    let mut entries = vec![entry(42, b""), entry(43, b"data")];
+    let old = Voters::of([NodeId(1), NodeId(2)].into());
+    entries[0].voters = Some(old.changing_to([NodeId(2), NodeId(3)].into()));
     let (index, lower, term) = (LogIndex(43), LogIndex(12), Term(3));
     let matched = AppendOutcome::Matched { index };
     let conflict = AppendOutcome::Conflict { index: lower, term };
@@ -205,11 +229,13 @@ fn commands() -> Vec<(&'static str, Command)> {
         key: "k\u{e9}y".into(),
         value: Payload::copy_from(b"value"),
     };
+    let change = VoterChange::replace(NodeId(3), NodeId(4));
     vec![
         ("grant-role", grant),
         ("release-role", release),
         ("write", write),
         ("barrier", Command::Barrier),
+        ("change-voters", Command::ChangeVoters(change)),
     ]
 }
 
@@ -228,6 +254,11 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("out-of-bounds", Err(Refused::OutOfBounds)),
         ("full", Err(Refused::Full)),
         ("superseded", Err(Refused::Superseded)),
+        ("voters-changed", Ok(Effect::VotersChanged)),
+        (
+            "voters-behind",
+            Err(Refused::Voters(ChangeRefused::Behind(NodeId(4)))),
+        ),
     ]
 }
 
@@ -364,37 +395,50 @@ fn hello(node: u64, address: &str) -> Hello {
     }
 }
 
-fn link(ours: Hello) -> Link {
-    let config = Config {
-        frame_bytes_max: 1000,
-        queue_bytes_max: 1000,
-        hello_timeout: Duration::from_secs(5),
-        keepalive_interval: Duration::from_secs(1),
-        idle_timeout: Duration::from_secs(5),
-    };
-    Link::new(config, ours, None, Time::ZERO)
+/// One end of a connection.
+struct End {
+    link: Link,
+    session: Session,
 }
 
-fn transmitted(link: &mut Link) -> Vec<u8> {
-    let mut wire = Vec::new();
-    link.transmit(Time::ZERO, usize::MAX, &mut wire);
-    wire
+impl End {
+    fn new(ours: Hello) -> End {
+        let cluster = ours.cluster.clone();
+        let config = node::Config::lan(cluster, ours.peer.node, ours.address).transport;
+        End {
+            link: Link::new(config.clone(), ours, None, Time::ZERO),
+            session: Session::new(config),
+        }
+    }
+
+    fn transmitted(&mut self) -> Vec<u8> {
+        let mut wire = Vec::new();
+        let record = |record: &[u8]| wire.extend_from_slice(record);
+        self.link.transmit(Time::ZERO, &mut self.session, record);
+        wire
+    }
+
+    /// How many outputs the bytes made.
+    fn delivered(&mut self, bytes: &[u8]) -> usize {
+        let (mut count, now) = (0, Time::ZERO);
+        self.link
+            .receive(now, bytes, &mut self.session, &mut |_| count += 1);
+        count
+    }
 }
 
-fn delivered(to: &mut Link, bytes: &[u8]) -> Vec<Output> {
-    let mut out = Vec::new();
-    to.receive(Time::ZERO, bytes, &mut out);
-    out
-}
-
-fn established_pair() -> (Link, Link) {
+fn established_pair() -> (End, End) {
     let (mut a, mut b) = (
-        link(hello(1, "10.0.0.1:7000")),
-        link(hello(2, "10.0.0.2:7000")),
+        End::new(hello(1, "10.0.0.1:7000")),
+        End::new(hello(2, "10.0.0.2:7000")),
     );
-    let (from_a, from_b) = (transmitted(&mut a), transmitted(&mut b));
-    delivered(&mut a, &from_b);
-    delivered(&mut b, &from_a);
+    let (from_a, from_b) = (a.transmitted(), b.transmitted());
+    a.delivered(&from_b);
+    b.delivered(&from_a);
+    let resume = b.transmitted();
+    check_golden("frame-resume", &resume);
+    b.delivered(&a.transmitted());
+    a.delivered(&resume);
     (a, b)
 }
 
@@ -402,51 +446,108 @@ fn established_pair() -> (Link, Link) {
 fn hellos_keep_their_bytes_and_are_what_the_codec_would_write() {
     for (name, address) in [("v4", "10.0.0.1:7000"), ("v6", "[2001:db8::1]:65535")] {
         let ours = hello(3, address);
-        let frame = transmitted(&mut link(ours.clone()));
+        let frame = End::new(ours.clone()).transmitted();
         check_golden(&format!("frame-hello-{name}"), &frame);
         assert_eq!(codec::decode(&frame[16..]), Ok(ours.clone()));
-        let heard = delivered(&mut link(hello(4, "10.0.0.4:1")), &frame);
-        assert_eq!(heard, [Output::Established(ours)]);
+        let mut other = End::new(hello(4, "10.0.0.4:1"));
+        assert_eq!(other.delivered(&frame), 1);
+        assert_eq!(other.link.peer(), Some(&ours));
     }
 }
 
 #[test]
 fn frames_keep_their_bytes() {
     let (mut a, mut b) = established_pair();
-    let body = || Payload::copy_from(b"body");
-    let id = 0x1122_3344_5566_7788;
-    let samples = [
+    let (body, id) = (&b"body"[..], 0x1122_3344_5566_7788);
+    let (none, deadline) = (None, Some(Time::from_millis(1500)));
+    let unacknowledged = [
         (
             "node",
             Priority::Critical,
-            Outgoing::Node {
+            Unacknowledged::Node {
                 code: 0x22,
-                body: body(),
+                body: Payload::copy_from(body),
             },
         ),
-        ("message", Priority::Low, Outgoing::Message { body: body() }),
         (
-            "request",
-            Priority::Normal,
-            Outgoing::Request { id, body: body() },
-        ),
-        (
-            "reply",
+            "datagram",
             Priority::High,
-            Outgoing::Reply { id, body: body() },
+            Unacknowledged::Datagram {
+                body: Payload::copy_from(body),
+            },
         ),
     ];
-    for (name, priority, outgoing) in samples {
-        a.submit(Time::ZERO, priority, outgoing).unwrap();
-        let frame = transmitted(&mut a);
-        check_golden(&format!("frame-{name}"), &frame);
-        assert_eq!(delivered(&mut b, &frame).len(), 1, "{name}");
+    for (name, priority, frame) in unacknowledged {
+        a.link.submit(priority, frame).unwrap();
+        check_sample(name, &mut a, &mut b);
     }
-    check_golden("frame-ack", &transmitted(&mut b));
-    b.tick(Time::from_millis(1000), &mut Vec::new());
-    check_golden("frame-keepalive", &transmitted(&mut b));
-    b.close();
-    check_golden("frame-goodbye", &transmitted(&mut b));
+    let message = |deadline| Outgoing::Message { body, deadline };
+    let request = |deadline| Outgoing::Request { id, body, deadline };
+    let numbered = [
+        ("message", Priority::Low, message(none)),
+        ("message-deadline", Priority::Low, message(deadline)),
+        ("request", Priority::Normal, request(none)),
+        ("request-deadline", Priority::Normal, request(deadline)),
+        ("reply", Priority::High, Outgoing::Reply { id, body }),
+    ];
+    for (name, priority, outgoing) in numbered {
+        a.session.submit(Time::ZERO, priority, outgoing).unwrap();
+        check_sample(name, &mut a, &mut b);
+        let acknowledgement = b.transmitted();
+        if name == "message" {
+            check_golden("frame-ack", &acknowledgement);
+        }
+        a.delivered(&acknowledgement);
+    }
+    b.link.tick(Time::from_millis(1000), &mut |_| {});
+    check_golden("frame-keepalive", &b.transmitted());
+    b.link.close();
+    check_golden("frame-goodbye", &b.transmitted());
+}
+
+#[test]
+fn frames_of_streams_keep_their_bytes() {
+    let (mut a, mut b) = established_pair();
+    let now = Time::ZERO;
+    let stream = a.session.open_stream(now, Priority::Low, 4).unwrap();
+    check_sample("data-open", &mut a, &mut b);
+    assert_eq!(a.session.write_stream(now, stream, b"body"), Ok(4));
+    check_sample("data", &mut a, &mut b);
+    a.session.end_stream(now, stream, true).unwrap();
+    check_sample("data-end", &mut a, &mut b);
+    b.transmitted();
+    b.session.consume_stream(now, stream, 20);
+    check_golden("frame-credit-closed", &b.transmitted());
+    let (body, deadline) = (&[7; 200_000][..], None);
+    for _ in 0..11 {
+        let long = Outgoing::Message { body, deadline };
+        a.session.submit(now, Priority::Low, long).unwrap();
+        while exchange(&mut a, &mut b) {}
+    }
+    b.session.consume(now, Priority::Low, 4 << 20);
+    check_golden("frame-credit", &b.transmitted());
+    a.session.tick(Time::from_millis(2000));
+    a.session
+        .submit(now, Priority::Low, Outgoing::Reply { id: 1, body })
+        .unwrap();
+    a.transmitted();
+    a.session.tick(Time::from_millis(4000));
+    let probe = a.transmitted();
+    check_golden("frame-probe", &probe[..16]);
+}
+
+/// One record each way; false when neither had anything to say.
+fn exchange(a: &mut End, b: &mut End) -> bool {
+    let (from_a, from_b) = (a.transmitted(), b.transmitted());
+    a.delivered(&from_b);
+    b.delivered(&from_a);
+    !from_a.is_empty() || !from_b.is_empty()
+}
+
+fn check_sample(name: &str, a: &mut End, b: &mut End) {
+    let frame = a.transmitted();
+    check_golden(&format!("frame-{name}"), &frame);
+    b.delivered(&frame);
 }
 
 #[test]
@@ -455,10 +556,20 @@ fn every_golden_file_is_checked() {
     let frames = [
         "hello-v4",
         "hello-v6",
+        "resume",
         "node",
+        "datagram",
         "message",
+        "message-deadline",
         "request",
+        "request-deadline",
         "reply",
+        "data-open",
+        "data",
+        "data-end",
+        "credit",
+        "credit-closed",
+        "probe",
         "ack",
         "keepalive",
         "goodbye",

@@ -20,7 +20,7 @@ use quorate_core::id::{LinkId, Lsn, NodeId, Peer, Ticket};
 use quorate_core::journal::End;
 use quorate_core::node::{Action, Answer, Command, Event, Node, Refusal};
 use quorate_core::notice::Notice;
-use quorate_core::transport::{Hello, Outgoing, Priority, VersionRange};
+use quorate_core::transport::{Hello, Priority, Unacknowledged, VersionRange};
 use quorate_core::wire::Message;
 
 use crate::event::{self, ClusterEvent};
@@ -225,7 +225,7 @@ impl<S: Seam> Driver<S> {
             } => {
                 let link = connection.id();
                 self.connections.insert(link, connection.clone());
-                self.parts.shell.directory.add(connection);
+                self.parts.shell.directory.add(connection, address);
                 Event::LinkUp {
                     link,
                     peer,
@@ -304,7 +304,7 @@ impl<S: Seam> Driver<S> {
         }
         for link in std::mem::take(&mut self.touched) {
             if let Some(connection) = self.connections.get(&link) {
-                connection.flush();
+                connection.peer().flush();
             }
         }
     }
@@ -315,12 +315,12 @@ impl<S: Seam> Driver<S> {
         };
         let mut body = Vec::new();
         let code = message.encode(&mut body);
-        let frame = Outgoing::Node {
+        let frame = Unacknowledged::Node {
             code,
             body: body.into(),
         };
         match connection.submit_quietly(priority, frame) {
-            Ok(_) => {
+            Ok(()) => {
                 self.touched.insert(link);
             }
             Err(error) => {

@@ -162,13 +162,27 @@ pub enum Error {
     /// The message is too long.
     #[error(
         "a message of {len} bytes is too long, at most {max} are allowed \
-         (transport.frame_bytes_max)"
+         (transport.message_bytes_max)"
     )]
     TooLarge {
         /// Its length.
         len: usize,
         /// The limit.
         max: usize,
+    },
+    /// So many streams are open already.
+    #[error("{max} streams to {target} are open already (transport.streams_max)")]
+    TooManyStreams {
+        /// The node.
+        target: NodeId,
+        /// The limit.
+        max: usize,
+    },
+    /// The other host wants no more of a stream, or has no room for it.
+    #[error("{target} refused the stream, or the connection to it was lost for too long")]
+    StreamRefused {
+        /// The node.
+        target: NodeId,
     },
     /// No reply in time.
     #[error("{target} did not reply within {timeout:?}")]
@@ -200,6 +214,8 @@ impl Error {
         match error {
             SubmitError::Full => Error::Backlog { target },
             SubmitError::TooLarge { len, max } => Error::TooLarge { len, max },
+            SubmitError::TooManyStreams { max } => Error::TooManyStreams { target, max },
+            SubmitError::NoStream => Error::StreamRefused { target },
             SubmitError::Closed => Error::Disconnected { target },
         }
     }
@@ -269,9 +285,6 @@ pub enum PeerRefusal {
     /// It sent a message that does not decode.
     #[error("it sent a message that does not decode: {0}")]
     Undecodable(DecodeError),
-    /// Its messages come faster than the host takes them.
-    #[error("the host takes its messages too slowly; the inbox is full")]
-    InboxFull,
 }
 
 impl PeerRefusal {

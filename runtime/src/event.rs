@@ -7,7 +7,7 @@ use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use quorate_core::gossip;
 use quorate_core::health::PartitionStatus;
 use quorate_core::id::{Epoch, NodeId, Peer, RoleName, Term};
-use quorate_core::membership::{Fact, Member};
+use quorate_core::membership::{Evidence, Fact, Member};
 use quorate_core::notice::Notice;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
@@ -27,8 +27,8 @@ pub enum ClusterEvent {
     Suspected {
         /// Who.
         peer: Peer,
-        /// By whom.
-        accuser: NodeId,
+        /// By whom, with which witnesses, and how well the accuser found itself.
+        evidence: Evidence,
     },
     /// It is alive after all.
     Refuted {
@@ -39,8 +39,8 @@ pub enum ClusterEvent {
     Died {
         /// Who.
         peer: Peer,
-        /// By whom.
-        accuser: NodeId,
+        /// By whom, with which witnesses, and how well the accuser found itself.
+        evidence: Evidence,
     },
     /// It left, or a newer life of it was seen.
     Left {
@@ -189,34 +189,40 @@ impl StateWatch {
     /// The next change, `None` once the node is stopped.
     ///
     /// # Errors
-    /// [`Missed`] when this watcher fell too far behind: read the state anew. What was missed may or
-    /// may not have been changes of these keys.
+    /// [`Missed`] when this watcher fell too far behind: read the state anew. What was missed may
+    /// or may not have been changes of these keys.
     pub async fn next(&mut self) -> Option<Result<StateChange, Missed>> {
         loop {
             let happened = match self.events.next().await? {
                 Ok(happened) => happened,
                 Err(missed) => return Some(Err(missed)),
             };
-            match happened.event {
-                ClusterEvent::StateChanged {
-                    owner,
-                    key,
-                    version,
-                    value,
-                } if key.starts_with(&self.prefix) => {
-                    return Some(Ok(StateChange::Changed {
-                        owner,
-                        key,
-                        version,
-                        value,
-                    }));
-                }
-                ClusterEvent::StateForgotten { owner } => {
-                    return Some(Ok(StateChange::Forgotten { owner }));
-                }
-                _ => {}
+            if let Some(change) = self.wanted(happened.event) {
+                return Some(Ok(change));
             }
         }
+    }
+
+    fn wanted(&self, event: ClusterEvent) -> Option<StateChange> {
+        if let ClusterEvent::StateForgotten { owner } = event {
+            return Some(StateChange::Forgotten { owner });
+        }
+        let ClusterEvent::StateChanged {
+            owner,
+            key,
+            version,
+            value,
+        } = event
+        else {
+            return None;
+        };
+        key.starts_with(&self.prefix)
+            .then_some(StateChange::Changed {
+                owner,
+                key,
+                version,
+                value,
+            })
     }
 }
 
@@ -279,6 +285,7 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
         Notice::Started { .. }
         | Notice::Membership(_)
         | Notice::Raft(_)
+        | Notice::Voters(_)
         | Notice::GossipFault { .. }
         | Notice::UnknownEntry { .. }
         | Notice::OutboxDropped { .. } => None,
@@ -305,14 +312,14 @@ fn of_state(fact: &gossip::Fact) -> ClusterEvent {
 fn of_fact(fact: &Fact) -> ClusterEvent {
     match fact {
         Fact::Joined(member) => ClusterEvent::Joined(member.clone()),
-        Fact::Suspected { peer, accuser } => ClusterEvent::Suspected {
+        Fact::Suspected { peer, evidence } => ClusterEvent::Suspected {
             peer: *peer,
-            accuser: *accuser,
+            evidence: evidence.clone(),
         },
         Fact::Refuted { peer } => ClusterEvent::Refuted { peer: *peer },
-        Fact::Died { peer, accuser } => ClusterEvent::Died {
+        Fact::Died { peer, evidence } => ClusterEvent::Died {
             peer: *peer,
-            accuser: *accuser,
+            evidence: evidence.clone(),
         },
         Fact::Left { peer } => ClusterEvent::Left { peer: *peer },
         Fact::Moved { peer, address } => ClusterEvent::Moved {

@@ -19,9 +19,11 @@ mod identity;
 mod journal;
 mod link;
 mod message;
+mod metrics;
 mod recorder;
 mod shell;
-mod tls;
+mod stream;
+pub mod tls;
 mod trace;
 
 pub use builder::{Builder, DATA_DIRECTORY, HOME_DEFAULT, HOME_VARIABLE};
@@ -34,6 +36,7 @@ pub use identity::{
     CA_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_FILE, Name, NameProblem,
 };
 pub use message::{Incoming, Messages, Reply};
+pub use metrics::Metrics;
 /// The state machine and its vocabulary.
 pub use quorate_core as core;
 pub use quorate_core::balance::{Request, Snapshot};
@@ -42,10 +45,11 @@ pub use quorate_core::gossip::{StateEntry, StateRefused};
 pub use quorate_core::health::{PartitionStatus, Unheard};
 pub use quorate_core::id::{self, NodeId, Peer};
 pub use quorate_core::membership::{Member, State};
-pub use quorate_core::metrics::{Metric, Metrics};
+pub use quorate_core::metrics::{Metric, Metrics as NodeMetrics};
 pub use quorate_core::node::{Config, ConfigError, Quorum, Refusal, Status};
 pub use quorate_core::payload::Payload;
 pub use quorate_core::quorum::Shortfall;
 pub use quorate_core::transport::Priority as MessagePriority;
 pub use quorate_core::{control, seed};
 pub use recorder::{RECORDINGS_DIRECTORY, Recording, RecordingError, recordings, replay_file};
+pub use stream::{IncomingStream, OutgoingStream, StreamAborted};

@@ -1,8 +1,8 @@
 //! The host's own traffic: messages and requests that arrive here.
 //!
-//! They go from connection to host and never through the state machine. The inbox is bounded: when
-//! the host does not keep up, a request is answered "busy" at once, and a message ends its
-//! connection before it is acknowledged.
+//! They go from connection to host and never through the state machine. What other nodes send is
+//! bounded by the credit they have, which grows as the host takes messages out of the inbox; what
+//! this node sends to itself is bounded here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,15 +11,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_channel::{Receiver, Sender};
 use quorate_core::id::NodeId;
 use quorate_core::payload::Payload;
-use quorate_core::transport::{Outgoing, Priority};
+use quorate_core::time::Time;
+use quorate_core::transport::Priority;
 
 use crate::error::Error;
-use crate::link::Connection;
+use crate::link::peer::Peer;
+use crate::stream::IncomingStream;
 
-/// Messages the inbox holds at most.
-const INBOX_MESSAGES_MAX: usize = 16 * 1024;
-/// Bytes the inbox holds at most.
-const INBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes the inbox holds at most of what no credit bounds: long messages, datagrams, and what a
+/// node sends to itself.
+const INBOX_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Streams that may wait for the host.
+const STREAMS_MAX: usize = 1024;
 
 /// A message or request of another node's host.
 #[derive(Debug)]
@@ -30,8 +33,30 @@ pub struct Incoming {
     pub priority: Priority,
     /// Its bytes.
     pub payload: Payload,
+    /// After this it is of no use to the sender, on this node's clock.
+    pub deadline: Option<Time>,
     /// For a request: where the reply goes.
     pub reply: Option<Reply>,
+    /// What to tell the sender's node when the host has taken it.
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// Tells a peer's session that the host has taken something, so that more may come.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    peer: Arc<Peer>,
+    priority: Priority,
+    cost: usize,
+}
+
+impl Receipt {
+    pub(crate) fn new(peer: Arc<Peer>, priority: Priority, cost: usize) -> Receipt {
+        Receipt {
+            peer,
+            priority,
+            cost,
+        }
+    }
 }
 
 /// Answers one request. Dropping it tells the requester that there will be no answer.
@@ -41,7 +66,7 @@ pub struct Reply {
 
 enum Route {
     Peer {
-        connection: Arc<Connection>,
+        peer: Arc<Peer>,
         priority: Priority,
         id: u64,
     },
@@ -62,6 +87,7 @@ pub(crate) enum Answered {
 #[derive(Clone, Debug)]
 pub struct Messages {
     receiver: Receiver<Incoming>,
+    streams: Receiver<IncomingStream>,
     bytes: Arc<AtomicUsize>,
 }
 
@@ -69,6 +95,7 @@ pub struct Messages {
 #[derive(Clone, Debug)]
 pub(crate) struct Inbox {
     sender: Sender<Incoming>,
+    opened: Sender<IncomingStream>,
     bytes: Arc<AtomicUsize>,
 }
 
@@ -76,56 +103,106 @@ impl Messages {
     /// The next message, `None` once the node is stopped and all are taken.
     pub async fn next(&self) -> Option<Incoming> {
         let incoming = self.receiver.recv().await.ok()?;
-        self.bytes
-            .fetch_sub(incoming.payload.len(), Ordering::Relaxed);
-        Some(incoming)
+        Some(self.taken(incoming))
+    }
+
+    /// The next message, if one is here.
+    #[must_use]
+    pub fn try_next(&self) -> Option<Incoming> {
+        let incoming = self.receiver.try_recv().ok()?;
+        Some(self.taken(incoming))
+    }
+
+    /// The next stream that another host opens, `None` once the node is stopped.
+    pub async fn next_stream(&self) -> Option<IncomingStream> {
+        self.streams.recv().await.ok()
+    }
+
+    fn taken(&self, mut incoming: Incoming) -> Incoming {
+        let len = incoming.payload.len();
+        self.bytes.fetch_sub(len, Ordering::Relaxed);
+        if let Some(receipt) = incoming.receipt.take() {
+            receipt.peer.took(receipt.priority, receipt.cost);
+        }
+        incoming
     }
 }
 
 pub(crate) fn inbox() -> (Inbox, Messages) {
-    let (sender, receiver) = async_channel::bounded(INBOX_MESSAGES_MAX);
+    let (sender, receiver) = async_channel::unbounded();
+    let (opened, streams) = async_channel::bounded(STREAMS_MAX);
     let bytes = Arc::new(AtomicUsize::new(0));
-    (
-        Inbox {
-            sender,
-            bytes: bytes.clone(),
-        },
-        Messages { receiver, bytes },
-    )
+    let inbox = Inbox {
+        sender,
+        opened,
+        bytes: bytes.clone(),
+    };
+    let messages = Messages {
+        receiver,
+        streams,
+        bytes,
+    };
+    (inbox, messages)
 }
 
 impl Inbox {
-    /// Puts a message into the inbox without waiting; gives it back when it is full or closed.
+    /// Puts in what no credit bounds; gives it back when the inbox is full or closed.
     pub(crate) fn offer(&self, incoming: Incoming) -> Result<(), Incoming> {
         let len = incoming.payload.len();
-        if self
-            .bytes
-            .fetch_add(len, Ordering::Relaxed)
-            .saturating_add(len)
-            > INBOX_BYTES_MAX
-        {
-            self.bytes.fetch_sub(len, Ordering::Relaxed);
+        if !self.reserve(len) {
             return Err(incoming);
         }
+        self.release(len);
+        self.put(incoming)
+    }
+
+    /// Puts in what the sender had credit for; gives it back when the inbox is closed.
+    pub(crate) fn put(&self, incoming: Incoming) -> Result<(), Incoming> {
+        let len = incoming.payload.len();
+        self.bytes.fetch_add(len, Ordering::Relaxed);
         self.sender.try_send(incoming).map_err(|refused| {
             self.bytes.fetch_sub(len, Ordering::Relaxed);
             refused.into_inner()
         })
     }
 
+    /// Hands a stream to the host; false when too many wait.
+    pub(crate) fn put_stream(&self, stream: IncomingStream) -> bool {
+        match self.opened.try_send(stream) {
+            Ok(()) => true,
+            Err(refused) => {
+                // It is refused by the caller, who holds the peer's lock.
+                refused.into_inner().forget();
+                false
+            }
+        }
+    }
+
+    /// Sets room aside for a long message.
+    pub(crate) fn reserve(&self, len: usize) -> bool {
+        let before = self.bytes.fetch_add(len, Ordering::Relaxed);
+        let fits = before.saturating_add(len) <= INBOX_BYTES_MAX;
+        if !fits {
+            self.release(len);
+        }
+        fits
+    }
+
+    /// Gives such room back.
+    pub(crate) fn release(&self, len: usize) {
+        self.bytes.fetch_sub(len, Ordering::Relaxed);
+    }
+
     pub(crate) fn close(&self) {
         self.sender.close();
+        self.opened.close();
     }
 }
 
 impl Reply {
-    pub(crate) fn to_peer(connection: Arc<Connection>, priority: Priority, id: u64) -> Reply {
+    pub(crate) fn to_peer(peer: Arc<Peer>, priority: Priority, id: u64) -> Reply {
         Reply {
-            route: Some(Route::Peer {
-                connection,
-                priority,
-                id,
-            }),
+            route: Some(Route::Peer { peer, priority, id }),
         }
     }
 
@@ -144,13 +221,6 @@ impl Reply {
         match self.route.take() {
             Some(route) => route.finish(&Answered::Reply(Payload::copy_from(payload))),
             None => Ok(()),
-        }
-    }
-
-    /// Refuses the request because the host has too much to do.
-    pub(crate) fn refuse_busy(mut self) {
-        if let Some(route) = self.route.take() {
-            let _connection_gone = route.finish(&Answered::Busy);
         }
     }
 }
@@ -172,18 +242,9 @@ impl fmt::Debug for Reply {
 impl Route {
     fn finish(self, answered: &Answered) -> Result<(), Error> {
         match self {
-            Route::Peer {
-                connection,
-                priority,
-                id,
-            } => {
-                let outgoing = Outgoing::Reply {
-                    id,
-                    body: answered.to_body(),
-                };
-                let sent = connection.submit(priority, outgoing);
-                sent.map(drop)
-                    .map_err(|error| Error::of_submit(error, connection.node()))
+            Route::Peer { peer, priority, id } => {
+                let sent = peer.send_reply(priority, id, &answered.to_body());
+                sent.map_err(|error| Error::of_submit(error, peer.node()))
             }
             Route::Own { answer } => {
                 let _requester_gone = answer.try_send(answered.clone());
@@ -199,16 +260,16 @@ const BUSY: u8 = 1;
 const UNANSWERED: u8 = 2;
 
 impl Answered {
-    fn to_body(&self) -> Payload {
+    fn to_body(&self) -> Vec<u8> {
         match self {
             Answered::Reply(payload) => {
                 let mut body = Vec::with_capacity(payload.len() + 1);
                 body.push(REPLY);
                 body.extend_from_slice(payload);
-                Payload::from(body)
+                body
             }
-            Answered::Busy => Payload::copy_from(&[BUSY]),
-            Answered::Unanswered => Payload::copy_from(&[UNANSWERED]),
+            Answered::Busy => vec![BUSY],
+            Answered::Unanswered => vec![UNANSWERED],
         }
     }
 
@@ -231,7 +292,9 @@ mod tests {
             from: NodeId(1),
             priority: Priority::Normal,
             payload: Payload::from(vec![0; len]),
+            deadline: None,
             reply: None,
+            receipt: None,
         }
     }
 

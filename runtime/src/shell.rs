@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use async_channel::{Receiver, Sender};
 use event_listener::Event;
 use quorate_core::balance::Snapshot;
-use quorate_core::id::LinkId;
+use quorate_core::id::{LinkId, NodeId};
 use quorate_core::metrics::Metrics;
 use quorate_core::transport::{Config, Hello};
 
@@ -17,7 +18,8 @@ use crate::driver::Mail;
 use crate::event::Announcer;
 use crate::identity::Name;
 use crate::link::directory::Directory;
-use crate::link::{Clock, Connection};
+use crate::link::peer::Peer;
+use crate::link::{Clock, Connection, keeper};
 use crate::message::Inbox;
 use crate::seam::Seam;
 use crate::tls::Settings;
@@ -97,6 +99,27 @@ impl<S: Seam> Shell<S> {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// The peer of that id, looked after from now on.
+    pub(crate) fn peer(self: &Arc<Self>, node: NodeId) -> Arc<Peer> {
+        let make = || {
+            let (clock, inbox) = (self.clock.clone(), self.inbox.clone());
+            Peer::new(node, &self.transport, clock, inbox)
+        };
+        let (peer, is_new) = self.directory.peer(node, make);
+        if is_new {
+            self.spawn(keeper::keep(self.clone(), peer.clone()));
+        }
+        peer
+    }
+
+    /// Where a node listens, as far as the routing table knows.
+    pub(crate) fn address_of(&self, node: NodeId) -> Option<SocketAddr> {
+        let routes = self.routes();
+        let mut targets = routes.targets().iter();
+        let known = targets.find(|known| known.peer.node == node)?;
+        Some(known.address)
+    }
+
     /// Runs a task that `stop` waits for; nothing after `stop`.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let token = self
@@ -145,7 +168,7 @@ impl<S: Seam> Shell<S> {
 
     /// Ends all tasks; nothing that is queued leaves any more.
     pub(crate) fn halt(&self) {
-        self.end_tasks(Connection::cut);
+        self.end_tasks(Connection::cut_with_peer);
     }
 
     fn end_tasks(&self, end: impl Fn(&Connection)) {

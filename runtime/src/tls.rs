@@ -6,6 +6,7 @@
 //! resumed session would outlive the removal of its authority. Deliberately absent: TLS 1.2, early
 //! data, a process-wide crypto provider.
 
+mod sealed;
 mod verify;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use rustls::unbuffered::{
 use rustls::{ClientConfig, Error, ServerConfig};
 use rustls_pki_types::{CertificateDer, ServerName};
 
+pub use self::sealed::Sealed;
 pub(crate) use self::verify::NameRefused;
 use self::verify::PeerVerifier;
 use crate::identity::Identity;
@@ -30,14 +32,14 @@ const RECORD_PLAIN: usize = 16 * 1024;
 
 /// Both sides' settings.
 #[derive(Clone)]
-pub(crate) struct Settings {
+pub struct Settings {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
 }
 
 /// What became of the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     /// More bytes are needed before anything can be sealed.
     Handshaking,
     /// Both directions are open.
@@ -47,11 +49,8 @@ pub(crate) enum Phase {
 }
 
 /// One TLS connection.
-pub(crate) struct Session {
+pub struct Session {
     side: Side,
-    /// Received and not yet understood; rustls wants to see the same bytes again until it takes
-    /// them.
-    incoming: Vec<u8>,
     /// Plain text that came with the last flight of the handshake.
     early: Vec<u8>,
     is_peer_closed: bool,
@@ -72,7 +71,8 @@ enum Wish<'a> {
 }
 
 /// The default crypto provider; handed around, never installed.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
+#[must_use]
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -86,7 +86,10 @@ pub(crate) fn check(identity: &Identity) -> Result<(), Error> {
 
 impl Settings {
     /// Settings that prove `identity` and accept the peers its authorities and cluster allow.
-    pub(crate) fn new(identity: &Identity, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// When certificate, key and authorities do not go together.
+    pub fn new(identity: &Identity, provider: Arc<CryptoProvider>) -> Result<Self, Error> {
         let verifier = Arc::new(PeerVerifier::new(identity, &provider)?);
         let versions = &[&rustls::version::TLS13];
         let mut client = ClientConfig::builder_with_provider(provider.clone())
@@ -109,7 +112,10 @@ impl Settings {
     }
 
     /// The dialling side.
-    pub(crate) fn client(&self) -> Result<Session, Error> {
+    ///
+    /// # Errors
+    /// When the provider has no randomness.
+    pub fn client(&self) -> Result<Session, Error> {
         // The name is never sent nor compared: the verifier judges the node's own kind of name.
         let name = ServerName::try_from("peer.quorate")
             .map_err(|_| Error::General("the placeholder name is malformed".into()))?;
@@ -118,7 +124,10 @@ impl Settings {
     }
 
     /// The accepting side.
-    pub(crate) fn server(&self) -> Result<Session, Error> {
+    ///
+    /// # Errors
+    /// When the provider has no randomness.
+    pub fn server(&self) -> Result<Session, Error> {
         let connection = UnbufferedServerConnection::new(self.server.clone())?;
         Ok(Session::new(Side::Server(connection)))
     }
@@ -128,7 +137,6 @@ impl Session {
     fn new(side: Side) -> Session {
         Session {
             side,
-            incoming: Vec::new(),
             early: Vec::new(),
             is_peer_closed: false,
             end: None,
@@ -136,112 +144,119 @@ impl Session {
     }
 
     /// Takes received bytes (none at first) and appends what must be sent. Also after an error:
-    /// then an alert.
-    pub(crate) fn handshake(&mut self, received: &[u8], out: &mut Vec<u8>) -> Result<Phase, Error> {
-        self.incoming.extend_from_slice(received);
+    /// then an alert. Says how many bytes it took; the rest must come again, with more behind it.
+    ///
+    /// # Errors
+    /// What TLS has against the other end.
+    pub fn handshake(
+        &mut self,
+        received: &mut [u8],
+        out: &mut Sealed,
+    ) -> Result<(usize, Phase), Error> {
         let mut early = std::mem::take(&mut self.early);
-        let phase = self.pump(Wish::Nothing, out, &mut |plain| {
-            early.extend_from_slice(plain)
+        let taken = self.pump(received, &Wish::Nothing, out, &mut |plain| {
+            early.extend_from_slice(plain);
         });
         self.early = early;
-        phase
+        taken
     }
 
-    /// Takes received bytes and hands on the plain text in them.
-    pub(crate) fn open(
+    /// Opens received bytes where they lie and hands on the plain text in them. Says how many bytes
+    /// it took; the rest must come again, with more behind it.
+    ///
+    /// # Errors
+    /// What TLS has against the other end.
+    pub fn open(
         &mut self,
-        received: &[u8],
-        out: &mut Vec<u8>,
+        received: &mut [u8],
+        out: &mut Sealed,
         mut deliver: impl FnMut(&[u8]),
-    ) -> Result<Phase, Error> {
-        self.incoming.extend_from_slice(received);
+    ) -> Result<(usize, Phase), Error> {
         if !self.early.is_empty() {
             deliver(&std::mem::take(&mut self.early));
         }
-        self.pump(Wish::Nothing, out, &mut deliver)
+        self.pump(received, &Wish::Nothing, out, &mut deliver)
     }
 
     /// Appends `plain` as records. The handshake must be over.
-    pub(crate) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        self.write(Wish::Seal(plain), out)
+    ///
+    /// # Errors
+    /// When the handshake is not over, or the session is.
+    pub fn seal(&mut self, plain: &[u8], out: &mut Sealed) -> Result<(), Error> {
+        self.write(&Wish::Seal(plain), out)
     }
 
     /// Appends the closing alert.
-    pub(crate) fn close(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.write(Wish::Close, out)
+    ///
+    /// # Errors
+    /// When the handshake is not over, or the session is.
+    pub fn close(&mut self, out: &mut Sealed) -> Result<(), Error> {
+        self.write(&Wish::Close, out)
     }
 
-    /// The other end's certificate, once the handshake is over.
-    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+    /// The other end's certificates, its own first, once the handshake is over.
+    #[must_use]
+    pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         let chain = match &self.side {
             Side::Client(connection) => connection.peer_certificates(),
             Side::Server(connection) => connection.peer_certificates(),
         };
-        chain?.first()
+        chain.unwrap_or_default()
     }
 
-    fn write(&mut self, wish: Wish<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-        // `open` leaves no complete record behind, so normally nothing is delivered here; if it is,
-        // `open` hands it on.
-        let mut early = std::mem::take(&mut self.early);
-        let phase = self.pump(wish, out, &mut |plain| early.extend_from_slice(plain));
-        self.early = early;
-        match phase? {
-            Phase::Handshaking => Err(Error::HandshakeNotComplete),
-            Phase::Open | Phase::PeerClosed => Ok(()),
+    fn write(&mut self, wish: &Wish<'_>, out: &mut Sealed) -> Result<(), Error> {
+        match self.pump(&mut [], wish, out, &mut |_nothing| {})? {
+            (_, Phase::Handshaking) => Err(Error::HandshakeNotComplete),
+            (_, Phase::Open | Phase::PeerClosed) => Ok(()),
         }
     }
 
     /// Runs rustls until it needs bytes or has done the wish.
     fn pump(
         &mut self,
-        wish: Wish<'_>,
-        out: &mut Vec<u8>,
+        received: &mut [u8],
+        wish: &Wish<'_>,
+        out: &mut Sealed,
         deliver: &mut dyn FnMut(&[u8]),
-    ) -> Result<Phase, Error> {
+    ) -> Result<(usize, Phase), Error> {
         if let Some(error) = &self.end {
             return Err(error.clone());
         }
         let mut taken = 0;
         let phase = loop {
-            let (discard, turn) = self
-                .side
-                .turn(&mut self.incoming[taken..], &wish, out, deliver);
+            let unread = &mut received[taken..];
+            let (discard, turn) = self.side.turn(unread, wish, out, deliver);
             taken += discard;
             match turn {
                 Turn::Again => {}
                 Turn::PeerClosed => self.is_peer_closed = true,
                 Turn::Stop(phase) => break phase,
                 Turn::Failed(error) => {
-                    self.fail(&error, &mut taken, out);
+                    self.fail(&error, &mut received[taken..], out);
                     return Err(error);
                 }
             }
         };
-        self.incoming.drain(..taken);
         if matches!(wish, Wish::Close) {
             self.end = Some(Error::General("the session is closed".into()));
         }
-        Ok(if self.is_peer_closed {
-            Phase::PeerClosed
-        } else {
-            phase
-        })
+        let is_over = self.is_peer_closed;
+        Ok((taken, if is_over { Phase::PeerClosed } else { phase }))
     }
 
     /// Fetches the alert that tells the peer why. Only as long as there is one: rustls must not see
     /// the offending bytes again.
-    fn fail(&mut self, error: &Error, taken: &mut usize, out: &mut Vec<u8>) {
+    fn fail(&mut self, error: &Error, unread: &mut [u8], out: &mut Sealed) {
         self.end = Some(error.clone());
+        let mut taken = 0;
         while self.side.has_output() {
-            let unread = &mut self.incoming[*taken..];
-            let (discard, turn) = self.side.turn(unread, &Wish::Nothing, out, &mut |_late| {});
-            *taken += discard;
+            let rest = &mut unread[taken..];
+            let (discard, turn) = self.side.turn(rest, &Wish::Nothing, out, &mut |_late| {});
+            taken += discard;
             if !matches!(turn, Turn::Again) {
                 break;
             }
         }
-        self.incoming = Vec::new();
     }
 }
 
@@ -250,7 +265,7 @@ impl Side {
         &mut self,
         unread: &mut [u8],
         wish: &Wish<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Sealed,
         deliver: &mut dyn FnMut(&[u8]),
     ) -> (usize, Turn) {
         match self {
@@ -277,7 +292,7 @@ enum Turn {
 fn advance<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     wish: &Wish<'_>,
-    out: &mut Vec<u8>,
+    out: &mut Sealed,
     deliver: &mut dyn FnMut(&[u8]),
 ) -> (usize, Turn) {
     let mut discard = status.discard;
@@ -327,7 +342,7 @@ fn advance<Data>(
 fn grant<Data>(
     mut traffic: WriteTraffic<'_, Data>,
     wish: &Wish<'_>,
-    out: &mut Vec<u8>,
+    out: &mut Sealed,
 ) -> Result<(), Error> {
     match wish {
         Wish::Nothing => Ok(()),
@@ -345,24 +360,19 @@ fn grant<Data>(
 
 /// Lets `write` fill fresh room at the end of `out`; grows once if it asks for more.
 fn append(
-    out: &mut Vec<u8>,
+    out: &mut Sealed,
     room: usize,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, Needs>,
 ) -> Result<(), Error> {
-    let start = out.len();
     let mut room = room;
     loop {
-        out.resize(start + room, 0);
-        match write(&mut out[start..]) {
+        match write(out.room(room)) {
             Ok(written) => {
-                out.truncate(start + written);
+                out.commit(written);
                 return Ok(());
             }
             Err(Needs::Room(needed)) if needed > room => room = needed,
-            Err(Needs::Room(_) | Needs::NewKeys) => {
-                out.truncate(start);
-                return Err(Error::EncryptError);
-            }
+            Err(Needs::Room(_) | Needs::NewKeys) => return Err(Error::EncryptError),
         }
     }
 }
@@ -409,25 +419,75 @@ mod tests {
         Settings::new(&identity.expect("in order"), provider()).expect("usable")
     }
 
+    /// A session and the bytes it has not taken yet.
+    struct Party {
+        session: Session,
+        unread: Vec<u8>,
+        out: Sealed,
+    }
+
+    impl Party {
+        fn new(session: Result<Session, Error>) -> Party {
+            Party {
+                session: session.expect("a session"),
+                unread: Vec::new(),
+                out: Sealed::default(),
+            }
+        }
+
+        fn shake(&mut self, bytes: &[u8]) -> Result<Phase, Error> {
+            self.unread.extend_from_slice(bytes);
+            let (taken, phase) = self.session.handshake(&mut self.unread, &mut self.out)?;
+            self.unread.drain(..taken);
+            Ok(phase)
+        }
+
+        fn open(&mut self, bytes: &[u8]) -> (Vec<u8>, Result<Phase, Error>) {
+            self.unread.extend_from_slice(bytes);
+            let mut plain = Vec::new();
+            let (unread, out) = (&mut self.unread, &mut self.out);
+            let opened = self
+                .session
+                .open(unread, out, |part| plain.extend_from_slice(part));
+            let phase = opened.map(|(taken, phase)| {
+                self.unread.drain(..taken);
+                phase
+            });
+            (plain, phase)
+        }
+
+        fn seal(&mut self, plain: &[u8]) -> Result<(), Error> {
+            self.session.seal(plain, &mut self.out)
+        }
+
+        /// What it wants to send.
+        fn said(&mut self) -> Vec<u8> {
+            let bytes = self.out.bytes().to_vec();
+            self.out.clear();
+            bytes
+        }
+    }
+
     /// Hands every byte over in pieces of `piece`, until both sides are open or one failed.
     fn shake(
-        client: &mut Session,
-        server: &mut Session,
+        client: &mut Party,
+        server: &mut Party,
         piece: usize,
     ) -> (Result<Phase, Error>, Result<Phase, Error>) {
-        let feed = |session: &mut Session, bytes: &[u8], out: &mut Vec<u8>| {
-            let mut phase = session.handshake(&[], out);
+        let feed = |party: &mut Party, bytes: &[u8]| {
+            let mut phase = party.shake(&[]);
             for part in bytes.chunks(piece) {
                 if phase.is_ok() {
-                    phase = session.handshake(part, out);
+                    phase = party.shake(part);
                 }
             }
             phase
         };
-        let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+        let mut to_client = Vec::new();
         loop {
-            let here = feed(client, &std::mem::take(&mut to_client), &mut to_server);
-            let there = feed(server, &std::mem::take(&mut to_server), &mut to_client);
+            let here = feed(client, &to_client);
+            let there = feed(server, &client.said());
+            to_client = server.said();
             let is_over = here.is_err() || there.is_err();
             if is_over || (here == Ok(Phase::Open) && there == Ok(Phase::Open)) {
                 return (here, there);
@@ -435,25 +495,15 @@ mod tests {
         }
     }
 
-    fn pair(piece: usize) -> (Session, Session) {
+    fn pair(piece: usize) -> (Party, Party) {
         let issuer = issuer();
-        let mut client = settings(&issuer, "n1.test.quorate")
-            .client()
-            .expect("a session");
-        let mut server = settings(&issuer, "n2.test.quorate")
-            .server()
-            .expect("a session");
+        let mut client = Party::new(settings(&issuer, "n1.test.quorate").client());
+        let mut server = Party::new(settings(&issuer, "n2.test.quorate").server());
         assert_eq!(
             shake(&mut client, &mut server, piece),
             (Ok(Phase::Open), Ok(Phase::Open))
         );
         (client, server)
-    }
-
-    fn opened(session: &mut Session, bytes: &[u8]) -> (Vec<u8>, Result<Phase, Error>) {
-        let (mut plain, mut out) = (Vec::new(), Vec::new());
-        let phase = session.open(bytes, &mut out, |part| plain.extend_from_slice(part));
-        (plain, phase)
     }
 
     #[test]
@@ -463,15 +513,14 @@ mod tests {
             let plain: Vec<u8> = (0..100_000_u32)
                 .map(|number| number.to_le_bytes()[0])
                 .collect();
-            let mut wire = Vec::new();
-            client.seal(&plain, &mut wire).expect("open");
+            client.seal(&plain).expect("open");
             let mut heard = Vec::new();
-            for part in wire.chunks(piece) {
-                let (some, phase) = opened(&mut server, part);
+            for part in client.said().chunks(piece) {
+                let (some, phase) = server.open(part);
                 assert_eq!(phase, Ok(Phase::Open));
                 heard.extend(some);
                 // Sealing between two halves of a record disturbs neither direction.
-                server.seal(b".", &mut Vec::new()).expect("open");
+                server.seal(b".").expect("open");
             }
             assert!(heard == plain, "pieces of {piece}");
         }
@@ -480,8 +529,8 @@ mod tests {
     #[test]
     fn the_certificate_says_who_it_is() {
         let (client, server) = pair(usize::MAX);
-        let name = |session: &Session| {
-            let certificate = session.peer_certificate().expect("mutual");
+        let name = |party: &Party| {
+            let certificate = &party.session.peer_certificates()[0];
             crate::identity::name_of(certificate).expect("ours").node.0
         };
         assert_eq!((name(&client), name(&server)), (2, 1));
@@ -490,24 +539,19 @@ mod tests {
     #[test]
     fn a_failed_session_says_why_once_and_is_never_asked_again() {
         let (mut client, mut server) = pair(usize::MAX);
-        let mut wire = Vec::new();
-        client.seal(b"hello", &mut wire).expect("open");
+        client.seal(b"hello").expect("open");
+        let mut wire = client.said();
         let last = wire.len() - 1;
         wire[last] ^= 1;
-        let mut alert = Vec::new();
-        let failed = server.open(&wire, &mut alert, |_| panic!("forged bytes were delivered"));
-        assert_eq!(failed, Err(Error::DecryptError));
+        let (forged, failed) = server.open(&wire);
+        assert_eq!((forged, failed), (vec![], Err(Error::DecryptError)));
+        let alert = server.said();
         assert!(!alert.is_empty());
-        let mut out = Vec::new();
-        assert!(server.seal(b"more", &mut out).is_err());
-        assert!(
-            server
-                .open(&wire, &mut out, |_| panic!("a dead session"))
-                .is_err()
-        );
-        assert!(server.close(&mut out).is_err() && out.is_empty());
+        assert!(server.seal(b"more").is_err());
+        assert!(server.open(&wire).1.is_err());
+        assert!(server.session.close(&mut server.out).is_err() && server.said().is_empty());
         assert!(matches!(
-            opened(&mut client, &alert),
+            client.open(&alert),
             (_, Err(Error::AlertReceived(_)))
         ));
     }
@@ -515,11 +559,10 @@ mod tests {
     #[test]
     fn a_close_ends_one_direction_for_the_peer() {
         let (mut client, mut server) = pair(usize::MAX);
-        let mut wire = Vec::new();
-        client.seal(b"last words", &mut wire).expect("open");
-        client.close(&mut wire).expect("open");
+        client.seal(b"last words").expect("open");
+        client.session.close(&mut client.out).expect("open");
         assert_eq!(
-            opened(&mut server, &wire),
+            server.open(&client.said()),
             (b"last words".to_vec(), Ok(Phase::PeerClosed))
         );
     }
@@ -529,12 +572,8 @@ mod tests {
         let issuer = issuer();
         let ours = settings(&issuer, "n1.test.quorate");
         let theirs = settings(&issuer, "n2.elsewhere.quorate");
-        let (mut client, mut server) = (ours.client(), theirs.server());
-        let (client, server) = (
-            client.as_mut().expect("a session"),
-            server.as_mut().expect("a session"),
-        );
-        let (here, _) = shake(client, server, usize::MAX);
+        let (mut client, mut server) = (Party::new(ours.client()), Party::new(theirs.server()));
+        let (here, _) = shake(&mut client, &mut server, usize::MAX);
         let refusal = here.expect_err("refused");
         assert!(matches!(
             crate::PeerRefusal::of_tls(&refusal),

@@ -6,4 +6,5 @@
 
 pub mod cluster;
 pub mod pki;
+pub mod proxy;
 pub mod stranger;

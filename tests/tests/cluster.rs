@@ -10,8 +10,7 @@ use quorate_tokio::control::{Command, Effect};
 use quorate_tokio::id::{ClientId, RequestId, RoleName};
 use quorate_tokio::seam::TokioSeam;
 use quorate_tokio::{
-    ClusterEvent, ClusterNetworkManager, Error, MessagePriority, NodeId, PeerRefusal, Placement,
-    Request,
+    ClusterEvent, ClusterNetworkManager, Error, MessagePriority, NodeId, Placement, Request,
 };
 
 type Tokio = quorate_runtime::ClusterNetworkManager<TokioSeam>;
@@ -221,7 +220,9 @@ async fn hosts_exchange_messages_and_requests() {
         Err(Error::Unanswered { target: NodeId(2) })
     );
     let target = NodeId(2);
-    let long = vec![0; 1024 * 1024];
+    let sent = all[0].send_message(target, address, vec![0; 3 << 20]).await;
+    assert_eq!(sent, Ok(()), "a long message goes over a stream");
+    let long = vec![0; (64 << 20) + 1];
     let refused = all[0]
         .send_message(target, address, long)
         .await
@@ -255,47 +256,40 @@ async fn a_host_that_takes_nothing_pushes_back() {
     let sender: ClusterNetworkManager = site.started(1, 1).await;
     let sleeper: ClusterNetworkManager = site.started(2, 1).await;
     let (target, address) = (NodeId(2), sleeper.local_addr().expect("it listens"));
-    let mut events = sleeper.subscribe_to_events();
     let payload = vec![0; 60 * 1024];
-    let mut confirmed: u32 = 0;
+    let sent = sender.send_message(target, address, &payload);
+    soon(&TokioSeam::default(), "send", sent)
+        .await
+        .expect("there is room");
+    let mut accepted: u32 = 1;
+    // What finds no room on the way waits for acknowledgements; what the host owes, for the host.
     let refused = loop {
-        let sent = sender.send_message(target, address, &payload);
-        match soon(&TokioSeam::default(), "send", sent).await {
-            Ok(()) => confirmed += 1,
+        match sender.try_send_message(target, MessagePriority::Normal, &payload) {
+            Ok(()) => accepted += 1,
             Err(error) => break error,
         }
-        assert!(confirmed < 10_000, "the inbox has no bound");
+        assert!(accepted < 10_000, "the inbox has no bound");
     };
-    assert_eq!(refused, Error::Disconnected { target });
-    event::<TokioSeam, _>(&mut events, "the refusal", |event| {
-        matches!(
-            event,
-            ClusterEvent::PeerRefused {
-                reason: PeerRefusal::InboxFull,
-                ..
-            }
-        )
-        .then_some(())
-    })
-    .await;
-    // The other end of the broken connection may still have to learn that it broke.
-    let asked = async {
-        loop {
-            let (class, limit) = (MessagePriority::Normal, Duration::from_secs(20));
-            match sender.request(target, &payload, class, limit).await {
-                Err(Error::Disconnected { .. } | Error::Unreachable { .. }) => {}
-                other => return other,
-            }
-        }
-    };
-    let answer = soon(&TokioSeam::default(), "an answer", asked).await;
-    assert_eq!(answer, Err(Error::PeerBusy { target }));
-    // Nothing that was confirmed is lost, and there is room again.
+    assert_eq!(refused, Error::Backlog { target });
+    // Whoever waits waits; another class is not concerned.
+    let waiting = sender.send_message(target, address, &payload);
+    let limit = Duration::from_millis(200);
+    let still = TokioSeam::default().within(limit, waiting).await;
+    assert_eq!(still, None);
+    let (class, other) = (MessagePriority::High, vec![b"urgent".to_vec()]);
+    let sent = sender.send_messages(target, address, class, &other);
+    soon(&TokioSeam::default(), "send", sent)
+        .await
+        .expect("another class");
+    // Nothing that was accepted is lost, and there is room again.
     let messages = sleeper.messages();
-    for _ in 0..confirmed {
+    let mut lens = Vec::new();
+    for _ in 0..=accepted {
         let incoming = soon(&TokioSeam::default(), "message", messages.next()).await;
-        assert_eq!(incoming.expect("it runs").payload.len(), payload.len());
+        lens.push(incoming.expect("it runs").payload.len());
     }
+    let long = lens.iter().filter(|len| **len == payload.len());
+    assert_eq!(long.count(), accepted as usize);
     let sent = sender.send_message(target, address, "at last");
     soon(&TokioSeam::default(), "send", sent)
         .await

@@ -9,7 +9,9 @@ use quorate_tests::pki::{Authority, Papers};
 use quorate_tests::stranger::Stranger;
 use quorate_tokio::control::Command;
 use quorate_tokio::core::time::Time;
-use quorate_tokio::core::transport::{CloseReason, Hello, Link, LinkFault, Outgoing, VersionRange};
+use quorate_tokio::core::transport::{
+    CloseReason, Hello, Link, LinkFault, Session, Unacknowledged, VersionRange,
+};
 use quorate_tokio::id::ClusterId;
 use quorate_tokio::seam::TokioSeam;
 use quorate_tokio::{
@@ -104,7 +106,7 @@ fn talk(papers: Papers, bytes: Vec<u8>) -> impl FnOnce(SocketAddr) -> io::Result
 }
 
 /// A link that introduces itself as `node`, whoever holds the connection.
-fn link_of(node: u64, cluster: &str) -> Link {
+fn link_of(node: u64, cluster: &str) -> (Link, Session) {
     let cluster = ClusterId::new(cluster).expect("a name");
     let address = ([127, 0, 0, 1], 9).into();
     let hello = Hello {
@@ -116,29 +118,32 @@ fn link_of(node: u64, cluster: &str) -> Link {
         },
         address,
     };
-    let mut config = Config::lan(cluster, NodeId(node), address).transport;
-    config.frame_bytes_max = 16 * 1024 * 1024;
-    config.queue_bytes_max = 64 * 1024 * 1024;
-    Link::new(config, hello, None, Time::ZERO)
+    let config = Config::lan(cluster, NodeId(node), address).transport;
+    let session = Session::new(config.clone());
+    (Link::new(config, hello, None, Time::ZERO), session)
 }
 
-fn hello_of(node: u64, cluster: &str) -> Vec<u8> {
+/// Everything that a link has to say.
+fn said(link: &mut Link, session: &mut Session) -> Vec<u8> {
     let mut bytes = Vec::new();
-    link_of(node, cluster).transmit(Time::ZERO, usize::MAX, &mut bytes);
+    while link.transmit(Time::ZERO, session, |record| bytes.extend(record)) > 0 {}
     bytes
 }
 
+fn hello_of(node: u64, cluster: &str) -> Vec<u8> {
+    let (mut link, mut session) = link_of(node, cluster);
+    said(&mut link, &mut session)
+}
+
 /// A hello of `node`, followed by one frame.
-fn hello_and(node: u64, frame: Outgoing) -> Vec<u8> {
-    let mut here = link_of(node, CLUSTER);
-    let mut there = link_of(1, CLUSTER);
-    let (mut bytes, mut answer) = (Vec::new(), Vec::new());
-    here.transmit(Time::ZERO, usize::MAX, &mut bytes);
-    there.transmit(Time::ZERO, usize::MAX, &mut answer);
-    here.receive(Time::ZERO, &answer, &mut Vec::new());
-    here.submit(Time::ZERO, MessagePriority::Normal, frame)
+fn hello_and(node: u64, frame: Unacknowledged) -> Vec<u8> {
+    let (mut here, mut session) = link_of(node, CLUSTER);
+    let mut bytes = said(&mut here, &mut session);
+    let answer = hello_of(1, CLUSTER);
+    here.receive(Time::ZERO, &answer, &mut session, &mut |_| {});
+    here.submit(MessagePriority::Normal, frame)
         .expect("it is up");
-    while here.transmit(Time::ZERO, usize::MAX, &mut bytes) {}
+    bytes.extend(said(&mut here, &mut session));
     bytes
 }
 
@@ -243,13 +248,15 @@ async fn nonsense_ends_the_connection_and_nothing_else() {
     }
 
     // A frame longer than allowed, refused by its header.
-    let body = Payload::from(vec![1; 1024 * 1024]);
-    let bytes = hello_and(7, Outgoing::Message { body });
+    let body = Payload::copy_from(b"x");
+    let mut bytes = hello_and(7, Unacknowledged::Datagram { body });
+    let length = bytes.len() - 13;
+    bytes[length..length + 2].copy_from_slice(&16_369u16.to_le_bytes());
     let refused = fortress.refusal_of(talk(papers.clone(), bytes)).await;
     assert_eq!(fault(&refused), Some(LinkFault::Oversized));
 
     // A whole frame whose body is no message.
-    let frame = Outgoing::Node {
+    let frame = Unacknowledged::Node {
         code: 250,
         body: Payload::copy_from(b"?"),
     };
@@ -266,7 +273,7 @@ async fn half_a_frame_and_then_nothing_is_a_death() {
     // Half a frame and then nothing is no fault: the peer just died.
     let bytes = hello_and(
         7,
-        Outgoing::Message {
+        Unacknowledged::Datagram {
             body: Payload::copy_from(b"never complete"),
         },
     );

@@ -98,7 +98,7 @@ async fn state_is_shared<S: Seam>(seam: S) {
         two.partition_status().await.expect("it runs"),
         PartitionStatus::Whole
     );
-    let metrics = two.get_all_metrics();
+    let metrics = two.get_all_metrics().node;
     assert!(metrics.get("ping_count").is_some() && metrics.get("state_bytes") > Some(0));
 
     let mut events = two.subscribe_to_events();

@@ -99,7 +99,7 @@ impl Node {
             .members()
             .filter(|member| member.state == State::Alive);
         let live = alive.map(|member| (member.node, member.zone.as_ref()));
-        let voters: BTreeSet<NodeId> = self.config.voters.iter().copied().collect();
+        let voters: BTreeSet<NodeId> = self.raft.voters().iter().collect();
         let shortfalls = quorum::shortfalls(&self.config.quorum, &voters, live);
         let leads = self.raft.has_quorum(self.now);
         Quorum {

@@ -3,63 +3,134 @@
 //!
 //! ```text
 //! version u8   of the protocol, as negotiated; 1 in the hello, whose layout never changes
-//! kind    u8   hello 1, node 2, message 3, request 4, reply 5, ack 6, keep-alive 7, goodbye 8
-//! class   u8   0 critical to 3 low; 0 where a kind has no class
-//! code    u8   the type of a node message; 0 elsewhere
-//! length  u32  of the body, little-endian
-//! number  u64  of a message in its class, or up to which they are acknowledged, or the id of a
-//!              request; 0 elsewhere
+//! kind    u8   of the frame, see [`Kind`]
+//! class   u8   0 critical to 3 low, 0 where a kind has no class; 128 more: the message goes on
+//! code    u8   the type of a node message, or flags; 0 elsewhere
+//! length  u16  of the body, little-endian
+//! stream  u16  0 elsewhere
+//! number  u64  of a frame in its class, or up to which they are acknowledged; 0 elsewhere
 //! ```
 //!
 //! * I1: a header is judged as soon as it is whole; a body that is not admitted is never buffered.
 //! * I2: at most one incomplete frame is buffered. Whole frames are read where they lie.
 //! * I3: a field without a meaning is 0, so that a later version can give it one and an old one
 //!   notices.
+//! * I4: a frame fits into a segment, and a segment into one TLS record.
 
 use alloc::vec::Vec;
 
 use super::hello::HELLO_BYTES_MAX;
+use super::resume::RESUME_BYTES;
 use super::{LinkFault, Priority};
 
 /// Bytes before each body.
 pub(super) const HEADER_LEN: usize = 16;
+/// The plain text of a full TLS record: whole frames, at most this many bytes.
+pub const SEGMENT_BYTES: usize = 16 * 1024;
+/// The longest body.
+pub(super) const BODY_BYTES_MAX: usize = SEGMENT_BYTES - HEADER_LEN;
 /// The version in the header of a hello.
 pub(super) const HELLO_VERSION: u8 = 1;
+/// In the class: the message goes on in the next frame of its kind and class.
+const MORE: u8 = 0x80;
 
 /// What a frame is. The numbers are frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
+    /// Who is there.
     Hello = 1,
+    /// A message of the state machine.
     Node = 2,
+    /// The host's message.
     Message = 3,
+    /// The host's question.
     Request = 4,
+    /// Its answer.
     Reply = 5,
+    /// Everything of the class up to `number` has arrived.
     Ack = 6,
+    /// Nothing, but alive.
     Keepalive = 7,
+    /// Nothing follows.
     Goodbye = 8,
+    /// Which session goes on, and from where.
+    Resume = 9,
+    /// Please acknowledge again.
+    Probe = 10,
+    /// Bytes of a stream.
+    Data = 11,
+    /// So much may be sent.
+    Credit = 12,
+    /// The host's message that nobody acknowledges.
+    Datagram = 13,
+}
+
+/// Which fields of a header mean something.
+struct Meanings {
+    class: bool,
+    code: bool,
+    stream: bool,
+    number: bool,
+    more: bool,
 }
 
 impl Kind {
+    const ALL: [Kind; 13] = [
+        Kind::Hello,
+        Kind::Node,
+        Kind::Message,
+        Kind::Request,
+        Kind::Reply,
+        Kind::Ack,
+        Kind::Keepalive,
+        Kind::Goodbye,
+        Kind::Resume,
+        Kind::Probe,
+        Kind::Data,
+        Kind::Credit,
+        Kind::Datagram,
+    ];
+
     fn from_byte(byte: u8) -> Option<Kind> {
-        Some(match byte {
-            1 => Kind::Hello,
-            2 => Kind::Node,
-            3 => Kind::Message,
-            4 => Kind::Request,
-            5 => Kind::Reply,
-            6 => Kind::Ack,
-            7 => Kind::Keepalive,
-            8 => Kind::Goodbye,
-            _ => return None,
-        })
+        Kind::ALL.get(usize::from(byte).wrapping_sub(1)).copied()
     }
 
-    /// Whether the fields class, code and number mean something.
-    const fn meanings(self) -> (bool, bool, bool) {
+    /// Numbered in its class, acknowledged, and sent again over the next connection.
+    pub(super) const fn is_numbered(self) -> bool {
+        matches!(
+            self,
+            Kind::Message | Kind::Request | Kind::Reply | Kind::Data | Kind::Credit
+        )
+    }
+
+    const fn meanings(self) -> Meanings {
+        Meanings {
+            class: self.is_numbered() || matches!(self, Kind::Node | Kind::Ack | Kind::Datagram),
+            code: matches!(
+                self,
+                Kind::Node | Kind::Message | Kind::Request | Kind::Data | Kind::Credit
+            ),
+            stream: matches!(self, Kind::Data | Kind::Credit),
+            number: self.is_numbered() || matches!(self, Kind::Ack),
+            more: matches!(
+                self,
+                Kind::Node | Kind::Message | Kind::Request | Kind::Reply
+            ),
+        }
+    }
+
+    const fn body_bytes_max(self) -> usize {
         match self {
-            Kind::Hello | Kind::Keepalive | Kind::Goodbye => (false, false, false),
-            Kind::Node => (true, true, false),
-            Kind::Message | Kind::Request | Kind::Reply | Kind::Ack => (true, false, true),
+            Kind::Hello => HELLO_BYTES_MAX,
+            Kind::Resume => RESUME_BYTES,
+            Kind::Credit => 8,
+            Kind::Node
+            | Kind::Message
+            | Kind::Request
+            | Kind::Reply
+            | Kind::Data
+            | Kind::Datagram => BODY_BYTES_MAX,
+            Kind::Ack | Kind::Keepalive | Kind::Goodbye | Kind::Probe => 0,
         }
     }
 }
@@ -70,8 +141,11 @@ pub(super) struct Header {
     pub(super) version: u8,
     pub(super) kind: Kind,
     pub(super) class: Priority,
+    /// The message goes on in the next frame.
+    pub(super) more: bool,
     pub(super) code: u8,
-    pub(super) len: u32,
+    pub(super) len: u16,
+    pub(super) stream: u16,
     pub(super) number: u64,
 }
 
@@ -82,36 +156,44 @@ impl Header {
             version,
             kind,
             class: Priority::Critical,
+            more: false,
             code: 0,
             len: 0,
+            stream: 0,
             number: 0,
         }
     }
 
     pub(super) fn encode(self) -> [u8; HEADER_LEN] {
+        let class = self.class as u8 | if self.more { MORE } else { 0 };
         let mut bytes = [0; HEADER_LEN];
-        bytes[..4].copy_from_slice(&[self.version, self.kind as u8, self.class as u8, self.code]);
-        bytes[4..8].copy_from_slice(&self.len.to_le_bytes());
+        bytes[..4].copy_from_slice(&[self.version, self.kind as u8, class, self.code]);
+        bytes[4..6].copy_from_slice(&self.len.to_le_bytes());
+        bytes[6..8].copy_from_slice(&self.stream.to_le_bytes());
         bytes[8..].copy_from_slice(&self.number.to_le_bytes());
         bytes
     }
 
     fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Header, LinkFault> {
-        let [version, kind, class, code, l0, l1, l2, l3, number @ ..] = *bytes;
+        let [version, kind, class, code, l0, l1, s0, s1, number @ ..] = *bytes;
         let header = Header {
             version,
             kind: Kind::from_byte(kind).ok_or(LinkFault::UnknownFrame)?,
             class: *Priority::ALL
-                .get(usize::from(class))
+                .get(usize::from(class & !MORE))
                 .ok_or(LinkFault::UnknownFrame)?,
+            more: class & MORE != 0,
             code,
-            len: u32::from_le_bytes([l0, l1, l2, l3]),
+            len: u16::from_le_bytes([l0, l1]),
+            stream: u16::from_le_bytes([s0, s1]),
             number: u64::from_le_bytes(number),
         };
-        let (has_class, has_code, has_number) = header.kind.meanings();
-        let strange = (!has_class && class != 0)
-            || (!has_code && code != 0)
-            || (!has_number && header.number != 0);
+        let means = header.kind.meanings();
+        let strange = (!means.class && header.class != Priority::Critical)
+            || (!means.more && header.more)
+            || (!means.code && code != 0)
+            || (!means.stream && header.stream != 0)
+            || (!means.number && header.number != 0);
         if strange {
             return Err(LinkFault::UnknownFrame);
         }
@@ -119,17 +201,15 @@ impl Header {
     }
 
     fn body_len(&self) -> usize {
-        usize::try_from(self.len).unwrap_or(usize::MAX)
+        usize::from(self.len)
     }
 }
 
-/// What a connection admits at this moment.
+/// What a connection admits at this moment: the frames of the negotiated version, or a hello when
+/// there is none yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Rules {
-    /// The negotiated version; none before the hello.
     pub(super) version: Option<u8>,
-    /// The longest body.
-    pub(super) body_bytes_max: usize,
 }
 
 impl Rules {
@@ -144,12 +224,7 @@ impl Rules {
         {
             return Err(LinkFault::UnknownFrame);
         }
-        let max = match header.kind {
-            Kind::Hello => HELLO_BYTES_MAX,
-            Kind::Node | Kind::Message | Kind::Request | Kind::Reply => self.body_bytes_max,
-            Kind::Ack | Kind::Keepalive | Kind::Goodbye => 0,
-        };
-        if header.body_len() > max {
+        if header.body_len() > header.kind.body_bytes_max() {
             return Err(LinkFault::Oversized);
         }
         Ok(())

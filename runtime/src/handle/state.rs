@@ -1,9 +1,8 @@
-//! What nodes write about themselves, how the cluster hangs together, and the numbers of this node.
+//! What nodes write about themselves, and how the cluster hangs together.
 
 use quorate_core::gossip::StateEntry;
 use quorate_core::health::PartitionStatus;
 use quorate_core::id::NodeId;
-use quorate_core::metrics::Metrics;
 use quorate_core::node::{Answer, Command, Quorum};
 use quorate_core::payload::Payload;
 
@@ -93,13 +92,6 @@ impl<S: Seam> ClusterNetworkManager<S> {
     /// [`Error`] when the node is not running.
     pub async fn has_quorum(&self) -> Result<bool, Error> {
         Ok(self.quorum().await?.has_quorum)
-    }
-
-    /// All numbers of this node, as of its last step; all zero before it is started.
-    #[must_use]
-    pub fn get_all_metrics(&self) -> Metrics {
-        let running = self.inner.running.get();
-        running.map_or_else(Metrics::default, |running| running.shell.metrics())
     }
 
     async fn read_state(&self, of: Option<NodeId>, prefix: &str) -> Result<Vec<StateEntry>, Error> {

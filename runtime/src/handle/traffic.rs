@@ -1,4 +1,4 @@
-//! The host's own messages and requests: from here to a connection, past the core.
+//! The host's own messages, requests and streams: from here to a session, past the core.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -8,29 +8,35 @@ use std::time::Duration;
 use futures_lite::future::or;
 use quorate_core::id::NodeId;
 use quorate_core::payload::Payload;
-use quorate_core::transport::Priority;
+use quorate_core::time::Time;
+use quorate_core::transport::{Priority, SubmitError};
 
 use super::ClusterNetworkManager;
 use crate::error::Error;
-use crate::link::{Connection, pump};
+use crate::link::peer::Peer;
+use crate::link::pump;
 use crate::message::{Answered, Incoming, Reply};
+use crate::metrics::Metrics;
 use crate::seam::Seam;
+use crate::stream::OutgoingStream;
 
 /// How long a connection to a target may take to come up before a message is refused.
 const REACH_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl<S: Seam> ClusterNetworkManager<S> {
     /// Sends bytes to the host of `target`, connecting to `address` if there is no connection yet.
-    /// Resolves when the message is in the other host's inbox.
+    /// Resolves when the message is in the other host's inbox; waits while the other host is
+    /// behind.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] when the connection broke first: the message may have arrived all
-    /// the same.
+    /// [`Error::Disconnected`] when the other node could not be reached again for
+    /// `transport.attempts` times `transport.retry_interval`, or started anew: the message may have
+    /// arrived all the same.
     pub async fn send_message(
         &self,
         target: NodeId,
         address: SocketAddr,
-        message: impl AsRef<[u8]> + Send,
+        message: impl AsRef<[u8]> + Send + Sync,
     ) -> Result<(), Error> {
         self.send_message_as(target, address, Priority::default(), message)
             .await
@@ -45,30 +51,154 @@ impl<S: Seam> ClusterNetworkManager<S> {
         target: NodeId,
         address: SocketAddr,
         priority: Priority,
-        message: impl AsRef<[u8]> + Send,
+        message: impl AsRef<[u8]> + Send + Sync,
     ) -> Result<(), Error> {
-        let payload = Payload::copy_from(message.as_ref());
+        self.send_messages(target, address, priority, &[message])
+            .await
+    }
+
+    /// Sends many messages in order, at less cost than one by one. Resolves when the last of them
+    /// is in the other host's inbox.
+    ///
+    /// # Errors
+    /// As [`send_message`](Self::send_message): any of them may have arrived.
+    pub async fn send_messages(
+        &self,
+        target: NodeId,
+        address: SocketAddr,
+        priority: Priority,
+        messages: &[impl AsRef<[u8]> + Sync],
+    ) -> Result<(), Error> {
         if target == self.inner.name.node {
-            let from = target;
-            let own = Incoming {
-                from,
-                priority,
-                payload,
-                reply: None,
-            };
-            return self
-                .inner
-                .inbox
-                .offer(own)
-                .map_err(|_| Error::Backlog { target });
+            return self.keep_messages(priority, messages);
         }
-        let connection = self.connect(target, Some(address)).await?;
-        let sent = connection.send_message(priority, payload);
-        let confirmed = sent.map_err(|error| Error::of_submit(error, target))?;
+        let peer = self.connect(target, Some(address)).await?;
+        let plain_bytes_max = peer.plain_bytes_max();
+        let is_plain = |message: &_| AsRef::<[u8]>::as_ref(message).len() <= plain_bytes_max;
+        let mut rest = messages;
+        let mut confirmed = None;
+        while !rest.is_empty() {
+            let plain = rest.iter().take_while(|message| is_plain(message)).count();
+            if plain == 0 {
+                send_long(&peer, priority, rest[0].as_ref()).await?;
+                rest = &rest[1..];
+                continue;
+            }
+            let room = peer.on_room();
+            match peer.send_messages(priority, None, &rest[..plain]) {
+                Ok((count, receiver)) => {
+                    rest = &rest[count..];
+                    confirmed = Some(receiver);
+                }
+                Err(SubmitError::Full) => room.await,
+                Err(error) => return Err(Error::of_submit(error, target)),
+            }
+        }
+        let Some(confirmed) = confirmed else {
+            return Ok(());
+        };
         confirmed
             .recv()
             .await
             .map_err(|_| Error::Disconnected { target })
+    }
+
+    /// Sends without waiting: not for room, and not for the message to arrive.
+    ///
+    /// # Errors
+    /// [`Error::Backlog`] when there is no room, [`Error::Unreachable`] when there is no
+    /// connection.
+    pub fn try_send_message(
+        &self,
+        target: NodeId,
+        priority: Priority,
+        message: impl AsRef<[u8]>,
+    ) -> Result<(), Error> {
+        let messages = [message];
+        if target == self.inner.name.node {
+            return self.keep_messages(priority, &messages);
+        }
+        let peer = self.running()?.shell.directory.connected(target);
+        let peer = peer.ok_or(Error::Unreachable {
+            target,
+            address: None,
+        })?;
+        let sent = peer.send_messages(priority, None, &messages);
+        sent.map(drop)
+            .map_err(|error| Error::of_submit(error, target))
+    }
+
+    /// Sends bytes to the host of every other member that is believed to be alive, and says what
+    /// became of each.
+    ///
+    /// # Errors
+    /// [`Error`] when the node is not running.
+    pub async fn broadcast_message(
+        &self,
+        message: impl AsRef<[u8]> + Send + Sync,
+    ) -> Result<Vec<(NodeId, Result<(), Error>)>, Error> {
+        let message = Payload::copy_from(message.as_ref());
+        let shell = &self.running()?.shell;
+        let (outcome, outcomes) = async_channel::unbounded();
+        for member in self.get_alive_members().await? {
+            let (target, address) = (member.node, member.address);
+            if target == self.inner.name.node {
+                continue;
+            }
+            let (manager, message, outcome) = (self.clone(), message.clone(), outcome.clone());
+            shell.spawn(async move {
+                let sent = manager.send_message(target, address, &*message).await;
+                let _caller_gone = outcome.try_send((target, sent));
+            });
+        }
+        drop(outcome);
+        let mut told = Vec::new();
+        while let Ok(one) = outcomes.recv().await {
+            told.push(one);
+        }
+        told.sort_by_key(|(node, _)| *node);
+        Ok(told)
+    }
+
+    /// Opens a stream to the host of `target`: bytes in order, at the pace of their reader, beside
+    /// everything else that is sent there.
+    ///
+    /// # Errors
+    /// [`Error::TooManyStreams`], or as [`send_message`](Self::send_message).
+    pub async fn open_stream(
+        &self,
+        target: NodeId,
+        address: SocketAddr,
+        priority: Priority,
+    ) -> Result<OutgoingStream, Error> {
+        let peer = self.connect(target, Some(address)).await?;
+        OutgoingStream::open(peer, priority, 0).await
+    }
+
+    /// What this node has counted since it started; all zero before.
+    #[must_use]
+    pub fn get_all_metrics(&self) -> Metrics {
+        let mut sum = Metrics::default();
+        let Ok(running) = self.running() else {
+            return sum;
+        };
+        sum.node = running.shell.metrics();
+        for peer in running.shell.directory.all() {
+            let (session, streams) = peer.session_stats();
+            let link = peer.link_stats();
+            sum.messages_sent += session.frames_sent;
+            sum.messages_received += session.frames_received;
+            sum.retries += session.retries;
+            sum.dropped += session.dropped;
+            sum.active_streams += streams as u64;
+            sum.bytes_sent += link.bytes_sent;
+            sum.bytes_received += link.bytes_received;
+            sum.connections += peer.connections().len() as u64;
+            for (all, one) in sum.queue_delay.iter_mut().zip(&session.queue_delay) {
+                *all = all.plus(one);
+            }
+        }
+        sum
     }
 
     /// Asks the host of `target` and awaits its reply.
@@ -78,16 +208,13 @@ impl<S: Seam> ClusterNetworkManager<S> {
     pub async fn request(
         &self,
         target: NodeId,
-        payload: impl AsRef<[u8]> + Send,
+        payload: impl AsRef<[u8]> + Send + Sync,
         priority: Priority,
         timeout: Duration,
     ) -> Result<Payload, Error> {
-        let payload = Payload::copy_from(payload.as_ref());
-        let asked = self
-            .inner
-            .seam
-            .within(timeout, self.call(target, payload, priority))
-            .await;
+        let deadline = self.inner.seam.now() + timeout;
+        let call = self.call(target, payload.as_ref(), priority, deadline);
+        let asked = self.inner.seam.within(timeout, call).await;
         match asked.unwrap_or(Err(Error::Timeout { target, timeout }))? {
             Answered::Reply(reply) => Ok(reply),
             Answered::Busy => Err(Error::PeerBusy { target }),
@@ -98,17 +225,16 @@ impl<S: Seam> ClusterNetworkManager<S> {
     async fn call(
         &self,
         target: NodeId,
-        payload: Payload,
+        payload: &[u8],
         priority: Priority,
+        deadline: Time,
     ) -> Result<Answered, Error> {
         if target == self.inner.name.node {
             let (answer, answered) = async_channel::bounded(1);
-            let reply = Some(Reply::to_self(answer));
             let own = Incoming {
-                from: target,
-                priority,
-                payload,
-                reply,
+                deadline: Some(deadline),
+                reply: Some(Reply::to_self(answer)),
+                ..self.own_message(priority, payload)
             };
             if let Err(refused) = self.inner.inbox.offer(own) {
                 drop(refused);
@@ -116,34 +242,58 @@ impl<S: Seam> ClusterNetworkManager<S> {
             }
             return answered.recv().await.map_err(|_| self.fate());
         }
-        let connection = self.connect(target, None).await?;
-        let call = connection.send_request(priority, payload);
-        let call = call.map_err(|error| Error::of_submit(error, target))?;
+        let peer = self.connect(target, None).await?;
+        let call = loop {
+            let room = peer.on_room();
+            match peer.send_request(priority, Some(deadline), payload) {
+                Ok(call) => break call,
+                Err(SubmitError::Full) => room.await,
+                Err(error) => return Err(Error::of_submit(error, target)),
+            }
+        };
         call.answer().await.ok_or(Error::Disconnected { target })
     }
 
-    /// A connection to `target`: the one there is, or a new one.
+    /// What this node sends to itself.
+    fn keep_messages(
+        &self,
+        priority: Priority,
+        messages: &[impl AsRef<[u8]>],
+    ) -> Result<(), Error> {
+        let target = self.inner.name.node;
+        for message in messages {
+            let own = self.own_message(priority, message.as_ref());
+            let kept = self.inner.inbox.offer(own);
+            kept.map_err(|_| Error::Backlog { target })?;
+        }
+        Ok(())
+    }
+
+    fn own_message(&self, priority: Priority, body: &[u8]) -> Incoming {
+        Incoming {
+            from: self.inner.name.node,
+            priority,
+            payload: Payload::copy_from(body),
+            deadline: None,
+            reply: None,
+            receipt: None,
+        }
+    }
+
+    /// The peer `target`, with a connection: the one there is, or a new one.
     async fn connect(
         &self,
         target: NodeId,
         address: Option<SocketAddr>,
-    ) -> Result<Arc<Connection>, Error> {
+    ) -> Result<Arc<Peer>, Error> {
         let shell = &self.running()?.shell;
-        if let Some(connection) = shell.directory.get(target) {
-            return Ok(connection);
+        if let Some(peer) = shell.directory.connected(target) {
+            return Ok(peer);
         }
         if shell.mailbox.is_closed() {
             return Err(self.fate());
         }
-        let known = || {
-            let routes = shell.routes();
-            routes
-                .targets()
-                .iter()
-                .find(|known| known.peer.node == target)
-                .map(|known| known.address)
-        };
-        let Some(address) = address.or_else(known) else {
+        let Some(address) = address.or_else(|| shell.address_of(target)) else {
             let reached = shell
                 .seam
                 .within(REACH_TIMEOUT, shell.directory.wait_for(target))
@@ -163,7 +313,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
         let failed = async {
             let _closed = dial_over.recv().await;
             // It may have failed as a duplicate of one that is up.
-            shell.directory.get(target)
+            shell.directory.connected(target)
         };
         let reached = shell.seam.within(REACH_TIMEOUT, or(reached, failed)).await;
         reached.flatten().ok_or(Error::Unreachable {
@@ -171,4 +321,21 @@ impl<S: Seam> ClusterNetworkManager<S> {
             address: Some(address),
         })
     }
+}
+
+/// A message too long for one piece.
+async fn send_long(peer: &Arc<Peer>, priority: Priority, body: &[u8]) -> Result<(), Error> {
+    let target = peer.node();
+    let sent = async {
+        let mut stream = OutgoingStream::open(peer.clone(), priority, body.len() as u64).await?;
+        stream.write(body).await?;
+        stream.finish().await
+    };
+    sent.await.map_err(|error| {
+        if error == (Error::StreamRefused { target }) {
+            // The other end refuses a long message when it has no room for it.
+            return Error::PeerBusy { target };
+        }
+        error
+    })
 }

@@ -1,62 +1,74 @@
-//! Which connection leads to which node, for the host's traffic.
+//! The other nodes, for the host's traffic.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_listener::Event;
 use quorate_core::id::{LinkId, NodeId};
 
 use super::Connection;
+use super::peer::Peer;
 
-/// The open connections by node. Two of one pair may exist for a moment, until the core hangs up
-/// one of them.
+/// All nodes that were ever connected to this one. A node is known by its certificate, so that
+/// strangers cannot fill the directory.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
-    entries: Mutex<BTreeMap<NodeId, Vec<Arc<Connection>>>>,
+    peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
     added: Event,
 }
 
 impl Directory {
-    pub(crate) fn add(&self, connection: Arc<Connection>) {
-        self.lock()
-            .entry(connection.node())
-            .or_default()
-            .push(connection);
+    /// The peer of that id, and whether `make` has just made it.
+    pub(crate) fn peer(&self, node: NodeId, make: impl FnOnce() -> Arc<Peer>) -> (Arc<Peer>, bool) {
+        let mut peers = self.lock();
+        if let Some(peer) = peers.get(&node) {
+            return (peer.clone(), false);
+        }
+        let peer = make();
+        peers.insert(node, peer.clone());
+        (peer, true)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Peer>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// A connection to a node, which was reached at `address`, is in use.
+    pub(crate) fn add(&self, connection: Arc<Connection>, address: SocketAddr) {
+        let peer = connection.peer().clone();
+        peer.add(connection, address);
         self.added.notify(usize::MAX);
     }
 
+    /// It is not any more.
     pub(crate) fn remove(&self, node: NodeId, link: LinkId) {
-        let mut entries = self.lock();
-        let Some(connections) = entries.get_mut(&node) else {
-            return;
-        };
-        connections.retain(|connection| connection.id() != link);
-        if connections.is_empty() {
-            entries.remove(&node);
+        if let Some(peer) = self.get(node) {
+            peer.remove(link);
         }
     }
 
-    /// The newest connection to a node that is not about to end.
-    pub(crate) fn get(&self, node: NodeId) -> Option<Arc<Connection>> {
-        let connections = self.lock().get(&node).cloned()?;
-        connections
-            .into_iter()
-            .rev()
-            .find(|connection| connection.is_open())
+    pub(crate) fn get(&self, node: NodeId) -> Option<Arc<Peer>> {
+        self.lock().get(&node).cloned()
+    }
+
+    /// The peer of that id, if a connection to it is open.
+    pub(crate) fn connected(&self, node: NodeId) -> Option<Arc<Peer>> {
+        self.get(node).filter(|peer| peer.connection().is_some())
     }
 
     /// Waits for a connection to a node, for ever.
-    pub(crate) async fn wait_for(&self, node: NodeId) -> Arc<Connection> {
+    pub(crate) async fn wait_for(&self, node: NodeId) -> Arc<Peer> {
         loop {
             let added = self.added.listen();
-            if let Some(connection) = self.get(node) {
-                return connection;
+            if let Some(peer) = self.connected(node) {
+                return peer;
             }
             added.await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Vec<Arc<Connection>>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Arc<Peer>>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

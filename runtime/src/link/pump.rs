@@ -11,19 +11,17 @@ use std::time::Duration;
 use futures_lite::future::or;
 use quorate_core::id::{NodeId, Peer};
 use quorate_core::transport::Link;
-use quorate_core::wire::Message;
 
-use super::{Connection, News, Next, Over};
+use super::intake::Intake;
+use super::{Connection, News, Next, Over, Stage, keeper};
 use crate::driver::Mail;
 use crate::error::PeerRefusal;
 use crate::event::ClusterEvent;
 use crate::identity::name_of;
 use crate::seam::{Reader, Seam, Writer};
 use crate::shell::{Shell, Slot};
-use crate::tls::{Phase, Session};
+use crate::tls::{Phase, Sealed, Session};
 
-/// Bytes asked of the socket at once.
-const READ_BYTES: usize = 64 * 1024;
 /// How long the goodbye may take to leave.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause after the system refused to accept (such as: no more file descriptors).
@@ -129,8 +127,8 @@ async fn live<S: Seam>(
         shell.stopped().await;
         Err(Over::Local)
     };
-    let connection = match or(limited, stopped).await {
-        Ok(connection) => connection,
+    let (connection, intake) = match or(limited, stopped).await {
+        Ok(introduced) => introduced,
         Err(over) => return report(&shell, address, origin, None, over).await,
     };
     shell.enlist(&connection);
@@ -142,9 +140,14 @@ async fn live<S: Seam>(
         slot,
         peer: None,
     };
-    let over = pump.run(reader, writer).await;
+    let over = pump.run(reader, intake, writer).await;
     pump.connection.cut();
+    // The driver hears of it too; it may be over by now.
+    pump.connection.peer().remove(pump.connection.id());
     shell.strike_off(pump.connection.id());
+    if pump.peer.is_some() && !matches!(over, Over::Local) {
+        keeper::hasten(&shell, pump.connection.peer());
+    }
     report(
         &shell,
         address,
@@ -161,30 +164,31 @@ async fn introduce<S: Seam>(
     reader: &mut S::Reader,
     writer: &mut S::Writer,
     origin: Origin,
-) -> Result<Arc<Connection>, Over> {
+) -> Result<(Arc<Connection>, Intake), Over> {
     let session = match origin {
         Origin::Dialed { .. } => shell.settings.client(),
         Origin::Accepted => shell.settings.server(),
     };
     let mut session = session.map_err(refused)?;
-    let mut buffer = vec![0; READ_BYTES];
-    let mut received = 0;
+    let (mut intake, mut out) = (Intake::default(), Sealed::default());
     loop {
-        let mut out = Vec::new();
-        let phase = session.handshake(&buffer[..received], &mut out);
-        let written = writer.write_all(&out).await;
+        let shaken = session.handshake(intake.bytes(), &mut out);
+        let written = writer.write_all(out.bytes()).await;
+        out.clear();
         // Why the handshake failed says more than that its alert found nobody.
-        let phase = phase.map_err(refused)?;
+        let (taken, phase) = shaken.map_err(refused)?;
+        intake.consume(taken);
         written.map_err(Over::Socket)?;
         match phase {
             Phase::Open => break,
             Phase::Handshaking => {}
             Phase::PeerClosed => return Err(Over::Peer),
         }
-        received = reader.read(&mut buffer).await.map_err(Over::Socket)?;
+        let received = reader.read(intake.room()).await.map_err(Over::Socket)?;
         if received == 0 {
             return Err(Over::Peer);
         }
+        intake.commit(received);
     }
     let found = who(shell, &session, origin).map_err(Over::Refused)?;
     let Some(hello) = shell.hello.get() else {
@@ -192,14 +196,9 @@ async fn introduce<S: Seam>(
     };
     let now = shell.seam.now();
     let link = Link::new(shell.transport.clone(), hello.clone(), Some(found), now);
-    Ok(Connection::new(
-        shell.next_link(),
-        found,
-        session,
-        link,
-        shell.clock.clone(),
-        shell.inbox.clone(),
-    ))
+    let peer = shell.peer(found);
+    let connection = Connection::new(shell.next_link(), peer, session, link);
+    Ok((connection, intake))
 }
 
 fn refused(error: rustls::Error) -> Over {
@@ -211,7 +210,7 @@ fn who<S: Seam>(
     session: &Session,
     origin: Origin,
 ) -> Result<NodeId, PeerRefusal> {
-    let Some(certificate) = session.peer_certificate() else {
+    let Some(certificate) = session.peer_certificates().first() else {
         return Err(PeerRefusal::NoCertificate);
     };
     let name = name_of(certificate).map_err(PeerRefusal::NoName)?;
@@ -289,16 +288,26 @@ struct Pump<S: Seam> {
 enum Woken {
     Read(io::Result<usize>),
     Due,
-    Ending,
+    Cut,
 }
 
 impl<S: Seam> Pump<S> {
-    async fn run(&mut self, reader: S::Reader, writer: S::Writer) -> Over {
+    async fn run(&mut self, reader: S::Reader, intake: Intake, writer: S::Writer) -> Over {
         let shell = self.shell.clone();
         let connection = self.connection.clone();
         let mut writing = pin!(write_until_closed(&connection, writer));
-        let reading = async { Err(self.read_until_over(reader).await) };
-        let over = match or(reading, async { Ok(writing.as_mut().await) }).await {
+        let reading = async { Err(self.read_until_over(reader, intake).await) };
+        // What was accepted may need acknowledgements to leave, so that reading goes on meanwhile.
+        let late = async {
+            let ending = connection.on_ending();
+            if connection.is_open() {
+                ending.await;
+            }
+            shell.seam.sleep(GOODBYE_TIMEOUT).await;
+            Ok(Ok(()))
+        };
+        let written = async { Ok(writing.as_mut().await) };
+        let over = match or(reading, or(written, late)).await {
             Ok(Ok(())) => return Over::Local,
             Ok(Err(error)) => return Over::Socket(error),
             Err(over) => over,
@@ -310,31 +319,35 @@ impl<S: Seam> Pump<S> {
         over
     }
 
-    async fn read_until_over(&mut self, mut reader: S::Reader) -> Over {
-        let mut buffer = vec![0; READ_BYTES];
+    async fn read_until_over(&mut self, mut reader: S::Reader, mut intake: Intake) -> Over {
         let mut news = Vec::new();
         // The last flight of the handshake may have brought frames along.
-        self.connection.receive(&[], &mut news);
+        let taken = self.connection.receive(intake.bytes(), &mut news);
+        intake.consume(taken);
         loop {
             for item in news.drain(..) {
                 if let Some(over) = self.pass_on(item).await {
                     return over;
                 }
             }
-            match self.wait(&mut reader, &mut buffer).await {
+            match self.wait(&mut reader, intake.room()).await {
                 Woken::Read(Ok(0)) => return Over::Peer,
-                Woken::Read(Ok(count)) => self.connection.receive(&buffer[..count], &mut news),
+                Woken::Read(Ok(count)) => {
+                    intake.commit(count);
+                    let taken = self.connection.receive(intake.bytes(), &mut news);
+                    intake.consume(taken);
+                }
                 Woken::Read(Err(error)) => return Over::Socket(error),
                 Woken::Due => self.connection.tick(&mut news),
-                Woken::Ending => return Over::Local,
+                Woken::Cut => return Over::Local,
             }
         }
     }
 
     async fn wait(&self, reader: &mut S::Reader, buffer: &mut [u8]) -> Woken {
         let ending = self.connection.on_ending();
-        if !self.connection.is_open() {
-            return Woken::Ending;
+        if self.connection.stage() == Stage::Cut {
+            return Woken::Cut;
         }
         let deadline = self.connection.deadline();
         let read = async { Woken::Read(reader.read(buffer).await) };
@@ -345,11 +358,17 @@ impl<S: Seam> Pump<S> {
             }
             Woken::Due
         };
-        let ended = async {
-            ending.await;
-            Woken::Ending
+        let cut = async {
+            let mut ending = ending;
+            loop {
+                ending.await;
+                ending = self.connection.on_ending();
+                if self.connection.stage() == Stage::Cut {
+                    return Woken::Cut;
+                }
+            }
         };
-        or(read, or(due, ended)).await
+        or(read, or(due, cut)).await
     }
 
     async fn pass_on(&mut self, news: News) -> Option<Over> {
@@ -369,15 +388,15 @@ impl<S: Seam> Pump<S> {
                     dialed,
                 }
             }
-            News::Node { code, body } => match Message::decode(code, &body) {
-                Ok(message) => Mail::Received {
-                    link: self.connection.id(),
-                    message,
-                },
-                Err(error) => return Some(Over::Refused(PeerRefusal::Undecodable(error))),
+            News::Node(Ok(message)) => Mail::Received {
+                link: self.connection.id(),
+                message,
             },
-            News::Busy(reply) => {
-                reply.refuse_busy();
+            News::Node(Err(error)) => {
+                return Some(Over::Refused(PeerRefusal::Undecodable(error)));
+            }
+            News::Untaken(incoming) => {
+                drop(incoming);
                 return None;
             }
             News::Over(over) => return Some(over),
@@ -392,12 +411,12 @@ impl<S: Seam> Pump<S> {
 }
 
 async fn write_until_closed<W: Writer>(connection: &Connection, mut writer: W) -> io::Result<()> {
-    let mut out = Vec::new();
+    let mut out = Sealed::default();
     loop {
-        let writable = connection.on_writable();
+        let writable = connection.peer().on_writable();
         let next = connection.transmit(&mut out);
         if !out.is_empty() {
-            writer.write_all(&out).await?;
+            writer.write_all(out.bytes()).await?;
             out.clear();
         }
         match next {

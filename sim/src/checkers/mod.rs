@@ -10,6 +10,7 @@ pub mod actions_per_step;
 pub mod answered_once;
 pub mod applied_agree;
 pub mod beliefs_rise;
+pub mod changes_wait;
 pub mod commit_is_earned;
 pub mod committed_is_durable;
 pub mod crash_is_noticed;
@@ -48,6 +49,8 @@ use std::collections::BTreeMap;
 use quorate_core::durable::Durable;
 use quorate_core::id::{NodeId, Peer};
 use serde::Serialize;
+
+use crate::world::Direction;
 
 /// The verdict of a checker on what it just saw.
 pub type Verdict = Result<(), String>;
@@ -120,8 +123,8 @@ pub struct Checkers {
     pub state_rises: state_rises::Checker,
     /// See the module.
     pub ledger: ledger::Ledger,
-    /// See the module: by connection and sending end.
-    pub link_delivers: BTreeMap<(usize, usize), link_delivers::Checker>,
+    /// See the module: by sender and its life, receiver, and session.
+    pub link_delivers: BTreeMap<Direction, link_delivers::Checker>,
 }
 
 impl Checkers {

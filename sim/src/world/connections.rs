@@ -6,11 +6,14 @@ use quorate_core::id::{LinkId, NodeId};
 use quorate_core::node::Event;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
-use quorate_core::transport::{CloseReason, Hello, Link, Outgoing, Output, Priority, VersionRange};
+use quorate_core::transport::{
+    CloseReason, Hello, Link, Priority, Session, Unacknowledged, VersionRange,
+};
 use quorate_core::wire::Message;
 
-use super::host::{host_at, plant_link};
-use super::{NEVER, World, slot};
+use super::host::{host_at, plant_link, plant_session};
+use super::sessions::{Heard, keep};
+use super::{Direction, NEVER, World, slot};
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::network::{Conn, End, Pipe, Segment};
@@ -23,14 +26,15 @@ const BUDGET: usize = 64 * 1024;
 impl World {
     pub(super) fn dial(&mut self, from: usize, address: SocketAddr, expected: Option<NodeId>) {
         let life = self.hosts[from].life;
-        let latency = self.ways.latency(&mut self.network);
+        let to = host_at(address).filter(|to| *to < self.hosts.len());
+        let way = (from, to.unwrap_or(from));
+        let at = self.ways.arrival(self.now, way, 0, &mut self.network);
         let Some(process) = self.hosts[from].process.as_mut() else {
             return;
         };
         process.dials.push((address, expected));
         let dial = process.dials.len() - 1;
-        self.queue
-            .push(self.now + latency, Due::Opened { from, life, dial });
+        self.queue.push(at, Due::Opened { from, life, dial });
     }
 
     /// The opening of a connection is where it was sent, or would be.
@@ -61,7 +65,9 @@ impl World {
             .as_ref()
             .is_some_and(|process| process.started);
         if !listens {
-            let at = self.now + self.ways.latency(&mut self.network);
+            let at = self
+                .ways
+                .arrival(self.now, (to, from), 0, &mut self.network);
             return self.queue.push(
                 at,
                 Due::DialFailed {
@@ -73,8 +79,8 @@ impl World {
         }
         let conn = self.conns.len();
         let ends = [
-            self.new_end(from, conn, 0, Some(address), expected),
-            self.new_end(to, conn, 1, None, None),
+            self.new_end(from, (conn, 0), to, Some(address), expected),
+            self.new_end(to, (conn, 1), from, None, None),
         ];
         let pipes = [Pipe::default(), Pipe::default()];
         self.conns.push(Some(Box::new(Conn { ends, pipes })));
@@ -87,8 +93,8 @@ impl World {
     fn new_end(
         &mut self,
         host: usize,
-        conn: usize,
-        end: usize,
+        (conn, end): (usize, usize),
+        other: usize,
         dialed: Option<SocketAddr>,
         expected: Option<NodeId>,
     ) -> End {
@@ -107,6 +113,12 @@ impl World {
             peer = process.node.view().me();
             link_id = LinkId(process.links.len() as u64);
             process.links.push((conn, end));
+            // The simulated certificate says who is at the other end.
+            process.sessions.entry(other).or_insert_with(|| {
+                let mut session = Session::new(transport.clone());
+                plant_session(&mut session, self.plan.mutant.as_deref());
+                session
+            });
         }
         let hello = Hello {
             versions: VersionRange::OURS,
@@ -151,7 +163,6 @@ impl World {
         let Some(&(conn, end)) = process.links.get(slot(link)) else {
             return;
         };
-        let now = Time(self.now - process.born);
         let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
             return;
         };
@@ -161,7 +172,7 @@ impl World {
         // What a full queue refuses is lost, as the contract of `Send` allows.
         let sent = state.ends[end]
             .link
-            .submit(now, priority, Outgoing::Node { code, body });
+            .submit(priority, Unacknowledged::Node { code, body });
         self.totals.messages += u64::from(sent.is_ok());
         if let (Err(_), Some(record)) = (&sent, &mut self.record) {
             record.refused((conn, end), message);
@@ -180,21 +191,27 @@ impl World {
         self.touched = touched;
     }
 
-    fn flush(&mut self, conn: usize, end: usize) {
+    pub(super) fn flush(&mut self, conn: usize, end: usize) {
         loop {
             let Some(state) = self.conns[conn].as_mut() else {
                 return;
             };
+            let peer = state.ends[1 - end].host;
             let from = &mut state.ends[end];
-            let Some(process) = self.hosts[from.host].process.as_ref() else {
+            let Some(process) = self.hosts[from.host].process.as_mut() else {
                 return;
             };
-            if !from.open || !from.link.wants_transmit() {
+            let Some(session) = process.sessions.get_mut(&peer).filter(|_| from.open) else {
                 return;
-            }
+            };
+            let now = Time(self.now - process.born);
             let mut bytes = Vec::new();
-            from.link
-                .transmit(Time(self.now - process.born), BUDGET, &mut bytes);
+            while bytes.len() < BUDGET {
+                let record = |record: &[u8]| bytes.extend_from_slice(record);
+                if from.link.transmit(now, session, record) == 0 {
+                    break;
+                }
+            }
             if bytes.is_empty() {
                 return;
             }
@@ -202,12 +219,17 @@ impl World {
         }
     }
 
-    fn send_segment(&mut self, conn: usize, end: usize, segment: Segment) {
-        let latency = self.ways.latency(&mut self.network);
+    pub(super) fn send_segment(&mut self, conn: usize, end: usize, segment: Segment) {
         let Some(state) = self.conns[conn].as_mut() else {
             return;
         };
-        let at = state.pipes[end].push(self.now + latency, segment);
+        let way = (state.ends[end].host, state.ends[1 - end].host);
+        let bytes = match &segment {
+            Segment::Bytes(bytes) => bytes.len(),
+            Segment::Close => 0,
+        };
+        let at = self.ways.arrival(self.now, way, bytes, &mut self.network);
+        let at = state.pipes[end].push(at, segment);
         self.queue.push(at, Due::Arrived { conn, end: 1 - end });
     }
 
@@ -237,30 +259,48 @@ impl World {
     }
 
     fn on_bytes(&mut self, conn: usize, end: usize, bytes: &[u8]) {
+        let before = self.directions(conn, end);
         let Some(state) = self.conns[conn].as_mut() else {
             return;
         };
+        let peer = state.ends[1 - end].host;
         let to = &mut state.ends[end];
-        let Some(process) = self.hosts[to.host].process.as_ref() else {
+        let Some(process) = self.hosts[to.host].process.as_mut() else {
             return;
         };
-        let mut outputs = Vec::new();
-        to.link
-            .receive(Time(self.now - process.born), bytes, &mut outputs);
-        self.on_link_outputs(conn, end, outputs);
+        let Some(session) = process.sessions.get_mut(&peer) else {
+            return;
+        };
+        let now = Time(self.now - process.born);
+        let (mut heard, mut taken) = (Vec::new(), Vec::new());
+        to.link.receive(now, bytes, session, &mut |output| {
+            heard.push(keep(output, &mut taken));
+        });
+        for (priority, cost) in taken {
+            session.consume(now, priority, cost);
+        }
+        self.on_heard(conn, end, before, heard);
         self.flush(conn, end);
         self.arm_link(conn, end);
     }
 
-    fn on_link_outputs(&mut self, conn: usize, end: usize, outputs: Vec<Output>) {
-        for output in outputs {
+    fn on_heard(
+        &mut self,
+        conn: usize,
+        end: usize,
+        before: Option<[Direction; 2]>,
+        heard: Vec<Heard>,
+    ) {
+        let after = self.directions(conn, end);
+        let mut directions = before;
+        for heard in heard {
             let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
                 return;
             };
             let to = &mut state.ends[end];
             let (host, link) = (to.host, to.link_id);
-            match output {
-                Output::Established(hello) => {
+            match heard {
+                Heard::Established(hello) => {
                     to.up = true;
                     let address = to.dialed.unwrap_or(hello.address);
                     let (peer, dialed) = (hello.peer, to.dialed.is_some());
@@ -274,23 +314,31 @@ impl World {
                         },
                     );
                 }
-                Output::Node { code, body } => match Message::decode(code, &body) {
-                    Ok(message) => self.step(host, Event::Received { link, message }),
-                    Err(error) => {
-                        let id = self.hosts[host].id;
-                        let what = format!("{id} cannot read type {code}: {error}");
-                        self.demand("wire", Err(what));
-                    }
-                },
-                Output::Closed(reason) => {
+                Heard::Node(Ok(message)) => self.step(host, Event::Received { link, message }),
+                Heard::Node(Err(what)) => {
+                    let id = self.hosts[host].id;
+                    self.demand("wire", Err(format!("{id} cannot read {what}")));
+                }
+                Heard::Closed(reason) => {
                     self.on_closed(&reason);
                     self.close_end(conn, end);
                 }
-                Output::Message {
-                    priority, number, ..
-                } => self.on_message(conn, end, priority, number),
-                Output::Acked { priority, number } => self.on_acked(conn, end, priority, number),
-                Output::Request { .. } | Output::Reply { .. } => {
+                Heard::Resumed | Heard::Lost => {
+                    directions = after;
+                    self.on_joined(after, heard == Heard::Lost);
+                }
+                Heard::Message(priority, number) => {
+                    if let Some([_, inward]) = directions {
+                        self.on_message(inward, priority, number);
+                    }
+                }
+                Heard::Acked(priority, number) => {
+                    if let Some([outward, _]) = directions {
+                        self.on_acked(outward, priority, number);
+                    }
+                }
+                Heard::Nothing => {}
+                Heard::Unasked => {
                     self.demand("wire", Err("a host's frame that nobody sent".to_string()));
                 }
             }
@@ -308,7 +356,7 @@ impl World {
     }
 
     /// An end is closed by its process or by the other end; both sides get to know.
-    fn close_end(&mut self, conn: usize, end: usize) {
+    pub(super) fn close_end(&mut self, conn: usize, end: usize) {
         self.send_segment(conn, end, Segment::Close);
         let Some(state) = self.conns[conn].as_mut() else {
             return;
@@ -316,6 +364,7 @@ impl World {
         let closed = &mut state.ends[end];
         closed.open = false;
         let (host, link, up, dialed) = (closed.host, closed.link_id, closed.up, closed.dialed);
+        self.carry_over(conn, end);
         self.forget(conn);
         if up {
             self.step(host, Event::LinkDown { link });
@@ -344,6 +393,7 @@ impl World {
             return;
         };
         state.ends[end].link.close();
+        self.carry_over(conn, end);
         self.flush(conn, end);
         self.send_segment(conn, end, Segment::Close);
         if let Some(state) = self.conns[conn].as_mut() {
@@ -405,9 +455,11 @@ impl World {
             .deadline()
             .is_some_and(|deadline| deadline.at <= now)
         {
-            let mut outputs = Vec::new();
-            to.link.tick(now, &mut outputs);
-            self.on_link_outputs(conn, end, outputs);
+            let (mut heard, mut taken) = (Vec::new(), Vec::new());
+            to.link
+                .tick(now, &mut |output| heard.push(keep(output, &mut taken)));
+            let directions = self.directions(conn, end);
+            self.on_heard(conn, end, directions, heard);
             self.flush(conn, end);
         }
         self.arm_link(conn, end);

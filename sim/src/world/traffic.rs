@@ -1,14 +1,17 @@
 //! The hosts' own messages: now and then each process sends a few of different classes to everyone
 //! it is connected to, the least urgent first. In a large cluster the processes take turns.
 
-use quorate_core::payload::Payload;
 use quorate_core::time::Time;
-use quorate_core::transport::{Outgoing, Priority};
+use quorate_core::transport::{Outgoing, Priority, Session};
 
 use super::{World, slot};
 
 /// In the order of submission.
 const CLASSES: [Priority; 3] = [Priority::Low, Priority::Normal, Priority::Critical];
+
+/// One direction between two lives: the sender and its life, the receiver, and which session of
+/// the sender's life with it.
+pub(crate) type Direction = (usize, u64, usize, u64);
 
 /// So many connections carry them at a time: all of a cluster of a dozen nodes.
 const BATCHES_MAX: usize = 200;
@@ -46,32 +49,50 @@ impl World {
     }
 
     fn send_batch(&mut self, now: Time, conn: usize, end: usize) {
-        let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
+        let Some(state) = self.conns[conn].as_ref().filter(|conn| conn.ends[end].open) else {
             return;
         };
-        let checker = self.checkers.link_delivers.entry((conn, end)).or_default();
+        let (from, to) = (state.ends[end].host, state.ends[1 - end].host);
+        let Some(process) = self.hosts[from].process.as_mut() else {
+            return;
+        };
+        let boot = process.node.view().me().boot;
+        let Some(session) = process.sessions.get_mut(&to) else {
+            return;
+        };
+        let direction = (from, boot, to, session.id());
+        let checker = self.checkers.link_delivers.entry(direction).or_default();
+        let word = self.now.to_le_bytes();
         for class in CLASSES {
-            let body = Payload::copy_from(&self.now.to_le_bytes());
-            let link = &mut state.ends[end].link;
-            if let Ok(number) = link.submit(now, class, Outgoing::Message { body }) {
+            let (body, deadline) = (&word[..], None);
+            let message = Outgoing::Message { body, deadline };
+            if let Ok(number) = session.submit(now, class, message) {
                 checker.submitted(self.now, class, number);
             }
         }
         self.touched.push((conn, end));
     }
 
-    pub(super) fn on_message(&mut self, conn: usize, end: usize, priority: Priority, number: u64) {
-        let sender = self
-            .checkers
-            .link_delivers
-            .entry((conn, 1 - end))
-            .or_default();
+    /// The direction in which an end sends, and the one in which it receives.
+    pub(super) fn directions(&self, conn: usize, end: usize) -> Option<[Direction; 2]> {
+        let state = self.conns[conn].as_ref()?;
+        let (here, there) = (state.ends[end].host, state.ends[1 - end].host);
+        let process = self.hosts[here].process.as_ref()?;
+        let session: &Session = process.sessions.get(&there)?;
+        let boot = process.node.view().me().boot;
+        let (their_boot, theirs) = session.peer().unwrap_or_default();
+        let out = (here, boot, there, session.id());
+        Some([out, (there, their_boot, here, theirs)])
+    }
+
+    pub(super) fn on_message(&mut self, direction: Direction, priority: Priority, number: u64) {
+        let sender = self.checkers.link_delivers.entry(direction).or_default();
         let verdict = sender.delivered(priority, number);
         self.demand("link_delivers", verdict);
     }
 
-    pub(super) fn on_acked(&mut self, conn: usize, end: usize, priority: Priority, number: u64) {
-        let own = self.checkers.link_delivers.entry((conn, end)).or_default();
+    pub(super) fn on_acked(&mut self, direction: Direction, priority: Priority, number: u64) {
+        let own = self.checkers.link_delivers.entry(direction).or_default();
         let verdict = own.acknowledged(priority, number);
         self.demand("link_delivers", verdict);
     }

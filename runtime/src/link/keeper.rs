@@ -1,0 +1,73 @@
+//! Looks after the session with one peer for as long as the node runs: without progress it asks the
+//! other end, then reconnects, and in the end gives up.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use futures_lite::future::or;
+use quorate_core::transport::Stall;
+
+use super::peer::Peer;
+use super::pump;
+use crate::seam::Seam;
+use crate::shell::Shell;
+
+pub(crate) async fn keep<S: Seam>(shell: Arc<Shell<S>>, peer: Arc<Peer>) {
+    loop {
+        let watched = peer.on_watched();
+        let deadline = peer.deadline();
+        let due = async {
+            match deadline {
+                Some(at) => shell.seam.sleep_until(at).await,
+                None => pending().await,
+            }
+            true
+        };
+        let again = async {
+            watched.await;
+            true
+        };
+        let stopped = async {
+            shell.stopped().await;
+            false
+        };
+        if !or(due, or(again, stopped)).await {
+            return;
+        }
+        match peer.tick() {
+            None => {}
+            Some(Stall::Probe) => match peer.carrier() {
+                Some(_) => peer.flush(),
+                None => redial(&shell, &peer),
+            },
+            Some(Stall::Reconnect) => {
+                if let Some(carrier) = peer.carrier() {
+                    carrier.cut();
+                }
+                redial(&shell, &peer);
+            }
+            Some(Stall::Failed { frames }) => {
+                let (node, to) = (shell.name.node, peer.node());
+                tracing::warn!(%node, %to, frames, "given up: it is unknown whether they arrived");
+            }
+        }
+    }
+}
+
+/// A connection broke: if it left something unacknowledged behind and no other goes on, the next is
+/// made at once.
+pub(super) fn hasten<S: Seam>(shell: &Arc<Shell<S>>, peer: &Arc<Peer>) {
+    if peer.is_owed() && peer.connection().is_none() {
+        redial(shell, peer);
+    }
+}
+
+/// Connects again, where the node was reached last; if that is not known, the core will.
+fn redial<S: Seam>(shell: &Arc<Shell<S>>, peer: &Arc<Peer>) {
+    let known = peer.address().or_else(|| shell.address_of(peer.node()));
+    let Some(address) = known else {
+        return;
+    };
+    let dial = pump::dial(shell.clone(), address, Some(peer.node()), false);
+    shell.spawn(dial);
+}

@@ -1,0 +1,454 @@
+//! Another node, across all connections to it: the session, who waits for what, and the connections
+//! there are.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_channel::{Receiver, Sender};
+use event_listener::{Event, EventListener};
+use quorate_core::id::{LinkId, NodeId};
+use quorate_core::time::Time;
+use quorate_core::transport::{
+    Config, Outgoing, Priority, Session, SessionStats, Stall, Stats, SubmitError,
+};
+
+use super::arriving::{Arrivals, Desk};
+use super::{Clock, Connection, News, Taken};
+use crate::message::{Answered, Inbox};
+
+/// Another node.
+pub(crate) struct Peer {
+    node: NodeId,
+    clock: Clock,
+    inbox: Inbox,
+    state: Mutex<PeerState>,
+    links: Mutex<Links>,
+    /// Something is to be transmitted.
+    writable: Event,
+    /// What was refused as full may be tried again.
+    room: Event,
+    /// The session's timer runs again.
+    watched: Event,
+    taken: [Taken; Priority::ALL.len()],
+    taken_step: usize,
+}
+
+/// What is under the peer's lock.
+pub(crate) struct PeerState {
+    pub(super) session: Session,
+    /// Per class: who waits for the acknowledgement of which number.
+    unacknowledged: [VecDeque<(u64, Sender<()>)>; Priority::ALL.len()],
+    requests: BTreeMap<u64, Sender<Answered>>,
+    next_request: u64,
+    arrivals: Arrivals,
+    is_watched: bool,
+    has_room: bool,
+}
+
+#[derive(Default)]
+struct Links {
+    open: Vec<Arc<Connection>>,
+    /// Where the peer was reached last.
+    address: Option<SocketAddr>,
+    /// Of those that have ended.
+    past: Stats,
+}
+
+/// Whom to wake once the lock is released.
+pub(super) struct Woken<'a> {
+    peer: &'a Peer,
+    room: bool,
+    watched: bool,
+}
+
+impl Woken<'_> {
+    pub(super) fn wake(self) {
+        if self.room {
+            self.peer.make_room();
+        }
+        if self.watched {
+            self.peer.watched.notify(usize::MAX);
+        }
+    }
+}
+
+impl Peer {
+    pub(crate) fn new(node: NodeId, config: &Config, clock: Clock, inbox: Inbox) -> Arc<Peer> {
+        let state = PeerState {
+            session: Session::new(config.clone()),
+            unacknowledged: Default::default(),
+            requests: BTreeMap::new(),
+            next_request: 0,
+            arrivals: Arrivals::default(),
+            is_watched: false,
+            has_room: false,
+        };
+        Arc::new(Peer {
+            node,
+            clock,
+            inbox,
+            state: Mutex::new(state),
+            links: Mutex::default(),
+            writable: Event::new(),
+            room: Event::new(),
+            watched: Event::new(),
+            taken: Default::default(),
+            taken_step: config.credit_bytes / 8,
+        })
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    pub(super) fn now(&self) -> Time {
+        (self.clock)()
+    }
+
+    pub(super) fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Queues messages of the host, as many as there is room for; how many that were, and what
+    /// tells when the last of them is in the other host's inbox. An error there means that it is
+    /// unknown whether they arrived.
+    pub(crate) fn send_messages(
+        &self,
+        priority: Priority,
+        deadline: Option<Time>,
+        bodies: &[impl AsRef<[u8]>],
+    ) -> Result<(usize, Receiver<()>), SubmitError> {
+        let (sender, receiver) = async_channel::bounded(1);
+        let now = self.now();
+        let mut state = self.lock();
+        let (mut count, mut last) = (0, 0);
+        for body in bodies {
+            let body = body.as_ref();
+            let message = Outgoing::Message { body, deadline };
+            match state.session.submit(now, priority, message) {
+                Ok(number) => last = number,
+                Err(error) if count == 0 => return Err(error),
+                Err(_) => break,
+            }
+            count += 1;
+        }
+        state.await_ack(priority, last, sender);
+        self.submitted(state);
+        Ok((count, receiver))
+    }
+
+    /// Queues a request of the host.
+    pub(crate) fn send_request(
+        self: &Arc<Self>,
+        priority: Priority,
+        deadline: Option<Time>,
+        body: &[u8],
+    ) -> Result<Call, SubmitError> {
+        let (sender, receiver) = async_channel::bounded(1);
+        let now = self.now();
+        let mut state = self.lock();
+        let id = state.next_request;
+        let request = Outgoing::Request { id, body, deadline };
+        state.session.submit(now, priority, request)?;
+        state.next_request += 1;
+        state.requests.insert(id, sender);
+        self.submitted(state);
+        let peer = self.clone();
+        Ok(Call { peer, id, receiver })
+    }
+
+    /// Queues the answer to a request of the other host.
+    pub(crate) fn send_reply(
+        &self,
+        priority: Priority,
+        id: u64,
+        body: &[u8],
+    ) -> Result<(), SubmitError> {
+        let mut state = self.lock();
+        let reply = Outgoing::Reply { id, body };
+        state.session.submit(self.now(), priority, reply)?;
+        self.submitted(state);
+        Ok(())
+    }
+
+    /// Opens a stream.
+    pub(crate) fn open_stream(&self, priority: Priority, total: u64) -> Result<u16, SubmitError> {
+        let mut state = self.lock();
+        let stream = state.session.open_stream(self.now(), priority, total)?;
+        self.submitted(state);
+        Ok(stream)
+    }
+
+    /// Queues the beginning of `bytes`.
+    pub(crate) fn write_stream(&self, stream: u16, bytes: &[u8]) -> Result<usize, SubmitError> {
+        let mut state = self.lock();
+        let taken = state.session.write_stream(self.now(), stream, bytes)?;
+        self.submitted(state);
+        Ok(taken)
+    }
+
+    /// Ends a stream; tells when all of it has arrived.
+    pub(crate) fn end_stream(
+        &self,
+        stream: u16,
+        is_complete: bool,
+    ) -> Result<Receiver<()>, SubmitError> {
+        let (sender, receiver) = async_channel::bounded(1);
+        let mut state = self.lock();
+        let (priority, number) = state.session.end_stream(self.now(), stream, is_complete)?;
+        state.await_ack(priority, number, sender);
+        self.submitted(state);
+        Ok(receiver)
+    }
+
+    /// The longest message or request in one piece.
+    pub(crate) fn plain_bytes_max(&self) -> usize {
+        self.lock().session.plain_bytes_max()
+    }
+
+    /// The host has taken a message or a request.
+    pub(crate) fn took(&self, priority: Priority, cost: usize) {
+        if let Some(all) = self.taken[priority.index()].add(cost, self.taken_step) {
+            let mut state = self.lock();
+            state.session.consume(self.now(), priority, all);
+            self.submitted(state);
+        }
+    }
+
+    /// The host has taken bytes of a stream.
+    pub(crate) fn took_of_stream(&self, stream: u16, cost: usize) {
+        let mut state = self.lock();
+        state.session.consume_stream(self.now(), stream, cost);
+        self.submitted(state);
+    }
+
+    /// The host wants no more of a stream.
+    pub(crate) fn refuse_stream(&self, stream: u16) {
+        let mut state = self.lock();
+        state.arrivals.forget(stream);
+        state.session.refuse_stream(self.now(), stream);
+        self.submitted(state);
+    }
+
+    /// Something was given to the session: it may have something to send, and a timer.
+    fn submitted(&self, mut state: MutexGuard<'_, PeerState>) {
+        let watched = state.watch();
+        drop(state);
+        self.flush();
+        if watched {
+            self.watched.notify(usize::MAX);
+        }
+    }
+
+    /// Wakes the writers.
+    pub(crate) fn flush(&self) {
+        self.writable.notify(usize::MAX);
+    }
+
+    /// Lets those try again who were refused.
+    pub(super) fn make_room(&self) {
+        self.room.notify(usize::MAX);
+    }
+
+    pub(crate) fn on_room(&self) -> EventListener {
+        self.room.listen()
+    }
+
+    pub(super) fn on_writable(&self) -> EventListener {
+        self.writable.listen()
+    }
+
+    pub(super) fn on_watched(&self) -> EventListener {
+        self.watched.listen()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, PeerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the session wants to be looked at.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let mut state = self.lock();
+        let deadline = state.session.deadline().map(|deadline| deadline.at);
+        state.is_watched = deadline.is_some();
+        deadline
+    }
+
+    /// Lets the session's time pass.
+    pub(super) fn tick(&self) -> Option<Stall> {
+        let mut state = self.lock();
+        let stall = state.session.tick(self.now());
+        if matches!(stall, Some(Stall::Failed { .. })) {
+            state.lose();
+            drop(state);
+            self.make_room();
+            self.flush();
+        }
+        stall
+    }
+
+    /// Whether something was sent that is not acknowledged.
+    pub(super) fn is_owed(&self) -> bool {
+        self.lock().session.owed() > 0
+    }
+
+    /// Everyone who waits learns that nothing will come.
+    pub(crate) fn fail(&self) {
+        self.lock().lose();
+        self.make_room();
+    }
+
+    pub(crate) fn session_stats(&self) -> (SessionStats, usize) {
+        let state = self.lock();
+        (state.session.stats(), state.session.active_streams())
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where it was reached last, whoever dialled.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.links().address
+    }
+
+    pub(crate) fn add(&self, connection: Arc<Connection>, address: SocketAddr) {
+        let mut links = self.links();
+        links.open.push(connection);
+        links.address = Some(address);
+        drop(links);
+        self.make_room();
+    }
+
+    pub(crate) fn remove(&self, link: LinkId) {
+        let mut links = self.links();
+        let Some(at) = links.open.iter().position(|open| open.id() == link) else {
+            return;
+        };
+        let connection = links.open.remove(at);
+        let stats = connection.stats();
+        links.past.bytes_sent += stats.bytes_sent;
+        links.past.bytes_received += stats.bytes_received;
+        links.past.frames_received += stats.frames_received;
+    }
+
+    /// Bytes over all connections so far.
+    pub(crate) fn link_stats(&self) -> Stats {
+        let links = self.links();
+        let mut sum = links.past;
+        for connection in &links.open {
+            let stats = connection.stats();
+            sum.bytes_sent += stats.bytes_sent;
+            sum.bytes_received += stats.bytes_received;
+            sum.frames_received += stats.frames_received;
+        }
+        sum
+    }
+
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
+        self.links().open.clone()
+    }
+
+    /// The newest connection that is not about to end.
+    pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
+        let mut connections = self.connections().into_iter().rev();
+        connections.find(|connection| connection.is_open())
+    }
+
+    /// The connection that carries the session.
+    pub(super) fn carrier(&self) -> Option<Arc<Connection>> {
+        let mut connections = self.connections().into_iter();
+        connections.find(|connection| connection.carries())
+    }
+
+    /// A connection ends: another one carries on, if there is one.
+    pub(super) fn carry_over(&self, ending: &Connection) {
+        if !ending.carries() {
+            return;
+        }
+        let connections = self.connections();
+        let mut others = connections.iter().rev();
+        others.find(|other| other.id() != ending.id() && other.carry());
+    }
+}
+
+impl PeerState {
+    /// The session, and whoever takes what it brings.
+    pub(super) fn split<'a>(
+        &'a mut self,
+        peer: &'a Arc<Peer>,
+        news: &'a mut Vec<News>,
+    ) -> (&'a mut Session, Desk<'a>) {
+        let desk = Desk {
+            peer,
+            news,
+            arrivals: &mut self.arrivals,
+            unacknowledged: &mut self.unacknowledged,
+            requests: &mut self.requests,
+            has_room: &mut self.has_room,
+        };
+        (&mut self.session, desk)
+    }
+
+    /// What is left to do behind the lock after receiving.
+    pub(super) fn after_receiving<'a>(&mut self, now: Time, peer: &'a Peer) -> Woken<'a> {
+        for (stream, cost) in self.arrivals.take_consumed() {
+            self.session.consume_stream(now, stream, cost);
+        }
+        for stream in self.arrivals.take_refused() {
+            self.session.refuse_stream(now, stream);
+        }
+        Woken {
+            peer,
+            room: std::mem::take(&mut self.has_room),
+            watched: self.watch(),
+        }
+    }
+
+    /// True if the session's timer was set and nobody looks at it.
+    fn watch(&mut self) -> bool {
+        let is_new = !self.is_watched && self.session.deadline().is_some();
+        self.is_watched |= is_new;
+        is_new
+    }
+
+    fn await_ack(&mut self, priority: Priority, number: u64, sender: Sender<()>) {
+        self.unacknowledged[priority.index()].push_back((number, sender));
+    }
+
+    /// What was under way is lost: their senders gone, all who wait learn it.
+    fn lose(&mut self) {
+        self.unacknowledged = Default::default();
+        self.requests.clear();
+        self.arrivals.lose();
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("node", &self.node).finish()
+    }
+}
+
+/// A request that waits for its reply. Dropping it forgets the request; a late reply is then
+/// ignored.
+pub(crate) struct Call {
+    peer: Arc<Peer>,
+    id: u64,
+    receiver: Receiver<Answered>,
+}
+
+impl Call {
+    /// The answer; `None` when the session was lost before it came.
+    pub(crate) async fn answer(&self) -> Option<Answered> {
+        self.receiver.recv().await.ok()
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.peer.lock().requests.remove(&self.id);
+    }
+}

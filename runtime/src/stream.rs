@@ -1,0 +1,187 @@
+//! Streams: bytes in order from one host to another, however many, each stream at its reader's pace.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_channel::Receiver;
+use quorate_core::id::NodeId;
+use quorate_core::payload::Payload;
+use quorate_core::transport::{Priority, SubmitError};
+
+use crate::error::Error;
+use crate::link::peer::Peer;
+
+/// A stream that this host writes. Dropped before it is finished, it is given up.
+pub struct OutgoingStream {
+    peer: Arc<Peer>,
+    id: u16,
+    is_ended: bool,
+}
+
+/// A stream that another host writes. Dropped before its end, it is refused.
+pub struct IncomingStream {
+    /// Who writes it.
+    pub from: NodeId,
+    /// The class of all its bytes.
+    pub priority: Priority,
+    peer: Arc<Peer>,
+    id: u16,
+    pieces: Receiver<Piece>,
+    is_ended: bool,
+}
+
+/// What arrives of a stream.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Bytes { bytes: Payload, cost: usize },
+    End { is_complete: bool },
+}
+
+/// A stream ended before it was complete: its writer gave up, or the session with its node was
+/// lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stream from {from} was given up before its end")]
+pub struct StreamAborted {
+    /// Who wrote it.
+    pub from: NodeId,
+}
+
+impl OutgoingStream {
+    /// Opens a stream of `total` bytes, 0 if that is not known.
+    pub(crate) async fn open(
+        peer: Arc<Peer>,
+        priority: Priority,
+        total: u64,
+    ) -> Result<OutgoingStream, Error> {
+        let id = loop {
+            let room = peer.on_room();
+            match peer.open_stream(priority, total) {
+                Ok(id) => break id,
+                Err(SubmitError::Full) => room.await,
+                Err(error) => return Err(Error::of_submit(error, peer.node())),
+            }
+        };
+        Ok(OutgoingStream {
+            peer,
+            id,
+            is_ended: false,
+        })
+    }
+
+    /// Writes all of `bytes`; waits while the reader is behind.
+    ///
+    /// # Errors
+    /// [`Error::StreamRefused`] when the reader wants no more, or the session was lost.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = self.peer.on_room();
+            match self.peer.write_stream(self.id, rest) {
+                Ok(taken) => rest = &rest[taken..],
+                Err(SubmitError::Full) => room.await,
+                Err(error) => return Err(Error::of_submit(error, self.peer.node())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the stream; resolves when all of it is in the other host's hands.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`Error::Disconnected`] when it is unknown whether all arrived.
+    pub async fn finish(mut self) -> Result<(), Error> {
+        self.is_ended = true;
+        let target = self.peer.node();
+        let ended = self.peer.end_stream(self.id, true);
+        let arrived = ended.map_err(|error| Error::of_submit(error, target))?;
+        let all = arrived.recv().await;
+        all.map_err(|_| Error::Disconnected { target })
+    }
+}
+
+impl Drop for OutgoingStream {
+    fn drop(&mut self) {
+        if !self.is_ended {
+            let _over_already = self.peer.end_stream(self.id, false);
+        }
+    }
+}
+
+impl IncomingStream {
+    pub(crate) fn new(
+        peer: Arc<Peer>,
+        id: u16,
+        priority: Priority,
+        pieces: Receiver<Piece>,
+    ) -> IncomingStream {
+        IncomingStream {
+            from: peer.node(),
+            priority,
+            peer,
+            id,
+            pieces,
+            is_ended: false,
+        }
+    }
+
+    /// The next bytes; `None` when the stream is complete.
+    ///
+    /// # Errors
+    /// [`StreamAborted`].
+    pub async fn next(&mut self) -> Option<Result<Payload, StreamAborted>> {
+        if self.is_ended {
+            return None;
+        }
+        let aborted = StreamAborted { from: self.from };
+        match self.pieces.recv().await {
+            Ok(Piece::Bytes { bytes, cost }) => {
+                self.peer.took_of_stream(self.id, cost);
+                Some(Ok(bytes))
+            }
+            Ok(Piece::End { is_complete }) => {
+                self.is_ended = true;
+                (!is_complete).then_some(Err(aborted))
+            }
+            Err(_) => {
+                self.is_ended = true;
+                Some(Err(aborted))
+            }
+        }
+    }
+
+    /// Drops it without a word to its writer.
+    pub(crate) fn forget(mut self) {
+        self.is_ended = true;
+    }
+}
+
+impl Drop for IncomingStream {
+    fn drop(&mut self) {
+        if self.is_ended {
+            return;
+        }
+        // What was not read counts as read; whether an end is among it decides what else to say.
+        let mut is_over = false;
+        while let Ok(piece) = self.pieces.try_recv() {
+            match piece {
+                Piece::Bytes { cost, .. } => self.peer.took_of_stream(self.id, cost),
+                Piece::End { .. } => is_over = true,
+            }
+        }
+        if !is_over {
+            self.peer.refuse_stream(self.id);
+        }
+    }
+}
+
+impl fmt::Debug for OutgoingStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OutgoingStream({} to {})", self.id, self.peer.node())
+    }
+}
+
+impl fmt::Debug for IncomingStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IncomingStream({} from {})", self.id, self.from)
+    }
+}
