@@ -286,6 +286,8 @@ impl<S: Seam> Driver<S> {
             }
         }
         self.actions = actions;
+        let metrics = self.parts.node.view().metrics();
+        self.parts.shell.publish_metrics(metrics);
         self.hand_over();
     }
 

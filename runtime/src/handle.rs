@@ -4,6 +4,7 @@
 //! messages go from here to a connection without passing through the core.
 
 mod launch;
+mod state;
 mod traffic;
 
 use std::convert::Infallible;
@@ -185,14 +186,6 @@ impl<S: Seam> ClusterNetworkManager<S> {
         let mut members = self.get_cluster_members().await?;
         members.retain(|member| member.state == State::Alive);
         Ok(members)
-    }
-
-    /// Whether a majority of the voters stands behind a leader, as far as this node knows.
-    ///
-    /// # Errors
-    /// [`Error`] when the node is not running.
-    pub async fn has_quorum(&self) -> Result<bool, Error> {
-        Ok(self.status().await?.has_quorum)
     }
 
     /// The node's standing: term, role, leader, quorum, log.

@@ -30,7 +30,7 @@ pub use builder::{Builder, DATA_DIRECTORY, HOME_DEFAULT, HOME_VARIABLE};
 pub use config::CONFIG_FILE;
 pub use disk::{Disk, DiskError, FileDisk, LOG_FILE, Pending};
 pub use error::{ConfigFileError, Error, PeerRefusal, StartError};
-pub use event::{ClusterEvent, Events, Happened, Missed};
+pub use event::{ClusterEvent, Events, Happened, Missed, StateChange, StateWatch};
 pub use handle::{Applied, Chosen, ClusterNetworkManager};
 pub use identity::{
     CA_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_FILE, Name, NameProblem,
@@ -41,10 +41,14 @@ pub use metrics::Metrics;
 pub use quorate_core as core;
 pub use quorate_core::balance::{Request, Snapshot};
 pub use quorate_core::failover::{Placement, RoleSpec};
+pub use quorate_core::gossip::{StateEntry, StateRefused};
+pub use quorate_core::health::{PartitionStatus, Unheard};
 pub use quorate_core::id::{self, NodeId, Peer};
 pub use quorate_core::membership::{Member, State};
-pub use quorate_core::node::{Config, ConfigError, Refusal, Status};
+pub use quorate_core::metrics::{Metric, Metrics as NodeMetrics};
+pub use quorate_core::node::{Config, ConfigError, Quorum, Refusal, Status};
 pub use quorate_core::payload::Payload;
+pub use quorate_core::quorum::Shortfall;
 pub use quorate_core::transport::Priority as MessagePriority;
 pub use quorate_core::{control, seed};
 pub use recorder::{RECORDINGS_DIRECTORY, Recording, RecordingError, recordings, replay_file};

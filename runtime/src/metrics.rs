@@ -1,11 +1,15 @@
-//! What a node has counted since it started, summed over all peers.
+//! What a node has counted since it started: its machines, and its connections summed over all
+//! peers.
 
+use quorate_core::metrics::Metrics as NodeMetrics;
 use quorate_core::transport::{Histogram, Priority};
 
 /// Counters of one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
+    /// Of the machines, each under its name.
+    pub node: NodeMetrics,
     /// Messages, requests, replies and pieces of streams that left.
     pub messages_sent: u64,
     /// Such that arrived.

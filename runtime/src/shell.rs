@@ -11,6 +11,7 @@ use async_channel::{Receiver, Sender};
 use event_listener::Event;
 use quorate_core::balance::Snapshot;
 use quorate_core::id::{LinkId, NodeId};
+use quorate_core::metrics::Metrics;
 use quorate_core::transport::{Config, Hello};
 
 use crate::driver::Mail;
@@ -35,6 +36,7 @@ pub(crate) struct Shell<S: Seam> {
     pub(crate) announcer: Announcer,
     pub(crate) directory: Directory,
     pub(crate) routes: RwLock<Arc<Snapshot>>,
+    metrics: Mutex<Metrics>,
     /// How this life introduces itself; known once the node has started.
     pub(crate) hello: OnceLock<Hello>,
     /// Why the node halted, if it did.
@@ -79,6 +81,7 @@ impl<S: Seam> Shell<S> {
             announcer: parts.announcer,
             directory: Directory::default(),
             routes: RwLock::default(),
+            metrics: Mutex::default(),
             hello: OnceLock::new(),
             halted: OnceLock::new(),
             links: AtomicU64::new(1),
@@ -201,6 +204,15 @@ impl<S: Seam> Shell<S> {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The node's numbers as of its last round of steps.
+    pub(crate) fn metrics(&self) -> Metrics {
+        *self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn publish_metrics(&self, metrics: Metrics) {
+        *self.metrics.lock().unwrap_or_else(PoisonError::into_inner) = metrics;
     }
 
     pub(crate) fn publish(&self, routes: Arc<Snapshot>) {

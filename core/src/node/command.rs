@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{self, Outcome, RoleState};
 use crate::gossip::{StateEntry, StateRefused};
+use crate::health::PartitionStatus;
 use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
 use crate::membership::Member;
 use crate::payload::Payload;
+use crate::quorum::Shortfall;
 use crate::raft::{Role, TransferRefused};
 
 /// A request of the host. Each is answered exactly once, under its ticket.
@@ -70,6 +72,10 @@ pub enum Command {
         /// The key.
         key: String,
     },
+    /// How the cluster hangs together, as this node sees it.
+    Partition,
+    /// Whether there is a quorum, and what is missing for it.
+    Quorum,
     /// What nodes wrote about themselves, as far as it is known here.
     ReadState {
         /// Of one node, or of all.
@@ -116,6 +122,10 @@ pub enum Answer {
         /// Whether it had one.
         existed: bool,
     },
+    /// How the cluster hangs together.
+    Partition(PartitionStatus),
+    /// Whether there is a quorum.
+    Quorum(Quorum),
     /// The keys found, by owner and key.
     State(Vec<StateEntry>),
 }
@@ -138,6 +148,17 @@ pub struct Status {
     pub commit: LogIndex,
     /// The last entry applied to the control state.
     pub applied: LogIndex,
+}
+
+/// Whether the cluster can serve, as far as this node knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Quorum {
+    /// A leader has a majority of the voters behind it, and nothing is missing.
+    pub has_quorum: bool,
+    /// A leader has a majority behind it: [`Status::has_quorum`].
+    pub has_leader: bool,
+    /// What is missing for a majority of live voters and for the policy of the configuration.
+    pub shortfalls: Vec<Shortfall>,
 }
 
 /// Why a command was not done.

@@ -3,6 +3,7 @@
 mod cascade;
 mod command;
 pub mod config;
+mod hints;
 mod links;
 mod view;
 
@@ -12,7 +13,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-pub use command::{Answer, Command, Refusal, Status};
+pub use command::{Answer, Command, Quorum, Refusal, Status};
 pub use config::{Config, ConfigError, Problem, VOTERS_MAX, ValidConfig};
 pub use links::{OUTBOX_AGE, OUTBOX_MAX};
 pub use view::View;
@@ -25,7 +26,8 @@ use crate::durable::gate::Gate;
 use crate::durable::{Durable, Record};
 use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
-use crate::gossip::{self, Gossip, StateRefused};
+use crate::gossip::{self, Gossip};
+use crate::health::{self, Health};
 use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::membership::{self, Membership};
 use crate::mutant::{Mutant, Planted};
@@ -141,6 +143,7 @@ pub struct Node {
     started: bool,
     membership: Membership,
     gossip: Gossip,
+    health: Health,
     raft: Raft,
     control: Control,
     failover: Failover,
@@ -216,6 +219,7 @@ impl Node {
             recorded: false,
             started: false,
             membership,
+            health: Health::new(config.health.clone(), me.node),
             gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
             raft,
             control: Control::new(config.control.clone(), me.node, random),
@@ -276,6 +280,8 @@ impl Node {
                 );
                 let failed = membership::Input::DialFailed { address };
                 self.cascade(now, Work::Membership(failed), actions);
+                let failed = health::Input::DialFailed(address);
+                self.cascade(now, Work::Health(failed), actions);
             }
             Event::Received { link, message } => self.on_received(now, link, message, actions),
             Event::Persisted(lsn) => {
@@ -312,7 +318,8 @@ impl Node {
         let placement = Deadline::earliest(self.failover.deadline(), self.electorate.deadline());
         let members = Deadline::earliest(self.membership.deadline(), placement);
         let first = Deadline::earliest(consensus, members);
-        Deadline::earliest(first, self.gossip.deadline())
+        let hints = Deadline::earliest(self.gossip.deadline(), self.health.deadline());
+        Deadline::earliest(first, hints)
     }
 
     /// Read-only getters.
@@ -334,6 +341,9 @@ impl Node {
         }
         if due(self.gossip.deadline()) {
             self.cascade(now, Work::Gossip(gossip::Input::Tick), actions);
+        }
+        if due(self.health.deadline()) {
+            self.cascade(now, Work::Health(health::Input::Tick), actions);
         }
         if due(self.control.deadline()) {
             self.cascade(now, Work::Control(control::Input::Tick), actions);
@@ -427,9 +437,9 @@ impl Node {
             Command::DeleteState { key } => self
                 .write_state(now, actions, |gossip, out| gossip.delete(now, &key, out))
                 .map(|existed| Answer::StateDeleted { existed }),
-            Command::ReadState { of, prefix } => {
-                Ok(Answer::State(self.gossip.entries(of, &prefix).collect()))
-            }
+            Command::ReadState { of, prefix } => Ok(Answer::State(self.read_state(of, &prefix))),
+            Command::Partition => Ok(Answer::Partition(self.health.status().clone())),
+            Command::Quorum => Ok(Answer::Quorum(self.judge_quorum())),
             Command::ReadLatest { key } => {
                 self.reading.insert(ticket, key);
                 return self.cascade(now, Work::Raft(raft::Input::Read { ticket }), actions);
@@ -443,25 +453,6 @@ impl Node {
     }
 }
 
-impl Node {
-    /// Lets the host write its state, and works off what that leads to.
-    fn write_state<T>(
-        &mut self,
-        now: Time,
-        actions: &mut Vec<Action>,
-        write: impl FnOnce(&mut Gossip, &mut Vec<gossip::Output>) -> Result<T, StateRefused>,
-    ) -> Result<T, Refusal> {
-        let mut out = Vec::new();
-        let written = write(&mut self.gossip, &mut out);
-        for output in out {
-            if let Some(work) = cascade::on_gossip(output, actions) {
-                self.cascade(now, work, actions);
-            }
-        }
-        written.map_err(Refusal::State)
-    }
-}
-
 #[cfg(feature = "mutants")]
 impl Node {
     /// Plants a bug that the simulator must find.
@@ -471,6 +462,7 @@ impl Node {
         self.raft.planted = self.planted;
         self.membership.planted = self.planted;
         self.gossip.planted = self.planted;
+        self.health.planted = self.planted;
         self.control.plant(self.planted);
         self.failover.planted = self.planted;
         self.links.planted = self.planted;

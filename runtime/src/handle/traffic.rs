@@ -179,8 +179,11 @@ impl<S: Seam> ClusterNetworkManager<S> {
     #[must_use]
     pub fn get_all_metrics(&self) -> Metrics {
         let mut sum = Metrics::default();
-        let peers = self.running().map(|running| running.shell.directory.all());
-        for peer in peers.unwrap_or_default() {
+        let Ok(running) = self.running() else {
+            return sum;
+        };
+        sum.node = running.shell.metrics();
+        for peer in running.shell.directory.all() {
             let (session, streams) = peer.session_stats();
             let link = peer.link_stats();
             sum.messages_sent += session.frames_sent;

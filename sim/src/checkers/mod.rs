@@ -15,6 +15,7 @@ pub mod commit_is_earned;
 pub mod committed_is_durable;
 pub mod core_goes_on;
 pub mod crash_is_noticed;
+pub mod cut_is_seen;
 pub mod duplicates_settle;
 pub mod elected_by_majority;
 pub mod election_restriction;
@@ -97,6 +98,8 @@ pub struct Checkers {
     pub beliefs_rise: beliefs_rise::Checker,
     /// See the module.
     pub crash_is_noticed: crash_is_noticed::Checker,
+    /// See the module.
+    pub cut_is_seen: cut_is_seen::Checker,
     /// See the module.
     pub duplicates_settle: duplicates_settle::Checker,
     /// See the module.
