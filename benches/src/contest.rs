@@ -36,12 +36,12 @@ impl Figure {
         } else {
             let (low, high) = self.spread;
             println!(
-                "{} {:<28} ours {:>12.0} {unit}   {} {:>12.0} {unit}   ratio {:.2} [{low:.2}..{high:.2}]",
+                "{} {:<28} ours {:>12} {unit}   {} {:>12} {unit}   ratio {:.2} [{low:.2}..{high:.2}]",
                 self.bench,
                 self.case,
-                self.ours,
+                short(self.ours),
                 self.peer,
-                self.theirs,
+                short(self.theirs),
                 self.ratio,
                 unit = self.unit,
             );
@@ -149,6 +149,12 @@ pub fn tournament(
         }
     }
     figures
+}
+
+/// Small figures with their decimals, large ones without.
+fn short(value: f64) -> String {
+    let decimals = if value < 100.0 { 2 } else { 0 };
+    format!("{value:.decimals$}")
 }
 
 /// Sorts, and takes the middle.

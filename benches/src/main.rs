@@ -4,12 +4,16 @@
 //! does.
 
 mod contest;
+mod membership;
 mod raft;
+mod recorder;
 mod transport;
 
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+
+use contest::Figure;
 
 #[derive(Debug, Parser)]
 #[command(name = "peers", about = "One side-by-side benchmark.")]
@@ -22,29 +26,41 @@ struct Arguments {
     /// Interleaved rounds; the median counts.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
     rounds: u32,
-    /// Only cases whose name contains this.
+    /// Everything there is, however long it takes.
     #[arg(long)]
-    case: Option<String>,
+    full: bool,
+    /// Only the kinds of figures whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
+    /// Failure detectors and member lists in one simulated LAN.
+    Membership,
     /// Proposals per second of the consensus machines, in memory.
     Raft,
+    /// A node with the flight recorder beside one without.
+    Recorder,
     /// Messages, requests and bulk between two ends over mutual TLS on loopback.
     Transport,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let figures = match arguments.name {
-        Name::Raft => raft::run(arguments.rounds),
-        Name::Transport => transport::run(arguments.rounds, arguments.case.as_deref()),
-    };
-    for figure in figures {
-        if figure.print(arguments.json).is_err() {
-            return ExitCode::FAILURE;
-        }
+    let Arguments { rounds, only, full, .. } = &arguments;
+    let rounds = *rounds;
+    let mut printed = true;
+    let show = |figure: Figure| printed &= figure.print(arguments.json).is_ok();
+    match arguments.name {
+        Name::Membership => membership::run(*full, only, show),
+        Name::Raft => raft::run(rounds).into_iter().for_each(show),
+        Name::Recorder => recorder::run(rounds).into_iter().for_each(show),
+        Name::Transport => transport::run(rounds, only).into_iter().for_each(show),
     }
-    ExitCode::SUCCESS
+    if printed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -41,6 +41,7 @@ pub mod payload;
 pub mod quorum;
 pub mod seed;
 pub mod time;
+pub mod voters;
 
 // Floor 1: the subsystems, which do not import each other.
 pub mod control;
@@ -51,6 +52,7 @@ pub mod transport;
 
 // Floor 2: what is built on the control state.
 pub mod balance;
+pub mod electorate;
 pub mod failover;
 
 // Floor 3: unions of the subsystems' messages, records and notices.

@@ -70,6 +70,10 @@ mutants! {
     NoQuorumCheck => "no-quorum-check",
     /// A leader ignores the higher term in an answer to its entries.
     HigherTermIgnored => "higher-term-ignored",
+    /// A second change of the voters begins before the first is committed.
+    ChangesOverlap => "changes-overlap",
+    /// During a change of the voters the new ones alone elect.
+    ElectedByNewVotersAlone => "elected-by-new-voters-alone",
     /// A leader that hands over calls a target that lacks entries.
     CallsUnpreparedHeir => "calls-unprepared-heir",
     /// An entry of an earlier term is committed by counting.
@@ -110,6 +114,10 @@ mutants! {
     RejoinReachesNobody => "rejoin-reaches-nobody",
     /// A full exchange leaves the dead out.
     ExchangeOmitsDead => "exchange-omits-dead",
+    /// Tables that differ are never compared.
+    NeverCompares => "never-compares",
+    /// A death on one member's word is believed.
+    BelievesOneWord => "believes-one-word",
     /// A repeated request takes effect again.
     NoDedup => "no-dedup",
     /// A write is accepted under any epoch.

@@ -4,6 +4,7 @@
 use core::net::SocketAddr;
 
 use crate::id::{Epoch, Incarnation, LogIndex, NodeId, Peer, RoleName};
+use crate::voters::Voters;
 use crate::wire::DecodeError;
 use crate::{gossip, membership, raft};
 
@@ -21,6 +22,8 @@ pub enum Notice {
     Membership(membership::Notice),
     /// Who leads, as this node knows, changed.
     Leadership(raft::Standing),
+    /// Other voters are in force, as of the end of this node's log.
+    Voters(Voters),
     /// Diagnostics of consensus.
     Raft(raft::Notice),
     /// State that nodes write about themselves changed.
@@ -98,11 +101,14 @@ impl Notice {
                 membership::Fact::Moved { .. } => "member_moved",
             },
             Notice::Membership(membership::Notice::Refuting { .. }) => "refuting",
+            Notice::Membership(membership::Notice::OnProbation { .. }) => "on_probation",
             Notice::Membership(membership::Notice::PeerFault { .. }) => "membership_peer_fault",
             Notice::Leadership(_) => "leadership",
             Notice::Raft(raft::Notice::RoleChanged { .. }) => "raft_role_changed",
             Notice::Raft(raft::Notice::ElectionRepeated { .. }) => "election_repeated",
             Notice::Raft(raft::Notice::TransferBegun { .. }) => "transfer_begun",
+            Notice::Raft(raft::Notice::Removed { .. }) => "leader_removed",
+            Notice::Voters(_) => "voters_changed",
             Notice::Raft(raft::Notice::TransferEnded { .. }) => "transfer_ended",
             Notice::Raft(raft::Notice::PeerFault { .. }) => "raft_peer_fault",
             Notice::State(gossip::Fact::Changed { .. }) => "state_changed",
@@ -137,9 +143,11 @@ impl Notice {
                 | membership::Fact::Moved { .. },
             )
             | Notice::Leadership(_)
+            | Notice::Voters(_)
             | Notice::Raft(
                 raft::Notice::RoleChanged { .. }
                 | raft::Notice::TransferBegun { .. }
+                | raft::Notice::Removed { .. }
                 | raft::Notice::TransferEnded { .. },
             )
             | Notice::RoleChanged { .. } => Severity::Info,

@@ -6,7 +6,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use crate::id::{LogIndex, NodeId};
+use crate::id::NodeId;
 
 /// The outcome of a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,15 +46,16 @@ pub fn tally(voters: &BTreeSet<NodeId>, mut answer: impl FnMut(NodeId) -> Option
     }
 }
 
-/// The highest index that a majority of `voters` holds durably, given each voter's match index.
+/// The highest value that a majority of `voters` has reached: of match indexes, the commit index.
 #[must_use]
-pub fn committed(
+pub fn reached<T: Ord + Copy + Default>(
     voters: &BTreeSet<NodeId>,
-    mut matched: impl FnMut(NodeId) -> LogIndex,
-) -> LogIndex {
-    let mut held: Vec<LogIndex> = voters.iter().map(|voter| matched(*voter)).collect();
-    held.sort_unstable_by(|a, b| b.cmp(a));
-    held.get(majority(held.len()) - 1)
+    mut value: impl FnMut(NodeId) -> T,
+) -> T {
+    let mut values: Vec<T> = voters.iter().map(|voter| value(*voter)).collect();
+    values.sort_unstable_by(|a, b| b.cmp(a));
+    values
+        .get(majority(values.len()) - 1)
         .copied()
         .unwrap_or_default()
 }
@@ -62,6 +63,7 @@ pub fn committed(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::LogIndex;
     use crate::seed::{Seed, Stream};
 
     fn voters(n: u64) -> BTreeSet<NodeId> {
@@ -80,7 +82,7 @@ mod tests {
         }
     }
 
-    /// The naive twin of `committed`: tries every index from the top.
+    /// The naive twin of `reached`: tries every index from the top.
     fn naive_committed(held: &[u64]) -> u64 {
         let holders = |index: u64| held.iter().filter(|h| **h >= index).count();
         (0..=20)
@@ -104,7 +106,7 @@ mod tests {
                 naive_tally(set.len(), &answers)
             );
             let held: Vec<u64> = (0..n).map(|_| random.within(0..=20)).collect();
-            let commit = committed(&set, |v| LogIndex(held[at(v)]));
+            let commit = reached(&set, |v| LogIndex(held[at(v)]));
             assert_eq!(commit.0, naive_committed(&held), "{held:?}");
         }
     }
@@ -112,6 +114,6 @@ mod tests {
     #[test]
     fn nobody_decides_without_voters() {
         assert_eq!(tally(&voters(0), |_| Some(true)), Verdict::Lost);
-        assert_eq!(committed(&voters(0), |_| LogIndex(9)), LogIndex(0));
+        assert_eq!(reached(&voters(0), |_| LogIndex(9)), LogIndex(0));
     }
 }

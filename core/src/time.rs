@@ -115,6 +115,8 @@ pub enum Wake {
     Proposal,
     /// The leader reviews where roles should live.
     Placement,
+    /// The leader reviews who should vote.
+    Electorate,
     /// A failed dial may be repeated, or an outbox has waited too long.
     Redial,
     /// The next exchange of digests is due.

@@ -17,6 +17,7 @@
 //! | the same, optimised | 3 | 2 | 3 | 0 | | 281 130 |
 //! | `two_terms_with_a_crash` | 3 | 2 | 2 | 1 | | 309 452 |
 //! | `two_nodes_in_two_terms_with_a_crash` | 2 | 2 | any | 1 | doubts | 78 277 |
+//! | `a_change_of_the_voters_with_a_crash` | 3 | 1 | 1 | 1 | a voter is replaced | 625 157 |
 //! | `an_entry_of_an_old_term`, optimised only | 3 | 5, from 3 | 2 | 0 | doubts | 430 735 |
 //!
 //! A crash loses what is not durable; the process starts again at once, since a node that is slow
@@ -91,6 +92,18 @@ fn two_nodes_in_two_terms_with_a_crash() {
     explore(bounds, 50_000);
 }
 
+/// One voter in the place of another, with a crash of anyone: nodes 1 and 2 vote, then 2 and 3.
+#[test]
+fn a_change_of_the_voters_with_a_crash() {
+    let mut bounds = Bounds::terms(3, 1);
+    bounds.voters = 2;
+    bounds.changes = 1;
+    bounds.crashes = 1;
+    bounds.timeouts = Some(1);
+    bounds.relinks = 1;
+    explore(bounds, 500_000);
+}
+
 /// What is explored only where the code is optimised.
 #[cfg(not(debug_assertions))]
 mod optimised {
@@ -110,6 +123,7 @@ mod optimised {
                 term: Term(term),
                 index: LogIndex(1),
                 data: vec![7].into(),
+                voters: None,
             }]),
         };
         let mut bounds = Bounds::terms(3, 5);

@@ -60,14 +60,23 @@ fn life(steps: u64) -> Journal {
     Journal { start, events }
 }
 
-/// A recording, the length of its start, and where each of its frames behind that ends.
+/// A recording with a frame for each step, the length of its start, and where each of its frames
+/// behind that ends.
 fn recording(steps: u64) -> (Vec<u8>, usize, Vec<usize>) {
     let life = life(steps);
     let mut head = Vec::new();
-    encode_start(&life.start, &mut head).unwrap();
-    let bytes = life.to_bytes().unwrap();
+    encode_start(&life.start, None, &mut head).unwrap();
+    let (mut bytes, mut writer) = (head.clone(), Writer::new());
+    let (mut node, mut actions) = (life.start.node(), Vec::new());
+    for (now, event) in &life.events {
+        writer.before(*now, event).unwrap();
+        node.step(*now, event.clone(), &mut actions);
+        writer.after(&actions);
+        actions.clear();
+        bytes.extend(writer.take());
+    }
+    encode_end(writer.next(), End::Stopped, &mut bytes);
     let (mut offset, mut ends) = (head.len(), Vec::new());
-    assert_eq!(bytes[..offset], head);
     while offset < bytes.len() {
         let len: [u8; 4] = bytes[offset..offset + 4].try_into().unwrap();
         offset += 16 + usize::try_from(u32::from_le_bytes(len)).unwrap();
@@ -220,7 +229,7 @@ fn a_life_that_was_another_diverges_where_it_differs() {
     let other = start_among(3, 2);
     // Recorded with one seed, replayed with another.
     let (mut bytes, mut writer) = (Vec::new(), Writer::new());
-    encode_start(&other, &mut bytes).unwrap();
+    encode_start(&other, None, &mut bytes).unwrap();
     let (mut node, mut twin) = (life.start.node(), other.node());
     let (mut actions, mut theirs) = (Vec::new(), Vec::new());
     let mut differs = None;
@@ -261,7 +270,7 @@ fn a_life_that_was_another_diverges_where_it_differs() {
 fn a_step_the_node_did_not_survive_is_kept() {
     let life = life(10);
     let (mut bytes, mut writer) = (Vec::new(), Writer::new());
-    encode_start(&life.start, &mut bytes).unwrap();
+    encode_start(&life.start, None, &mut bytes).unwrap();
     let (mut node, mut actions) = (life.start.node(), Vec::new());
     for (now, event) in &life.events {
         writer.before(*now, event).unwrap();
@@ -281,6 +290,19 @@ fn a_step_the_node_did_not_survive_is_kept() {
 }
 
 #[test]
+fn a_frame_of_many_steps_is_lived_as_one_step_after_the_other() {
+    let life = life(5_000);
+    let bytes = life.to_bytes().unwrap();
+    let single = recording(5_000).0;
+    assert!(bytes.len() * 3 < single.len() * 2, "{} bytes", bytes.len());
+    let lived = |bytes: &[u8]| replay_recording(bytes, |_, _, _, _| {}).unwrap();
+    assert_eq!(lived(&bytes), lived(&single));
+    // A cut within a frame gives up the whole frame, and nothing before it.
+    let cut = lived(&bytes[..bytes.len() - 40]);
+    assert!((1_000..5_000).contains(&cut.steps), "{}", cut.steps);
+}
+
+#[test]
 fn every_end_is_read() {
     for end in [
         End::Stopped,
@@ -290,7 +312,7 @@ fn every_end_is_read() {
         End::TooLong,
     ] {
         let mut bytes = Vec::new();
-        encode_start(&start(1), &mut bytes).unwrap();
+        encode_start(&start(1), None, &mut bytes).unwrap();
         encode_end(1, end, &mut bytes);
         let replayed = replay_recording(&bytes, |_, _, _, _| {}).unwrap();
         assert_eq!((replayed.steps, replayed.tail), (0, Tail::Ended(end)));
@@ -339,21 +361,23 @@ fn a_start_with_a_long_log_and_a_scoped_address_comes_back_whole() {
         term: Term(index / 10),
         index: LogIndex(index),
         data: Payload::from(vec![1; 600_000]),
+        voters: None,
     };
     start.durable.raft.log = (1..=40).map(entry).collect();
     let mut bytes = Vec::new();
-    encode_start(&start, &mut bytes).unwrap();
+    encode_start(&start, Some(77), &mut bytes).unwrap();
     assert!(bytes.len() > FRAME_BYTES_MAX, "more than one frame holds");
     let replay = Replay::open(&bytes).unwrap();
     assert_eq!(replay.start(), &start);
+    assert_eq!(replay.unix_ns(), Some(77));
     assert_eq!(replay.start().config.address, start.config.address);
     assert_eq!(replay.made_by(), env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
 fn what_is_no_recording_is_said_to_be_none() {
-    let noise = replay_recording(b"QUORLIFE\x02\0\0\0", |_, _, _, _| {});
-    assert_eq!(noise, Err(ReplayError::OtherFormat { format: 2 }));
+    let noise = replay_recording(b"QUORLIFE\x01\0\0\0", |_, _, _, _| {});
+    assert_eq!(noise, Err(ReplayError::OtherFormat { format: 1 }));
     for noise in [&b""[..], b"QUORLIFE", b"\0\0\0\0\0\0\0\0\0\0\0\0\0"] {
         let replayed = replay_recording(noise, |_, _, _, _| {});
         assert_eq!(replayed, Err(ReplayError::NotARecording));

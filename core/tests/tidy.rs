@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// alone.
 const FLOORS: [&[&str]; 6] = [
     &[
-        "time", "id", "seed", "fixed", "payload", "error", "quorum", "mutant",
+        "time", "id", "seed", "fixed", "payload", "error", "quorum", "voters", "mutant",
     ],
     &[
         "membership",
@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 6] = [
         "control",
         "transport",
     ],
-    &["failover", "balance"],
+    &["failover", "electorate", "balance"],
     &["wire", "durable", "metrics", "notice"],
     &["node"],
     &["journal", "lib"],

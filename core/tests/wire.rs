@@ -16,7 +16,8 @@ use quorate_core::id::{
     Zone,
 };
 use quorate_core::membership::{
-    self, Ack, Gossip, Join, Nack, Ping, PingReq, State, Update, Welcome,
+    self, Ack, Differ, Evidence, Gossip, Join, Nack, PARTS, Ping, PingReq, State, Sync, Update,
+    Welcome,
 };
 use quorate_core::node;
 use quorate_core::payload::Payload;
@@ -28,6 +29,7 @@ use quorate_core::time::Time;
 use quorate_core::transport::{
     Hello, Link, Outgoing, Priority, Session, Unacknowledged, VersionRange,
 };
+use quorate_core::voters::{ChangeRefused, VoterChange, Voters};
 use quorate_core::wire::{DecodeError, Message, codec};
 
 /// Compares `bytes` with the file of that name, or writes the file when blessing.
@@ -57,7 +59,7 @@ fn updates() -> Vec<Update> {
             state: State::Alive,
             address: address("10.0.0.1:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
-            accuser: None,
+            evidence: None,
         },
         Update {
             node: NodeId(2),
@@ -65,7 +67,11 @@ fn updates() -> Vec<Update> {
             state: State::Suspect,
             address: address("[2001:db8::2]:65535"),
             zone: None,
-            accuser: Some(NodeId(3)),
+            evidence: Some(Evidence {
+                accuser: NodeId(3),
+                witnesses: vec![NodeId(4)],
+                health: 1,
+            }),
         },
     ]
 }
@@ -77,6 +83,7 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         probe,
         alive: NodeId(2),
         incarnation: Incarnation::of_boot(1),
+        fingerprint: 0x0f0e_0d0c_0b0a_0908,
         updates: Vec::new(),
     };
     let target = NodeId(4);
@@ -86,6 +93,16 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
     };
     let welcome = Welcome {
         updates: Vec::new(),
+        more: false,
+    };
+    let sync = Sync {
+        parts: vec![7; PARTS],
+        updates: updates(),
+    };
+    let differ = Differ {
+        parts: 1 << 63 | 5,
+        asks: true,
+        updates: updates(),
         more: false,
     };
     let gossip = Gossip {
@@ -114,6 +131,8 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         ("join", 0x14, M::Join(join)),
         ("welcome", 0x15, M::Welcome(welcome)),
         ("gossip", 0x16, M::Gossip(gossip)),
+        ("sync", 0x17, M::Sync(sync)),
+        ("differ", 0x18, M::Differ(differ)),
     ]
 }
 
@@ -158,6 +177,7 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
         term,
         index: LogIndex(index),
         data: Payload::copy_from(data),
+        voters: None,
     };
     let append = |entries| {
         let (prev_index, prev_term, commit) = (LogIndex(41), Term(6), LogIndex(40));
@@ -177,7 +197,9 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
             outcome,
         })
     };
-    let entries = vec![entry(42, b""), entry(43, b"data")];
+    let mut entries = vec![entry(42, b""), entry(43, b"data")];
+    let old = Voters::of([NodeId(1), NodeId(2)].into());
+    entries[0].voters = Some(old.changing_to([NodeId(2), NodeId(3)].into()));
     let (index, lower, term) = (LogIndex(43), LogIndex(12), Term(3));
     let matched = AppendOutcome::Matched { index };
     let conflict = AppendOutcome::Conflict { index: lower, term };
@@ -207,11 +229,13 @@ fn commands() -> Vec<(&'static str, Command)> {
         key: "k\u{e9}y".into(),
         value: Payload::copy_from(b"value"),
     };
+    let change = VoterChange::replace(NodeId(3), NodeId(4));
     vec![
         ("grant-role", grant),
         ("release-role", release),
         ("write", write),
         ("barrier", Command::Barrier),
+        ("change-voters", Command::ChangeVoters(change)),
     ]
 }
 
@@ -230,6 +254,11 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("out-of-bounds", Err(Refused::OutOfBounds)),
         ("full", Err(Refused::Full)),
         ("superseded", Err(Refused::Superseded)),
+        ("voters-changed", Ok(Effect::VotersChanged)),
+        (
+            "voters-behind",
+            Err(Refused::Voters(ChangeRefused::Behind(NodeId(4)))),
+        ),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use quorate_core::gossip;
 use quorate_core::id::{Epoch, NodeId, Peer, RoleName, Term};
-use quorate_core::membership::{Fact, Member};
+use quorate_core::membership::{Evidence, Fact, Member};
 use quorate_core::notice::Notice;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
@@ -26,8 +26,8 @@ pub enum ClusterEvent {
     Suspected {
         /// Who.
         peer: Peer,
-        /// By whom.
-        accuser: NodeId,
+        /// By whom, with which witnesses, and how well the accuser found itself.
+        evidence: Evidence,
     },
     /// It is alive after all.
     Refuted {
@@ -38,8 +38,8 @@ pub enum ClusterEvent {
     Died {
         /// Who.
         peer: Peer,
-        /// By whom.
-        accuser: NodeId,
+        /// By whom, with which witnesses, and how well the accuser found itself.
+        evidence: Evidence,
     },
     /// It left, or a newer life of it was seen.
     Left {
@@ -208,6 +208,7 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
         Notice::Started { .. }
         | Notice::Membership(_)
         | Notice::Raft(_)
+        | Notice::Voters(_)
         | Notice::GossipFault { .. }
         | Notice::UnknownEntry { .. }
         | Notice::OutboxDropped { .. } => None,
@@ -234,14 +235,14 @@ fn of_state(fact: &gossip::Fact) -> ClusterEvent {
 fn of_fact(fact: &Fact) -> ClusterEvent {
     match fact {
         Fact::Joined(member) => ClusterEvent::Joined(member.clone()),
-        Fact::Suspected { peer, accuser } => ClusterEvent::Suspected {
+        Fact::Suspected { peer, evidence } => ClusterEvent::Suspected {
             peer: *peer,
-            accuser: *accuser,
+            evidence: evidence.clone(),
         },
         Fact::Refuted { peer } => ClusterEvent::Refuted { peer: *peer },
-        Fact::Died { peer, accuser } => ClusterEvent::Died {
+        Fact::Died { peer, evidence } => ClusterEvent::Died {
             peer: *peer,
-            accuser: *accuser,
+            evidence: evidence.clone(),
         },
         Fact::Left { peer } => ClusterEvent::Left { peer: *peer },
         Fact::Moved { peer, address } => ClusterEvent::Moved {

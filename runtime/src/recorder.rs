@@ -1,7 +1,8 @@
 //! The flight recorder: every life of a node in a file of its own, to be lived again offline.
 //!
 //! The driver writes each event and a fingerprint of what the node made of it into a buffer; once
-//! a round the buffer goes to a task that writes it to the file.
+//! a round the buffer goes to a task that writes what has gathered to the file, a few dozen times a
+//! second at most.
 //!
 //! * I1: a recorder never slows or stops its node. What it cannot do in time or in its bounds, it
 //!   leaves: the recording ends there, with the reason in it and a warning in the log.
@@ -18,6 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_channel::{Receiver, Sender};
 use quorate_core::id::NodeId;
@@ -36,6 +38,9 @@ pub const RECORDINGS_DIRECTORY: &str = "recordings";
 const QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes written at once.
 const WRITE_BYTES: usize = 1024 * 1024;
+/// What gathers in so long is written together: each write is a trip to a thread for blocking work,
+/// which costs more than all the rest.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// What to record, and how much of it to keep. A recording holds what the control log holds, the
 /// values of registers included, and no keys or certificates.
@@ -170,12 +175,24 @@ pub(crate) fn launch<S: Seam>(
         waiting: waiting.clone(),
         next: 1,
     };
-    let writing = write(seam.clone(), recording, start, batches, waiting);
+    let tape = Opening {
+        unix_ns: unix_ns_at_zero(seam.now()),
+        recording,
+        start,
+    };
+    let writing = write(seam.clone(), tape, batches, waiting);
     seam.spawn(async move {
         writing.await;
         drop(token);
     });
     (Recorder { lane: Some(lane) }, over)
+}
+
+/// What the wall clock showed when the node's own clock, which shows `now`, showed zero.
+fn unix_ns_at_zero(now: Time) -> Option<u64> {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let unix_ns = u64::try_from(unix.as_nanos()).ok()?;
+    unix_ns.checked_sub(now.as_nanos())
 }
 
 impl Recorder {
@@ -245,22 +262,31 @@ impl Lane {
     }
 }
 
+/// What a recording begins with.
+struct Opening {
+    recording: Recording,
+    start: Start,
+    unix_ns: Option<u64>,
+}
+
 /// Writes a life to its file until it ends or does not fit any more.
 async fn write<S: Seam>(
     seam: S,
-    recording: Recording,
-    start: Start,
+    opening: Opening,
     queue: Receiver<Batch>,
     waiting: Arc<AtomicUsize>,
 ) {
-    let (node, directory) = (start.config.node, recording.directory.clone());
+    let (node, directory) = (
+        opening.start.config.node,
+        opening.recording.directory.clone(),
+    );
     let given_up = |error: io::Error, what: &str| {
         queue.close();
         let directory = directory.display();
         tracing::warn!(%node, %directory, %error, "{what}");
     };
     let opened = seam
-        .blocking(move || Tape::begin(&recording, &start))
+        .blocking(move || Tape::begin(&opening.recording, &opening.start, opening.unix_ns))
         .await
         .flatten();
     let mut tape = match opened {
@@ -269,6 +295,9 @@ async fn write<S: Seam>(
     };
     tracing::info!(%node, file = %tape.path().display(), "recording");
     while let Ok(mut batch) = queue.recv().await {
+        if batch.end.is_none() {
+            seam.sleep(GATHER).await;
+        }
         while batch.end.is_none()
             && batch.bytes.len() < WRITE_BYTES
             && let Ok(more) = queue.try_recv()

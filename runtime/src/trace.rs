@@ -18,6 +18,7 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             leader = ?standing.leader,
             "leadership"
         ),
+        Notice::Voters(voters) => tracing::info!(%node, %voters, "voters"),
         Notice::Raft(raft::Notice::RoleChanged {
             from,
             to,
@@ -25,7 +26,9 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             cause,
         }) => tracing::info!(%node, %term, ?from, ?to, ?cause, "raft role changed"),
         Notice::Raft(
-            what @ (raft::Notice::TransferBegun { .. } | raft::Notice::TransferEnded { .. }),
+            what @ (raft::Notice::TransferBegun { .. }
+            | raft::Notice::TransferEnded { .. }
+            | raft::Notice::Removed { .. }),
         ) => tracing::info!(%node, ?what, "raft"),
         Notice::Raft(
             what @ (raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. }),
@@ -60,12 +63,12 @@ fn member(node: NodeId, fact: &Fact) {
         Fact::Joined(member) => {
             tracing::info!(%node, member = %member.peer(), address = %member.address, "joined");
         }
-        Fact::Suspected { peer, accuser } => {
-            tracing::warn!(%node, member = %peer, %accuser, "suspected");
+        Fact::Suspected { peer, evidence } => {
+            tracing::warn!(%node, member = %peer, %evidence, "suspected");
         }
         Fact::Refuted { peer } => tracing::info!(%node, member = %peer, "alive after all"),
-        Fact::Died { peer, accuser } => {
-            tracing::warn!(%node, member = %peer, %accuser, "declared dead");
+        Fact::Died { peer, evidence } => {
+            tracing::warn!(%node, member = %peer, %evidence, "declared dead");
         }
         Fact::Left { peer } => tracing::info!(%node, member = %peer, "left"),
         Fact::Moved { peer, address } => {

@@ -1,25 +1,24 @@
 //! The command line. Exit codes: 0 all is well, 1 a violation or an unmet expectation, 2 wrong
 //! usage, 3 two runs of one plan differed.
 
+mod bench;
 mod debugging;
+mod flight;
+mod run;
 mod view;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 
-use crate::engine::des::{self, Options};
 use crate::marks::{Mark, Marks};
 use crate::mutants;
-use crate::plan::{Plan, PlanError};
 use crate::report::Report;
-use crate::scenarios;
 use crate::soak::{self, Harvest, Order};
-use crate::swarm;
 
 const OK: u8 = 0;
 const VIOLATED: u8 = 1;
@@ -42,28 +41,7 @@ enum Verb {
     /// Show the scenarios, and the bugs that can be planted.
     List,
     /// Run one scenario, or a plan file, and tell its story.
-    Run {
-        /// A scenario's name, a plan file, or `swarm` for what the seed draws.
-        what: String,
-        /// The seed of a scenario's timing.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// What carries the plan out.
-        #[arg(long, value_enum, default_value_t = Engine::Des)]
-        engine: Engine,
-        /// Run twice and compare the traces.
-        #[arg(long)]
-        check: bool,
-        /// No story, only how it ended.
-        #[arg(long)]
-        quiet: bool,
-        /// Write the plan to this file as well.
-        #[arg(long)]
-        save: Option<PathBuf>,
-        /// Write every event to this file, to be compared by `sim diff`.
-        #[arg(long)]
-        trace_out: Option<PathBuf>,
-    },
+    Run(run::Args),
     /// Run many seeds; write the plans that fail to `failures/`.
     Soak {
         /// How many.
@@ -90,6 +68,8 @@ enum Verb {
     },
     #[command(flatten)]
     Debugging(debugging::Verb),
+    /// Measure how fast the simulator is.
+    Bench(bench::Args),
     /// Draw a run: one HTML file with a diagram of all nodes over time.
     View(view::Args),
 }
@@ -108,37 +88,8 @@ enum Engine {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     ExitCode::from(match cli.verb {
-        Verb::List => list(cli.json),
-        Verb::Run {
-            what,
-            seed,
-            engine,
-            check,
-            quiet,
-            save,
-            trace_out,
-        } => {
-            if engine == Engine::Madsim {
-                return ExitCode::from(usage(&format!(
-                    "this program carries plans out by itself; for the tokio adapter run \
-                     `cargo madsim run {what} --seed {seed}`"
-                )));
-            }
-            match find(&what, seed).and_then(|plan| {
-                save.as_deref().map_or(Ok(()), |path| plan.write(path))?;
-                Ok(plan)
-            }) {
-                Ok(plan) => {
-                    let traced = trace_out.as_deref();
-                    let traced = traced.map_or(Ok(()), |p| debugging::write_trace(&plan, p));
-                    match traced {
-                        Ok(()) => run(&plan, check, quiet, cli.json),
-                        Err(problem) => usage(&problem),
-                    }
-                }
-                Err(error) => usage(&error.to_string()),
-            }
-        }
+        Verb::List => run::list(cli.json),
+        Verb::Run(args) => args.run(cli.json),
         Verb::Soak {
             seeds,
             start,
@@ -166,75 +117,13 @@ pub fn main() -> ExitCode {
             )
         }
         Verb::Debugging(verb) => verb.run(cli.json),
+        Verb::Bench(args) => bench::run(&args, cli.json),
         Verb::View(args) => view::run(&args, cli.json),
     })
 }
 
-/// The plan a word names.
-///
-/// # Errors
-/// It is neither a scenario nor a readable plan file.
-pub fn find(what: &str, seed: u64) -> Result<Plan, PlanError> {
-    if what == "swarm" {
-        return Ok(swarm::expand(seed));
-    }
-    match scenarios::find(what) {
-        Some(scenario) => Ok((scenario.build)(seed)),
-        None => Plan::read(Path::new(what)),
-    }
-}
-
 fn names() -> Vec<&'static str> {
     mutants::all().into_iter().map(|(name, _)| name).collect()
-}
-
-fn list(json: bool) -> u8 {
-    if json {
-        let rows = scenarios::ALL.map(|s| json!({ "name": s.name, "about": s.about }));
-        say(&json!({ "scenarios": rows, "mutants": names() }).to_string());
-    } else {
-        scenarios::ALL
-            .iter()
-            .for_each(|s| say(&format!("{:<16} {}", s.name, s.about)));
-        say(&format!(
-            "{:<16} what the seed draws from everything",
-            "swarm"
-        ));
-        say(&format!("mutants: {}", names().join(" ")));
-    }
-    OK
-}
-
-fn run(plan: &Plan, check: bool, quiet: bool, json: bool) -> u8 {
-    if let Some(problem) = plan.mutant.as_deref().and_then(mutant_problem) {
-        return usage(&problem);
-    }
-    let report = des::run(
-        plan,
-        Options {
-            timeline: !quiet && !json,
-        },
-    );
-    let second = check.then(|| des::run(plan, Options::default()).trace);
-    let differs = second.as_ref().filter(|second| **second != report.trace);
-    if json {
-        let mut object = json!(report);
-        object["ok"] = report.is_ok().into();
-        if let Some(second) = &second {
-            object["second_trace"] = second.as_str().into();
-        }
-        say(&object.to_string());
-    } else {
-        report.timeline.iter().for_each(|line| say(line));
-        say(&summary(&report));
-        say(&format!("trace {}", report.trace));
-        say(&format!("fingerprint {}", report.fingerprint));
-    }
-    if let Some(second) = differs {
-        complain(&format!("nondeterminism: a second run had trace {second}"));
-        return NONDETERMINISTIC;
-    }
-    if report.is_ok() { OK } else { VIOLATED }
 }
 
 fn summary(report: &Report) -> String {
@@ -256,8 +145,9 @@ fn summary(report: &Report) -> String {
         millis(totals.progress_after_ns),
         millis(totals.converged_after_ns),
     );
-    for unmet in &report.unmet {
-        text.push_str(&format!("\nUNMET {unmet}"));
+    for judged in &report.expectations {
+        let met = if judged.met { "met" } else { "UNMET" };
+        text.push_str(&format!("\n{met} {judged}"));
     }
     match &report.violation {
         Some(violation) => {
@@ -330,7 +220,7 @@ fn soak_seeds(order: &Order, marks: bool, json: bool) -> u8 {
         let Some(violation) = &report.violation else {
             continue;
         };
-        let path = format!("failures/{}-{}.plan.toml", violation.checker, plan.seed);
+        let path = format!("failures/{}-{}.plan", violation.checker, plan.seed);
         if let Err(error) = plan.write(Path::new(&path)) {
             return usage(&error.to_string());
         }

@@ -78,6 +78,7 @@ fn row(this: &Happening) -> Row {
         What::Struck { .. }
         | What::Started { .. }
         | What::Crashed { .. }
+        | What::Ended(_)
         | What::WentOn
         | What::Healed
         | What::Violated(_) => digest(&wording::happening(this)),
@@ -238,7 +239,7 @@ mod tests {
     use crate::scenarios;
 
     fn run(seed: u64) -> Vec<Row> {
-        rows(&des::record(&(scenarios::find("split-brain").unwrap().build)(seed)).1)
+        rows(&des::record(&scenarios::find("split-brain").unwrap().plan(seed)).1)
     }
 
     #[test]

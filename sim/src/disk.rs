@@ -9,6 +9,8 @@ use quorate_core::id::{Lsn, NodeId, Term};
 use quorate_core::raft;
 use quorate_core::seed::Random;
 
+use crate::plan::Fate;
+
 /// A vote as a record states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VoteRecord {
@@ -71,12 +73,18 @@ impl Disk {
         ))
     }
 
-    /// The process is gone. With `torn`, a part of what was not synced survives.
-    pub fn crash(&mut self, torn: Option<&mut Random>) {
-        if let Some(random) = torn {
-            let survives = random.index(self.unsynced.len() + 1);
-            self.durable.extend_from_slice(&self.unsynced[..survives]);
-        }
+    /// The process is gone; what its disk keeps.
+    pub fn crash(&mut self, fate: Fate, random: &mut Random) {
+        let survives = match fate {
+            Fate::Kept => self.unsynced.len(),
+            Fate::Torn => random.index(self.unsynced.len() + 1),
+            Fate::Lost => 0,
+            Fate::Wiped => {
+                self.durable.clear();
+                0
+            }
+        };
+        self.durable.extend_from_slice(&self.unsynced[..survives]);
         self.unsynced.clear();
         self.votes.clear();
         self.syncing = None;
@@ -140,7 +148,7 @@ mod tests {
         assert!(!disk.begin_sync());
         assert_eq!(disk.end_sync(), Some((Lsn(1), Vec::new())));
         assert!(disk.begin_sync());
-        disk.crash(None);
+        disk.crash(Fate::Lost, &mut Seed::from_number(1).stream(Stream::Disk));
         assert_eq!(
             disk.end_sync(),
             None,
@@ -174,7 +182,8 @@ mod tests {
             disk.end_sync();
             disk.append(Lsn(2), &vote(1, 1));
             disk.append(Lsn(3), &vote(2, 1));
-            disk.crash(Some(&mut Seed::from_number(seed).stream(Stream::Disk)));
+            let mut random = Seed::from_number(seed).stream(Stream::Disk);
+            disk.crash(Fate::Torn, &mut random);
             let found = disk.recover().unwrap();
             assert!((1..=3).contains(&found.last.0));
             disk.append(found.last.next(), &vote(9, 9));

@@ -43,6 +43,10 @@ marks! {
     QuorumLost => "quorum-lost",
     /// A leader stepped down because it heard of a higher term.
     LeaderDeposed => "leader-deposed",
+    /// A change of the voters began.
+    ChangeBegun => "change-begun",
+    /// A change of the voters ended.
+    ChangeEnded => "change-ended",
     /// A leader called another node to take over.
     HeirCalled => "heir-called",
     /// A node that was called campaigned.

@@ -1,116 +1,184 @@
-//! A plan: everything that shall happen in a run, expanded and readable.
+//! A plan: everything that shall happen in a run, with nothing left to chance.
+//!
+//! Its text is a scenario without windows: see `docs/scenarios.md` and the module `scenario`.
 //!
 //! * I1: a plan and the code determine the run; nothing else does.
-//! * I2: a plan survives the way through its file unchanged.
+//! * I2: a plan survives the way through its text unchanged.
 //!
 //! Deliberately absent: loops and conditions. What depends on the run is named, not computed:
 //! `leader` is whoever leads when the fault strikes.
 
-use std::path::Path;
+use crate::expect::Expectation;
+use crate::span::Span;
 
-use quorate_core::node::VOTERS_MAX;
-use serde::{Deserialize, Serialize};
-
-/// The most nodes of a plan.
+/// Up to this latency every probe of the preset `lan` has its answer in time.
+const CALM_LATENCY: Span = Span::from_us(30_000);
+/// The most nodes of a run.
 pub const NODES_MAX: u64 = 10_000;
 
 /// A whole run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// What it is called.
     pub name: String,
+    /// What it tells, in a sentence; may be empty.
+    pub about: String,
     /// What the world's and the nodes' random streams are derived from.
     pub seed: u64,
     /// Nodes, numbered from 1.
     pub nodes: u64,
     /// The first so many of them vote.
     pub voters: u64,
-    /// From here on everything is healed and running, and the cluster must come back; in simulated
-    /// milliseconds.
-    pub heal_ms: u64,
+    /// The failure domain of each node; empty if none has one.
+    pub zones: Vec<String>,
+    /// Where the nodes' configuration starts from.
+    pub preset: Preset,
+    /// What differs from the preset.
+    pub settings: Vec<Setting>,
+    /// From here on everything is healed and running, and the cluster must come back; never,
+    /// without it.
+    pub heal: Option<Span>,
     /// The end of the run.
-    pub end_ms: u64,
+    pub end: Span,
     /// A bug to plant in every node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutant: Option<String>,
     /// What `sim replay` must find as the run's fingerprint; a statement about this plan and one
     /// version of the code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
-    /// The network between the nodes.
-    pub network: Network,
+    /// The network between the nodes while nothing is wrong with it.
+    pub network: Quality,
+    /// Where it is better or worse than that, heal or not.
+    pub terrain: Vec<(Ways, Change)>,
     /// Every node's disk.
     pub disk: Disk,
     /// The clients.
     pub workload: Workload,
-    /// What the run must have come to.
-    #[serde(default)]
-    pub expect: Expect,
+    /// What the run must come to.
+    pub expect: Vec<Expectation>,
     /// What goes wrong.
-    #[serde(default)]
     pub faults: Vec<Strike>,
 }
 
-/// The network while nothing is wrong with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Network {
-    /// The shortest way, in microseconds.
-    pub latency_us_min: u64,
-    /// The longest way.
-    pub latency_us_max: u64,
+/// A preset of the nodes' configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// One data centre.
+    Lan,
+    /// Links with tens of milliseconds.
+    Wan,
+    /// Several nodes on one machine.
+    Local,
+}
+
+/// One key of the configuration that differs from the preset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key, such as `raft.heartbeat_interval`.
+    pub key: String,
+    /// Its value as text: a length of time with its unit, or a number.
+    pub value: String,
+    /// Whose; everyone's without it.
+    pub node: Option<u64>,
+}
+
+/// How segments fare on a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quality {
+    /// The shortest time a segment takes.
+    pub latency_min: Span,
+    /// The longest.
+    pub latency_max: Span,
+    /// On top of that.
+    pub delay: Span,
     /// So many of a thousand segments are lost and come after a retransmission.
     pub loss_permille: u16,
+    /// So many come twice; the copy costs bandwidth only.
+    pub duplication_permille: u16,
+    /// So many are overtaken and take their time once more, as what follows waits for them.
+    pub reordering_permille: u16,
+    /// So many take `spike` longer.
+    pub spike_permille: u16,
+    /// How much longer.
+    pub spike: Span,
+    /// Bytes in a second, shared by all connections on the way; 0: any number.
+    pub bandwidth: u64,
+}
+
+/// A change of a way's quality: what it names is replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The shortest and the longest time a segment takes.
+    pub latency: Option<(Span, Span)>,
+    /// See [`Quality::delay`].
+    pub delay: Option<Span>,
+    /// See [`Quality::loss_permille`].
+    pub loss_permille: Option<u16>,
+    /// See [`Quality::duplication_permille`].
+    pub duplication_permille: Option<u16>,
+    /// See [`Quality::reordering_permille`].
+    pub reordering_permille: Option<u16>,
+    /// How many of a thousand segments take how much longer.
+    pub spikes: Option<(u16, Span)>,
+    /// See [`Quality::bandwidth`].
+    pub bandwidth: Option<u64>,
+}
+
+impl Quality {
+    /// The quality after a change.
+    #[must_use]
+    pub fn with(mut self, change: &Change) -> Quality {
+        if let Some((min, max)) = change.latency {
+            (self.latency_min, self.latency_max) = (min, max);
+        }
+        if let Some((permille, spike)) = change.spikes {
+            (self.spike_permille, self.spike) = (permille, spike);
+        }
+        self.delay = change.delay.unwrap_or(self.delay);
+        self.loss_permille = change.loss_permille.unwrap_or(self.loss_permille);
+        let duplication = change.duplication_permille;
+        self.duplication_permille = duplication.unwrap_or(self.duplication_permille);
+        let reordering = change.reordering_permille;
+        self.reordering_permille = reordering.unwrap_or(self.reordering_permille);
+        self.bandwidth = change.bandwidth.unwrap_or(self.bandwidth);
+        self
+    }
 }
 
 /// The disk of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// The fastest sync, in microseconds.
-    pub sync_us_min: u64,
+    /// The fastest sync.
+    pub sync_min: Span,
     /// The slowest.
-    pub sync_us_max: u64,
+    pub sync_max: Span,
 }
 
 /// The clients of the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// Clients that write under the newest epoch they can see, one request at a time.
     pub clients: u32,
     /// Clients that hold on to an old epoch.
     pub zombies: u32,
     /// The pause of a client between two requests.
-    pub interval_ms: u64,
-}
-
-/// What a run must have come to, beside what no run may ever do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Expect {
-    /// At least so many terms had a leader.
-    pub leaders_min: u64,
-    /// At least so many writes were acknowledged.
-    pub acknowledged_min: u64,
-    /// At least so many writes were refused for their epoch.
-    pub stale_refused_min: u64,
+    pub interval: Span,
+    /// Each client ends after so many requests; 0: never.
+    pub requests: u64,
 }
 
 /// One fault and its moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strike {
-    /// When, in simulated milliseconds.
-    pub at_ms: u64,
+    /// When.
+    pub at: Span,
     /// What.
-    #[serde(flatten)]
     pub fault: Fault,
+    /// It ends by itself after so long.
+    pub lasts: Option<Span>,
 }
 
-/// Whom a fault concerns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(untagged)]
+/// One node that a fault concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
     /// The node of this number.
     Node(u64),
@@ -119,18 +187,38 @@ pub enum Who {
 }
 
 /// A part that some node plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// Leads the highest term that has a leader.
     Leader,
-    /// Votes and does not lead.
+    /// The first that votes and does not lead.
     Follower,
 }
 
+/// A place in one group of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// One node.
+    One(Who),
+    /// So many nodes that no group names, the first ones.
+    Others(usize),
+    /// Every node that no group has yet.
+    Rest,
+}
+
+/// Ways between nodes; an empty side is every node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// The senders.
+    pub from: Vec<Who>,
+    /// The receivers.
+    pub to: Vec<Who>,
+    /// And back.
+    pub both: bool,
+}
+
 /// The moment within a node's work at which it crashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// At once.
     Now,
@@ -145,106 +233,122 @@ pub enum Moment {
     Synced(u32),
 }
 
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "fault", rename_all = "kebab-case")]
+/// What a crash leaves of what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// All of it, synced or not, as when a process dies and its machine does not.
+    Kept,
+    /// What was synced.
+    Lost,
+    /// What was synced, and a first part of the rest.
+    Torn,
+    /// Nothing.
+    Wiped,
+}
+
+/// What goes wrong, or is mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing gets from one node to another any more; the way back stays open.
-    Cut {
-        /// The sender.
-        from: Who,
-        /// The receiver.
-        to: Who,
-    },
-    /// One node can no longer hear, or no longer be heard, by anyone.
-    CutAll {
-        /// The node.
-        who: Who,
-        /// True: it hears nobody. False: nobody hears it.
-        inbound: bool,
-    },
-    /// One way opens again.
-    Heal {
-        /// The sender.
-        from: Who,
-        /// The receiver.
-        to: Who,
-    },
+    /// Nothing gets along these ways any more; what was under way is held until they heal.
+    Cut(Ways),
+    /// These ways open again.
+    Heal(Ways),
     /// Groups that hear only themselves; a node in no group hears nobody.
-    Partition {
-        /// The groups.
-        groups: Vec<Vec<u64>>,
-    },
-    /// The leader and so many others against the rest.
-    PartitionLeader {
-        /// How many others share its side.
-        with: usize,
-    },
-    /// Every way opens.
-    HealAll,
-    /// A process ends without a word. What its disk had not synced is lost.
+    Partition(Vec<Vec<Seat>>),
+    /// The quality of these ways changes.
+    Network(Ways, Change),
+    /// The quality of these ways is again what it was at the beginning.
+    Calm(Ways),
+    /// A process ends without a word.
     Crash {
         /// Which.
         who: Who,
         /// When exactly.
         moment: Moment,
-        /// A part of what was not synced survives.
-        torn: bool,
+        /// What its disk keeps.
+        fate: Fate,
         /// Started again so long after it crashed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        restart_after_ms: Option<u64>,
+        restart: Option<Span>,
     },
-    /// A crashed process is started again.
-    Restart {
-        /// Which.
-        node: u64,
-    },
-    /// Every crashed process is started again.
-    RestartAll,
+    /// A crashed process is started again; every one, if none is named.
+    Restart(Option<Who>),
     /// A process stands still, then catches up with everything that came meanwhile.
-    Pause {
-        /// Which.
-        who: Who,
-        /// How long.
-        for_ms: u64,
-    },
-    /// Every way takes longer.
-    LatencySpike {
-        /// By how much.
-        extra_ms: u64,
-        /// How long.
-        for_ms: u64,
-    },
-    /// A node's syncs take longer.
-    SlowDisk {
-        /// Whose.
-        who: Who,
-        /// How long each sync takes.
-        sync_ms: u64,
-        /// For how long.
-        for_ms: u64,
-    },
+    Pause(Who),
+    /// A paused process goes on.
+    Resume(Who),
+    /// A node's syncs take so much longer.
+    SlowDisk(Who, Span),
 }
 
-/// Why a plan cannot be read or is none.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// The file cannot be read or written.
-    #[error("plan {path}: {source}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The text is no plan.
-    #[error("plan {path}: {message}")]
-    Malformed {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        message: String,
-    },
+/// Whether a fault can end by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// It is over as soon as it has happened.
+    Never,
+    /// It lasts until it is mended, or for a while.
+    Perhaps,
+}
+
+impl Fault {
+    /// Every way opens.
+    #[must_use]
+    pub fn heal_all() -> Fault {
+        Fault::Heal(Ways::default())
+    }
+
+    /// Whether it can end by itself.
+    #[must_use]
+    pub fn lasting(&self) -> Lasting {
+        match self {
+            Fault::Cut(_)
+            | Fault::Partition(_)
+            | Fault::Network(..)
+            | Fault::Pause(_)
+            | Fault::SlowDisk(..) => Lasting::Perhaps,
+            Fault::Heal(_)
+            | Fault::Calm(_)
+            | Fault::Crash { .. }
+            | Fault::Restart(_)
+            | Fault::Resume(_) => Lasting::Never,
+        }
+    }
+
+    /// Whether it mends something rather than breaks it.
+    #[must_use]
+    pub fn mends(&self) -> bool {
+        match self {
+            Fault::Heal(_) | Fault::Calm(_) | Fault::Restart(_) | Fault::Resume(_) => true,
+            Fault::Cut(_)
+            | Fault::Partition(_)
+            | Fault::Network(..)
+            | Fault::Crash { .. }
+            | Fault::Pause(_)
+            | Fault::SlowDisk(..) => false,
+        }
+    }
+
+    /// The nodes it names.
+    #[must_use]
+    pub fn names(&self) -> Vec<Who> {
+        match self {
+            Fault::Cut(ways) | Fault::Heal(ways) | Fault::Network(ways, _) | Fault::Calm(ways) => {
+                ways.from.iter().chain(&ways.to).copied().collect()
+            }
+            Fault::Partition(groups) => {
+                let seats = groups.iter().flatten();
+                let one = |seat: &Seat| match seat {
+                    Seat::One(who) => Some(*who),
+                    Seat::Others(_) | Seat::Rest => None,
+                };
+                seats.filter_map(one).collect()
+            }
+            Fault::Crash { who, .. }
+            | Fault::Pause(who)
+            | Fault::Resume(who)
+            | Fault::SlowDisk(who, _) => vec![*who],
+            Fault::Restart(who) => who.iter().copied().collect(),
+        }
+    }
 }
 
 impl Plan {
@@ -253,113 +357,74 @@ impl Plan {
     pub fn quiet(name: &str, seed: u64, nodes: u64) -> Plan {
         Plan {
             name: name.to_string(),
+            about: String::new(),
             seed,
             nodes,
             voters: nodes.min(5),
-            heal_ms: 20_000,
-            end_ms: 45_000,
+            zones: Vec::new(),
+            preset: Preset::Lan,
+            settings: Vec::new(),
+            heal: Some(Span::from_ms(20_000)),
+            end: Span::from_ms(45_000),
             mutant: None,
             fingerprint: None,
-            network: Network {
-                latency_us_min: 200,
-                latency_us_max: 1_000,
+            network: Quality {
+                latency_min: Span::from_us(200),
+                latency_max: Span::from_ms(1),
+                delay: Span::ZERO,
                 loss_permille: 0,
+                duplication_permille: 0,
+                reordering_permille: 0,
+                spike_permille: 0,
+                spike: Span::ZERO,
+                bandwidth: 0,
             },
+            terrain: Vec::new(),
             disk: Disk {
-                sync_us_min: 100,
-                sync_us_max: 2_000,
+                sync_min: Span::from_us(100),
+                sync_max: Span::from_ms(2),
             },
             workload: Workload {
                 clients: 2,
                 zombies: 1,
-                interval_ms: 150,
+                interval: Span::from_ms(150),
+                requests: 0,
             },
-            expect: Expect::default(),
+            expect: Vec::new(),
             faults: Vec::new(),
         }
     }
 
-    /// Adds a fault.
-    pub fn strike(&mut self, at_ms: u64, fault: Fault) {
-        self.faults.push(Strike { at_ms, fault });
-    }
-
-    /// The plan as text.
+    /// Whether the network is one in which nobody has a reason to be suspected.
     #[must_use]
-    pub fn to_text(&self) -> String {
-        toml::to_string(self).unwrap_or_else(|error| format!("# not a plan: {error}\n"))
-    }
-
-    /// Reads a plan's text; `path` is named in errors.
-    ///
-    /// # Errors
-    /// [`PlanError::Malformed`] says what is wrong.
-    pub fn from_text(path: &str, text: &str) -> Result<Plan, PlanError> {
-        let malformed = |message: String| PlanError::Malformed {
-            path: path.to_string(),
-            message,
+    pub fn is_calm(&self) -> bool {
+        let network = &self.network;
+        let quiet = Quality {
+            latency_min: network.latency_min,
+            latency_max: network.latency_max,
+            ..Plan::quiet("", 0, 1).network
         };
-        let plan: Plan = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let voters_max = plan.nodes.min(VOTERS_MAX as u64);
-        if !(1..=NODES_MAX).contains(&plan.nodes) || !(1..=voters_max).contains(&plan.voters) {
-            return Err(malformed(format!(
-                "needs 1 to {NODES_MAX} nodes, and 1 to `nodes` voters, at most {VOTERS_MAX}"
-            )));
-        }
-        if plan.heal_ms > plan.end_ms {
-            return Err(malformed("heal_ms lies behind end_ms".to_string()));
-        }
-        Ok(plan)
+        *network == quiet && network.latency_max <= CALM_LATENCY && self.terrain.is_empty()
     }
 
-    /// Reads a plan file.
-    ///
-    /// # Errors
-    /// [`PlanError`] says which file and why.
-    pub fn read(path: &Path) -> Result<Plan, PlanError> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| PlanError::File {
-            path: name.clone(),
-            source,
-        })?;
-        Plan::from_text(&name, &text)
+    /// Ends the run at that moment, if it would not end sooner.
+    pub fn end_at_the_latest(&mut self, at: Span) {
+        self.end = self.end.min(at);
+        self.heal = self.heal.map(|heal| heal.min(self.end));
     }
 
-    /// Writes a plan file.
-    ///
-    /// # Errors
-    /// [`PlanError::File`].
-    pub fn write(&self, path: &Path) -> Result<(), PlanError> {
-        let name = path.display().to_string();
-        let done = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        done.and_then(|()| std::fs::write(path, self.to_text()))
-            .map_err(|source| PlanError::File { path: name, source })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plan_survives_its_file() {
-        for seed in 0..200 {
-            let plan = crate::swarm::expand(seed);
-            assert_eq!(
-                Plan::from_text("x", &plan.to_text()).unwrap(),
-                plan,
-                "{}",
-                plan.to_text()
-            );
-        }
+    /// Adds a fault at a moment in milliseconds.
+    pub fn strike(&mut self, at_ms: u64, fault: Fault) {
+        self.add(at_ms, fault, None);
     }
 
-    #[test]
-    fn nonsense_is_refused_with_the_name_of_the_file() {
-        let mut plan = Plan::quiet("q", 1, 3);
-        plan.voters = 4;
-        let error = Plan::from_text("some.plan.toml", &plan.to_text()).unwrap_err();
-        assert!(error.to_string().contains("some.plan.toml"), "{error}");
-        assert!(Plan::from_text("x", "nodes = 'many'").is_err());
+    /// Adds a fault that ends by itself.
+    pub fn strike_for(&mut self, at_ms: u64, fault: Fault, lasts_ms: u64) {
+        self.add(at_ms, fault, Some(Span::from_ms(lasts_ms)));
+    }
+
+    fn add(&mut self, at_ms: u64, fault: Fault, lasts: Option<Span>) {
+        let at = Span::from_ms(at_ms);
+        self.faults.push(Strike { at, fault, lasts });
     }
 }

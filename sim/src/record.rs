@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use quorate_core::id::{LinkId, Lsn, NodeId};
-use quorate_core::journal::Start;
+use quorate_core::journal::{Start, Tail};
 use quorate_core::node::{Action, Event};
 use quorate_core::notice::Notice;
 use quorate_core::time::{Time, Wake};
@@ -29,7 +29,7 @@ use quorate_core::wire::Message;
 
 pub use self::lives::{Life, Lives};
 use crate::checkers::Violation;
-use crate::plan::{Fault, Moment};
+use crate::plan::{Fault, Moment, Strike};
 use crate::trace::digest;
 
 /// What happened.
@@ -51,7 +51,7 @@ pub enum What {
         /// Its place in the plan.
         index: usize,
         /// The fault.
-        fault: Fault,
+        strike: Strike,
         /// The nodes it named, parts resolved; none when it concerns all, or nobody played the
         /// part.
         hits: Vec<NodeId>,
@@ -68,6 +68,8 @@ pub enum What {
         /// At which moment of its work.
         moment: Moment,
     },
+    /// The recording of a real node's life ends.
+    Ended(Tail),
     /// A paused process goes on.
     WentOn,
     /// Everything was healed.
@@ -113,6 +115,7 @@ impl Happening {
             What::Struck { .. }
             | What::Started { .. }
             | What::Crashed { .. }
+            | What::Ended(_)
             | What::WentOn
             | What::Healed
             | What::Violated(_) => &[],
@@ -127,6 +130,7 @@ impl Happening {
             What::Struck { .. }
             | What::Started { .. }
             | What::Crashed { .. }
+            | What::Ended(_)
             | What::WentOn
             | What::Healed
             | What::Violated(_) => None,
@@ -135,7 +139,6 @@ impl Happening {
 }
 
 /// A step of a node, as the world saw it.
-#[derive(Clone, Debug)]
 pub struct Step<'a> {
     /// When.
     pub at_ns: u64,
@@ -149,8 +152,8 @@ pub struct Step<'a> {
     pub due: Option<Wake>,
     /// What it wanted done.
     pub actions: &'a [Action],
-    /// Connection and end of each of the process's links, by the link's number.
-    pub links: &'a [End],
+    /// Connection and end of each of the process's links.
+    pub ends: &'a dyn Fn(LinkId) -> Option<End>,
 }
 
 /// A way from one node to another was cut or opened.
@@ -238,7 +241,7 @@ impl Record {
     /// A node was stepped.
     pub fn stepped(&mut self, step: Step<'_>) {
         let number = self.all.len();
-        let conn = link_of(&step.event).and_then(|link| end_of(step.links, link));
+        let conn = link_of(&step.event).and_then(step.ends);
         if let (Event::LinkUp { peer, .. }, Some(end)) = (&step.event, conn) {
             self.peers.insert(end, peer.node);
         }
@@ -247,7 +250,7 @@ impl Record {
             self.closed.entry(conn).or_insert(number);
         }
         for action in step.actions {
-            self.remember(number, step.node, action, step.links);
+            self.remember(number, step.node, action, step.ends);
         }
         self.end_ns = step.at_ns;
         self.all.push(Happening {
@@ -269,11 +272,11 @@ impl Record {
         let number = self.all.len();
         let known = |of: &BTreeMap<NodeId, usize>| node.and_then(|node| of.get(&node).copied());
         let cause = match &what {
-            What::Struck { fault, hits, .. } => {
-                if let (Fault::Crash { .. }, Some(who)) = (fault, hits.first()) {
+            What::Struck { strike, hits, .. } => {
+                if let (Fault::Crash { .. }, Some(who)) = (&strike.fault, hits.first()) {
                     self.doomed.insert(*who, number);
                 }
-                if let (Fault::Pause { .. }, Some(who)) = (fault, hits.first()) {
+                if let (Fault::Pause(_), Some(who)) = (&strike.fault, hits.first()) {
                     self.ended.insert(*who, number);
                 }
                 None
@@ -283,6 +286,10 @@ impl Record {
                 let cause = known(&self.doomed);
                 node.map(|node| self.ended.insert(node, number));
                 cause
+            }
+            What::Ended(_) => {
+                node.map(|node| self.ended.insert(node, number));
+                None
             }
             What::Healed | What::Step { .. } => None,
             What::Violated(_) => number.checked_sub(1),
@@ -376,10 +383,16 @@ impl Record {
         }
     }
 
-    fn remember(&mut self, number: usize, node: NodeId, action: &Action, links: &[End]) {
+    fn remember(
+        &mut self,
+        number: usize,
+        node: NodeId,
+        action: &Action,
+        ends: &dyn Fn(LinkId) -> Option<End>,
+    ) {
         match action {
             Action::Send { link, message, .. } => {
-                if let Some((conn, end)) = end_of(links, *link) {
+                if let Some((conn, end)) = ends(*link) {
                     let key = (conn, end, digest(message));
                     self.sent.entry(key).or_default().push_back(number);
                 }
@@ -391,17 +404,13 @@ impl Record {
                 self.dialed.insert((node, *address), number);
             }
             Action::Hangup { link } => {
-                if let Some((conn, _)) = end_of(links, *link) {
+                if let Some((conn, _)) = ends(*link) {
                     self.closed.entry(conn).or_insert(number);
                 }
             }
             Action::Reply { .. } | Action::PublishRoutes(_) | Action::Notify(_) => {}
         }
     }
-}
-
-fn end_of(links: &[End], link: LinkId) -> Option<End> {
-    links.get(usize::try_from(link.0).ok()?).copied()
 }
 
 fn link_of(event: &Event) -> Option<LinkId> {
@@ -425,7 +434,7 @@ mod tests {
 
     #[test]
     fn causes_lie_before_their_effects_and_nearly_every_message_has_one() {
-        let plan = (scenarios::find("leader-crash").unwrap().build)(3);
+        let plan = scenarios::find("leader-crash").unwrap().plan(3);
         let (report, record) = des::record(&plan);
         assert_eq!(
             record.all.iter().filter(|h| h.event().is_some()).count() as u64,

@@ -217,7 +217,7 @@ mod tests {
     use crate::scenarios;
 
     fn plan() -> Plan {
-        (scenarios::find("leader-crash").unwrap().build)(3)
+        scenarios::find("leader-crash").unwrap().plan(3)
     }
 
     fn typed(input: &str, window: Window) -> String {

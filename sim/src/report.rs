@@ -1,10 +1,14 @@
 //! What a run came to.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::checkers::Violation;
 use crate::marks::Marks;
 use crate::plan::Plan;
+use crate::span::Span;
+use crate::steps::Steps;
 
 /// Numbers of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -13,6 +17,8 @@ pub struct Totals {
     pub simulated_ns: u64,
     /// Steps of all nodes.
     pub events: u64,
+    /// The same by kind.
+    pub steps: Steps,
     /// What they asked for.
     pub actions: u64,
     /// Messages handed to connections.
@@ -23,6 +29,8 @@ pub struct Totals {
     pub stale_refused: u64,
     /// Terms that had a leader.
     pub leaders: u64,
+    /// The highest term of any node.
+    pub terms: u64,
     /// The longest time between two acknowledgements.
     pub longest_gap_ns: u64,
     /// From the heal until all member lists agreed for good.
@@ -51,6 +59,30 @@ pub struct Fingerprint {
     pub draws: u64,
 }
 
+/// What became of an expectation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Judged {
+    /// As a scenario says it.
+    pub expected: String,
+    /// What was found instead, or how it was met.
+    pub found: String,
+    /// Whether it was met.
+    pub met: bool,
+    /// When that was decided, in simulated nanoseconds.
+    pub at_ns: u64,
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = Span::from_ns(self.at_ns);
+        write!(
+            f,
+            "expected {}; found at {at}: {}",
+            self.expected, self.found
+        )
+    }
+}
+
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -64,8 +96,8 @@ pub struct Report {
     pub fingerprint: String,
     /// What was broken, if anything; the run ended there.
     pub violation: Option<Violation>,
-    /// What the plan expected in vain.
-    pub unmet: Vec<String>,
+    /// What the plan expected, and what was found.
+    pub expectations: Vec<Judged>,
     /// Numbers.
     pub totals: Totals,
     /// The named situations that occurred.
@@ -76,48 +108,35 @@ pub struct Report {
 }
 
 impl Report {
-    /// Judges the expectations of the plan.
+    /// The report of a run in which nothing was broken.
     #[must_use]
     pub fn new(
         plan: &Plan,
         fingerprint: Fingerprint,
-        violation: Option<Violation>,
         totals: Totals,
-        marks: Marks,
-        timeline: Option<Vec<String>>,
+        expectations: Vec<Judged>,
     ) -> Report {
-        let rows = [
-            ("leaders", plan.expect.leaders_min, totals.leaders),
-            (
-                "acknowledged writes",
-                plan.expect.acknowledged_min,
-                totals.acknowledged,
-            ),
-            (
-                "writes refused as stale",
-                plan.expect.stale_refused_min,
-                totals.stale_refused,
-            ),
-        ];
-        let unmet = rows.into_iter().filter(|(_, least, found)| found < least);
-        let unmet =
-            unmet.map(|(what, least, found)| format!("{found} {what}, expected at least {least}"));
         Report {
             name: plan.name.clone(),
             seed: plan.seed,
             trace: format!("{:016x}", fingerprint.trace),
             fingerprint: format!("{:016x}-{:08x}", fingerprint.trace, fingerprint.draws >> 32),
-            unmet: unmet.collect(),
-            violation,
+            expectations,
+            violation: None,
             totals,
-            marks,
-            timeline: timeline.unwrap_or_default(),
+            marks: Marks::default(),
+            timeline: Vec::new(),
         }
+    }
+
+    /// What the plan expected in vain.
+    pub fn unmet(&self) -> impl Iterator<Item = &Judged> {
+        self.expectations.iter().filter(|judged| !judged.met)
     }
 
     /// Nothing was broken and everything expected came.
     #[must_use]
     pub fn is_ok(&self) -> bool {
-        self.violation.is_none() && self.unmet.is_empty()
+        self.violation.is_none() && self.unmet().next().is_none()
     }
 }

@@ -20,10 +20,11 @@ use serde::Serialize;
 
 use crate::checkers::Violation;
 use crate::engine::des::{self, Options};
-use crate::plan::{Expect, Plan};
+use crate::plan::Plan;
+use crate::span::Span;
 
 /// Clients begin nothing so shortly before the end; a trimmed run must leave them that much.
-const TAIL_MS: u64 = 3_001;
+const TAIL: Span = Span::from_ms(3_001);
 
 /// How to shrink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,16 @@ pub struct Order {
     pub threads: usize,
     /// No new attempt after so many runs.
     pub runs_max: usize,
+}
+
+impl Default for Order {
+    fn default() -> Order {
+        Order {
+            retime: 32,
+            threads: 1,
+            runs_max: 20_000,
+        }
+    }
 }
 
 /// What shrinking came to.
@@ -50,8 +61,8 @@ pub struct Shrunk {
     pub faults_after: usize,
     /// Nodes before and after.
     pub nodes: [u64; 2],
-    /// The length of the run before and after, in simulated milliseconds.
-    pub end_ms: [u64; 2],
+    /// The length of the run before and after.
+    pub end: [Span; 2],
     /// Runs made.
     pub runs: usize,
     /// The wall clock time it took.
@@ -70,7 +81,7 @@ pub fn shrink(plan: &Plan, order: Order) -> Option<Shrunk> {
         runs: 1,
         best: Plan {
             fingerprint: None,
-            expect: Expect::default(),
+            expect: Vec::new(),
             ..plan.clone()
         },
         violation,
@@ -93,7 +104,7 @@ pub fn shrink(plan: &Plan, order: Order) -> Option<Shrunk> {
         faults_before: plan.faults.len(),
         faults_after: search.best.faults.len(),
         nodes: [plan.nodes, search.best.nodes],
-        end_ms: [plan.end_ms, search.best.end_ms],
+        end: [plan.end, search.best.end],
         runs: search.runs,
         violation: search.violation,
         plan: search.best,
@@ -119,7 +130,7 @@ impl Search {
 
     /// Drops what lies behind the violation.
     fn trim(&mut self) {
-        let plan = trimmed(&self.best, &self.violation, TAIL_MS);
+        let plan = trimmed(&self.best, &self.violation, TAIL);
         if plan != self.best {
             self.accept_first(&[plan]);
         }
@@ -127,7 +138,7 @@ impl Search {
 
     /// Ends the run right behind the violation, if it still happens then.
     fn close(&mut self) {
-        let plan = trimmed(&self.best, &self.violation, 1);
+        let plan = trimmed(&self.best, &self.violation, Span::from_ms(1));
         if let Some((plan, violation)) = self.first_failing(&[plan], &[self.best.seed]) {
             (self.best, self.violation) = (plan, violation);
         }
@@ -240,12 +251,11 @@ impl Search {
 }
 
 /// The plan without what lies behind its violation.
-fn trimmed(plan: &Plan, violation: &Violation, tail_ms: u64) -> Plan {
-    let last_ms = violation.at_ns / 1_000_000;
+fn trimmed(plan: &Plan, violation: &Violation, tail: Span) -> Plan {
+    let last = Span::from_ms(violation.at_ns / 1_000_000);
     let mut plan = plan.clone();
-    plan.faults.retain(|strike| strike.at_ms <= last_ms);
-    plan.end_ms = plan.end_ms.min(last_ms + tail_ms);
-    plan.heal_ms = plan.heal_ms.min(plan.end_ms);
+    plan.faults.retain(|strike| strike.at <= last);
+    plan.end_at_the_latest(last.plus(tail));
     plan
 }
 
@@ -263,7 +273,7 @@ mod tests {
     #[test]
     fn a_plan_that_violates_nothing_is_not_shrunk() {
         let mut plan = Plan::quiet("q", 1, 3);
-        plan.end_ms = 21_000;
+        plan.end = Span::from_ms(21_000);
         assert!(shrink(&plan, ORDER).is_none());
     }
 
@@ -271,17 +281,18 @@ mod tests {
     fn what_lies_behind_the_violation_goes() {
         let mut plan = Plan::quiet("q", 1, 3);
         let who = Who::Part(Part::Leader);
-        plan.strike(4_000, Fault::Pause { who, for_ms: 100 });
-        plan.strike(6_000, Fault::HealAll);
+        plan.strike_for(4_000, Fault::Pause(who), 100);
+        plan.strike(6_000, Fault::heal_all());
         let violation = Violation {
             checker: "progress",
             at_ns: 5_000_900_000,
             what: String::new(),
         };
-        let small = trimmed(&plan, &violation, 1);
+        let small = trimmed(&plan, &violation, Span::from_ms(1));
+        let end = Span::from_ms(5_001);
         assert_eq!(
-            (small.faults.len(), small.heal_ms, small.end_ms),
-            (1, 5_001, 5_001)
+            (small.faults.len(), small.heal, small.end),
+            (1, Some(end), end)
         );
         assert_eq!(small.faults[0], plan.faults[0]);
     }

@@ -36,6 +36,7 @@ pub fn lines(this: &Happening) -> Vec<String> {
         What::Struck { .. }
         | What::Started { .. }
         | What::Crashed { .. }
+        | What::Ended(_)
         | What::WentOn
         | What::Healed
         | What::Violated(_) => {

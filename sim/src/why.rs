@@ -151,7 +151,7 @@ impl Case<'_> {
 mod tests {
     use super::*;
     use crate::engine::des;
-    use crate::plan::{Fault, Moment, Plan, Who};
+    use crate::plan::{Fate, Fault, Moment, Plan, Who};
 
     fn crashed() -> Record {
         let mut plan = Plan::quiet("q", 3, 5);
@@ -161,8 +161,8 @@ mod tests {
             Fault::Crash {
                 who,
                 moment,
-                torn: false,
-                restart_after_ms: None,
+                fate: Fate::Lost,
+                restart: None,
             },
         );
         des::record(&plan).1
@@ -196,7 +196,7 @@ mod tests {
         assert!(
             evidence
                 .iter()
-                .any(|piece| piece.words.contains("crashes n4"))
+                .any(|piece| piece.words.contains("crash n4"))
         );
     }
 
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_leader_leads_back_to_its_votes_and_its_predecessor_s_end() {
-        let plan = (crate::scenarios::find("leader-crash").unwrap().build)(3);
+        let plan = crate::scenarios::find("leader-crash").unwrap().plan(3);
         let (_, record) = des::record(&plan);
         let leads = |h: &Happening| {
             let node = h.node.filter(|node| says(h, *node, Fact::Leader).is_some());

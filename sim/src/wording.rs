@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use quorate_core::durable::Record as Durable;
 use quorate_core::id::NodeId;
+use quorate_core::journal::Tail;
 use quorate_core::membership::{self, Fact, Update};
 use quorate_core::node::{Action, Command, Event};
 use quorate_core::notice::Notice;
@@ -12,7 +13,7 @@ use quorate_core::time::Wake;
 use quorate_core::wire::Message;
 use quorate_core::{control, gossip};
 
-use crate::plan::{Fault, Moment, Part, Who};
+use crate::plan::{Moment, Strike, Who};
 use crate::record::{Happening, What};
 
 /// The most updates of one message that are spelled out.
@@ -47,15 +48,26 @@ pub fn happening(this: &Happening) -> String {
         What::Step {
             event: told, due, ..
         } => event(told, *due, this.peer),
-        What::Struck {
-            fault: told, hits, ..
-        } => fault(told, hits),
+        What::Struck { strike, hits, .. } => format!("fault: {}", fault(strike, hits)),
         What::Started { life, .. } => format!("process starts, life {life}"),
         What::Crashed { moment } => format!("process crashes ({})", reached(*moment)),
+        What::Ended(tail) => format!("recording {}", tail_of(*tail)),
         What::WentOn => "process goes on after its pause".to_string(),
         What::Healed => "everything heals".to_string(),
         What::Violated(violation) => {
             format!("VIOLATION {}: {}", violation.checker, violation.what)
+        }
+    }
+}
+
+/// How a recording ends.
+#[must_use]
+pub fn tail_of(tail: Tail) -> String {
+    match tail {
+        Tail::Ended(end) => format!("ends: {end}"),
+        Tail::Cut { torn: 0 } => "breaks off: the process died, or still ran".to_string(),
+        Tail::Cut { torn } => {
+            format!("breaks off in {torn} bytes half written: the process died, or still ran")
         }
     }
 }
@@ -190,6 +202,11 @@ fn of_membership(message: &membership::Message) -> String {
         M::Join(join) => ("Join".to_string(), &join.updates),
         M::Welcome(welcome) => ("Welcome".to_string(), &welcome.updates),
         M::Gossip(gossip) => ("Gossip".to_string(), &gossip.updates),
+        M::Sync(sync) => ("Sync".to_string(), &sync.updates),
+        M::Differ(differ) => {
+            let head = format!("Differ in {} parts", differ.parts.count_ones());
+            (head, &differ.updates)
+        }
     };
     if updates.is_empty() {
         return head;
@@ -212,8 +229,9 @@ fn update(update: &Update) -> String {
         ..
     } = update;
     let by = update
-        .accuser
-        .map_or(String::new(), |by| format!(" by {by}"));
+        .evidence
+        .as_ref()
+        .map_or(String::new(), |by| format!(" by {}", by.accuser));
     format!("{node} {incarnation} {state:?}{by}")
 }
 
@@ -251,16 +269,6 @@ fn of_raft(message: &raft::Message) -> String {
     }
 }
 
-/// Whom a plan means.
-#[must_use]
-pub fn who(who: Who) -> String {
-    match who {
-        Who::Node(number) => format!("n{number}"),
-        Who::Part(Part::Leader) => "the leader".to_string(),
-        Who::Part(Part::Follower) => "a follower".to_string(),
-    }
-}
-
 /// The moment of a crash that has come, its count used up.
 fn reached(moment: Moment) -> &'static str {
     match moment {
@@ -272,65 +280,15 @@ fn reached(moment: Moment) -> &'static str {
     }
 }
 
-fn moment_of_crash(moment: Moment) -> String {
-    match moment {
-        Moment::Now => "at once".to_string(),
-        Moment::Persist(nth) => format!("record {nth} written, not durable"),
-        Moment::Vote(nth) => format!("vote {nth} written, not durable"),
-        Moment::VoteSent(nth) => format!("vote {nth} sent"),
-        Moment::Synced(nth) => format!("sync {nth} complete"),
+/// A fault as a scenario says it, with the nodes that its parts turned out to be.
+#[must_use]
+pub fn fault(strike: &Strike, hits: &[NodeId]) -> String {
+    let is_part = |who: &Who| matches!(who, Who::Part(_));
+    if hits.is_empty() || !strike.fault.names().iter().any(is_part) {
+        return strike.to_string();
     }
-}
-
-/// That a fault strikes, in one phrase.
-#[must_use]
-pub fn fault(fault: &Fault, hits: &[NodeId]) -> String {
-    format!("fault: {}", strike(fault, hits))
-}
-
-/// A fault in one phrase, with the nodes that its parts turned out to be.
-#[must_use]
-pub fn strike(fault: &Fault, hits: &[NodeId]) -> String {
-    let text = match fault {
-        Fault::Cut { from, to } => format!("cuts the way {} → {}", who(*from), who(*to)),
-        Fault::CutAll { who: one, inbound } => match inbound {
-            true => format!("{} hears nobody", who(*one)),
-            false => format!("nobody hears {}", who(*one)),
-        },
-        Fault::Heal { from, to } => format!("opens the way {} → {}", who(*from), who(*to)),
-        Fault::Partition { groups } => {
-            let group = |group: &Vec<u64>| {
-                let names: Vec<String> = group.iter().map(|node| format!("n{node}")).collect();
-                names.join(" ")
-            };
-            let groups: Vec<String> = groups.iter().map(group).collect();
-            format!("parts {}", groups.join(" | "))
-        }
-        Fault::PartitionLeader { with } => format!("parts the leader and {with} from the rest"),
-        Fault::HealAll => "opens every way".to_string(),
-        Fault::Crash {
-            who: one, moment, ..
-        } => format!("crashes {} ({})", who(*one), moment_of_crash(*moment)),
-        Fault::Restart { node } => format!("restarts n{node}"),
-        Fault::RestartAll => "restarts every crashed process".to_string(),
-        Fault::Pause { who: one, for_ms } => format!("pauses {} for {for_ms} ms", who(*one)),
-        Fault::LatencySpike { extra_ms, for_ms } => {
-            format!("every way takes {extra_ms} ms longer for {for_ms} ms")
-        }
-        Fault::SlowDisk {
-            who: one,
-            sync_ms,
-            for_ms,
-        } => format!(
-            "syncs of {} take {sync_ms} ms longer for {for_ms} ms",
-            who(*one)
-        ),
-    };
     let names: Vec<String> = hits.iter().map(NodeId::to_string).collect();
-    match names.is_empty() || !text.contains("the leader") && !text.contains("a follower") {
-        true => text,
-        false => format!("{text} = {}", names.join(" ")),
-    }
+    format!("{strike} = {}", names.join(" "))
 }
 
 /// A notice as a change with its cause; `from` is who told the node, if anyone did.
@@ -345,10 +303,14 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
         Notice::Membership(membership::Notice::Refuting {
             accuser,
             incarnation,
-        }) => {
-            let by = accuser.map_or(none(), |by| format!("accused by {by}"));
-            change(format!("refutes, incarnation {incarnation}"), by)
-        }
+        }) => change(
+            format!("refutes, incarnation {incarnation}"),
+            accused_by(*accuser),
+        ),
+        Notice::Membership(membership::Notice::OnProbation { accuser }) => change(
+            "dead too often, waits before it returns".to_string(),
+            accused_by(*accuser),
+        ),
         Notice::Membership(membership::Notice::PeerFault { from, fault }) => change(
             format!("membership: {from} broke a rule"),
             format!("{fault:?}"),
@@ -357,6 +319,7 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             Some(leader) => change(format!("term {} leader is {leader}", standing.term), none()),
             None => change(format!("term {} knows no leader", standing.term), none()),
         },
+        Notice::Voters(voters) => change(format!("voters {voters}"), none()),
         Notice::Raft(notice) => of_raft_notice(notice),
         Notice::State(fact) => of_state(fact),
         Notice::GossipFault { from, fault } => {
@@ -383,6 +346,10 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
     }
 }
 
+fn accused_by(accuser: Option<NodeId>) -> String {
+    accuser.map_or(String::new(), |by| format!("accused by {by}"))
+}
+
 /// A notice of consensus.
 fn of_raft_notice(notice: &raft::Notice) -> Change {
     let none = String::new;
@@ -401,6 +368,10 @@ fn of_raft_notice(notice: &raft::Notice) -> Change {
         } => change(
             format!("term {term} is not won"),
             format!("attempt {attempts}: {granted} for, {refused} against, the others silent"),
+        ),
+        raft::Notice::Removed { term } => change(
+            format!("term {term} resigns"),
+            "it is no voter any more".to_string(),
         ),
         raft::Notice::TransferBegun { to, why } => {
             change(format!("hands over to {to}"), format!("{why:?}"))
@@ -448,15 +419,15 @@ fn of_fact(fact: &Fact, from: Option<NodeId>) -> Change {
             format!("sees {} alive", member.peer()),
             heard(String::new()),
         ),
-        Fact::Suspected { peer, accuser } => change(
+        Fact::Suspected { peer, evidence } => change(
             format!("suspects {peer}"),
-            heard(format!("accused by {accuser}")),
+            heard(format!("accused by {}", evidence.accuser)),
         ),
         Fact::Refuted { peer } => {
             change(format!("trusts {peer} again"), heard("refuted".to_string()))
         }
-        Fact::Died { peer, accuser } => {
-            let why = format!("accused by {accuser}, not refuted");
+        Fact::Died { peer, evidence } => {
+            let why = format!("accused by {}, not refuted", evidence.accuser);
             change(format!("holds {peer} dead"), heard(why))
         }
         Fact::Left { peer } => change(format!("saw {peer} leave"), heard(String::new())),
@@ -476,6 +447,8 @@ fn cause(cause: Cause) -> String {
         Cause::HigherTerm(term) => format!("heard of term {term}"),
         Cause::LeaderFound(leader) => format!("{leader} leads"),
         Cause::QuorumLost => "no majority answered".to_string(),
+        Cause::VoterAdded => "the log makes it a voter".to_string(),
+        Cause::VoterRemoved => "the log makes it a learner".to_string(),
         Cause::HandedOver => "the leader called it to take over".to_string(),
         Cause::DiskStalled => "its disk stalls and nobody took over".to_string(),
     }
@@ -484,6 +457,8 @@ fn cause(cause: Cause) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Fault, Part};
+    use crate::span::Span;
     use quorate_core::id::{Peer, Term};
     use std::time::Duration;
 
@@ -502,8 +477,8 @@ mod tests {
             node: NodeId(3),
             boot: 1,
         };
-        let accuser = NodeId(2);
-        let accused = Notice::Member(Fact::Suspected { peer, accuser });
+        let evidence = membership::Evidence::of(NodeId(2));
+        let accused = Notice::Member(Fact::Suspected { peer, evidence });
         let told = notice(&accused, Some(NodeId(5)));
         assert_eq!(told.what, "suspects n3#1");
         assert_eq!(told.why, "accused by n2, heard from n5");
@@ -511,14 +486,12 @@ mod tests {
 
     #[test]
     fn a_fault_of_a_part_names_the_node_that_played_it() {
-        let pause = Fault::Pause {
-            who: Who::Part(Part::Leader),
-            for_ms: 900,
+        let pause = Strike {
+            at: Span::ZERO,
+            fault: Fault::Pause(Who::Part(Part::Leader)),
+            lasts: Some(Span::from_ms(900)),
         };
-        assert_eq!(
-            fault(&pause, &[NodeId(4)]),
-            "fault: pauses the leader for 900 ms = n4"
-        );
+        assert_eq!(fault(&pause, &[NodeId(4)]), "pause leader for 900ms = n4");
         assert_eq!(moment(1_031_900_000), "t=1.031s ");
     }
 }

@@ -56,6 +56,8 @@ struct Client {
 pub struct Workload {
     clients: Vec<Client>,
     interval_ns: u64,
+    /// No more requests of one client than these; 0: any number.
+    requests_max: u64,
     random: Random,
     role: Option<RoleName>,
 }
@@ -79,7 +81,8 @@ impl Workload {
         let role = RoleName::new(crate::world::PRIMARY).ok();
         Workload {
             clients,
-            interval_ns: spec.interval_ms * 1_000_000,
+            interval_ns: spec.interval.ns(),
+            requests_max: spec.requests,
             random,
             role,
         }
@@ -126,6 +129,9 @@ impl Workload {
         let role = self.role.clone()?;
         let state = &mut self.clients[client];
         if state.open.is_none() {
+            if self.requests_max > 0 && state.request >= self.requests_max {
+                return None;
+            }
             if !state.is_zombie || state.held == Epoch(0) {
                 state.held = epoch;
             }
@@ -193,7 +199,8 @@ mod tests {
         let spec = plan::Workload {
             clients: 1,
             zombies: 1,
-            interval_ms: 100,
+            interval: crate::span::Span::from_ms(100),
+            requests: 0,
         };
         Workload::new(spec, Seed::from_number(1).stream(Stream::Workload))
     }

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use quorate_sim::plan::{Fault, Part, Plan, Who};
+use quorate_sim::expect::{Compare, Count, Expectation};
+use quorate_sim::plan::{Fate, Fault, Moment, Part, Plan, Who};
+use quorate_sim::span::Span;
 
 fn sim(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sim"))
@@ -57,16 +59,11 @@ fn every_verb_can_answer_in_json() {
 #[test]
 fn an_unmet_expectation_fails_and_the_plan_file_repeats_it() {
     let mut plan = Plan::quiet("too-much", 3, 3);
-    plan.end_ms = 25_000;
-    plan.expect.leaders_min = 99;
-    plan.strike(
-        5_000,
-        Fault::Pause {
-            who: Who::Part(Part::Leader),
-            for_ms: 900,
-        },
-    );
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("too-much.plan.toml");
+    plan.end = Span::from_ms(25_000);
+    let many = Expectation::count(Count::Leaders, Compare::AtLeast, 99, plan.end);
+    plan.expect.push(many);
+    plan.strike_for(5_000, Fault::Pause(Who::Part(Part::Leader)), 900);
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("too-much.plan");
     plan.write(&path).expect("the file is written");
     let path = path.display().to_string();
     let (first, second) = (sim(&["run", &path]), sim(&["replay", &path]));
@@ -81,14 +78,14 @@ fn an_unmet_expectation_fails_and_the_plan_file_repeats_it() {
 /// A short run in which the leader crashes, as a file.
 fn crash_file(name: &str) -> String {
     let mut plan = Plan::quiet("crash", 3, 3);
-    (plan.heal_ms, plan.end_ms) = (9_000, 9_500);
+    (plan.heal, plan.end) = (Some(Span::from_ms(9_000)), Span::from_ms(9_500));
     plan.strike(
         4_000,
         Fault::Crash {
             who: Who::Part(Part::Leader),
-            moment: quorate_sim::plan::Moment::Now,
-            torn: false,
-            restart_after_ms: None,
+            moment: Moment::Now,
+            fate: Fate::Lost,
+            restart: None,
         },
     );
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -102,7 +99,7 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn a_replay_tells_a_window_and_knows_its_fingerprint() {
-    let plan = crash_file("fingerprint.plan.toml");
+    let plan = crash_file("fingerprint.plan");
     let whole = sim(&["replay", &plan]);
     assert_eq!(whole.status.code(), Some(0), "{whole:?}");
     let whole = text(&whole);
@@ -113,10 +110,7 @@ fn a_replay_tells_a_window_and_knows_its_fingerprint() {
     let window = ["replay", &plan, "--from", "3.9s", "--for", "1s"];
     let part = text(&sim(&window));
     assert!(part.lines().count() < whole.lines().count());
-    assert!(
-        part.contains("fault: crashes the leader (at once) = n"),
-        "{part}"
-    );
+    assert!(part.contains("fault: crash leader = n"), "{part}");
     assert!(part.contains("→PreCandidate"), "{part}");
     let of_one = text(&sim(&[&window[..], &["--node", "n2"]].concat()));
     let told = |line: &&str| line.starts_with("t=");
@@ -137,8 +131,8 @@ fn a_replay_tells_a_window_and_knows_its_fingerprint() {
     assert_eq!(code(&["replay", &plan, "--from", "soon"]), Some(2));
 
     let file = std::fs::read_to_string(&plan).expect("the file");
-    let other = Path::new(env!("CARGO_TARGET_TMPDIR")).join("other-print.plan.toml");
-    std::fs::write(&other, format!("fingerprint = \"0-0\"\n{file}")).expect("written");
+    let other = Path::new(env!("CARGO_TARGET_TMPDIR")).join("other-print.plan");
+    std::fs::write(&other, format!("fingerprint 0-0\n{file}")).expect("written");
     assert_eq!(
         code(&["replay", &other.display().to_string(), "--quiet"]),
         Some(3)
@@ -147,7 +141,7 @@ fn a_replay_tells_a_window_and_knows_its_fingerprint() {
 
 #[test]
 fn the_stepper_takes_its_keys_from_a_pipe() {
-    let plan = crash_file("step.plan.toml");
+    let plan = crash_file("step.plan");
     let mut child = Command::new(env!("CARGO_BIN_EXE_sim"))
         .args(["replay", &plan, "--step", "--from", "4s", "--for", "2s"])
         .stdin(Stdio::piped())
@@ -173,7 +167,7 @@ fn the_stepper_takes_its_keys_from_a_pipe() {
 
 #[test]
 fn a_trace_file_tells_two_runs_apart_and_alike_ones_are_alike() {
-    let plan = crash_file("trace.plan.toml");
+    let plan = crash_file("trace.plan");
     let trace = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a.trace");
     let trace = trace.display().to_string();
     assert_eq!(
@@ -199,7 +193,7 @@ fn a_trace_file_tells_two_runs_apart_and_alike_ones_are_alike() {
 
 #[test]
 fn why_shows_evidence_or_says_that_there_is_none() {
-    let plan = crash_file("why.plan.toml");
+    let plan = crash_file("why.plan");
     let rows = text(&sim(&["replay", &plan]));
     let line = rows
         .lines()
@@ -211,10 +205,7 @@ fn why_shows_evidence_or_says_that_there_is_none() {
         .expect("a node");
     let output = sim(&["why", &plan, node, "dead"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(
-        text(&output).contains("fault: crashes the leader"),
-        "{output:?}"
-    );
+    assert!(text(&output).contains("fault: crash leader"), "{output:?}");
     let output = sim(&["why", &plan, node, "dead", "--json"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(value["evidence"][0]["part"], "the fact");
@@ -224,25 +215,66 @@ fn why_shows_evidence_or_says_that_there_is_none() {
 
 #[test]
 fn a_plan_that_violates_nothing_is_no_work_for_shrink() {
-    let plan = crash_file("shrink.plan.toml");
+    let plan = crash_file("shrink.plan");
     assert_eq!(code(&["shrink", &plan]), Some(2));
     assert_eq!(code(&["shrink", "no-such-file"]), Some(2));
 }
 
+/// The texts between ```text fences of the manual that are whole scenarios.
+fn examples() -> Vec<&'static str> {
+    let manual = include_str!("../../docs/scenarios.md");
+    let blocks = manual.split("```scenario\n").skip(1);
+    blocks
+        .filter_map(|block| block.split("```").next())
+        .collect()
+}
+
 #[test]
-fn the_manual_s_plan_and_every_fault_in_it_are_read() {
-    let manual = include_str!("../../docs/simulator.md");
-    let blocks: Vec<&str> = manual.split("```toml\n").skip(1).collect();
-    let blocks: Vec<&str> = blocks
-        .iter()
-        .filter_map(|b| b.split("```").next())
-        .collect();
-    let [whole, faults] = blocks[..] else {
-        panic!("{} examples", blocks.len());
-    };
-    let plan = Plan::from_text("the manual", whole).expect("a plan");
-    assert_eq!((plan.nodes, plan.faults.len()), (5, 1));
-    let without = whole.split("[[faults]]").next().expect("its head");
-    let plan = Plan::from_text("the manual", &format!("{faults}{without}")).expect("a plan");
-    assert_eq!(plan.faults.len(), 13);
+fn every_example_of_the_manual_runs_and_goes_as_told() {
+    let examples = examples();
+    assert!(examples.len() >= 5, "{}", examples.len());
+    for (number, text) in examples.into_iter().enumerate() {
+        let file = format!("example-{number}.scenario");
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+        std::fs::write(&path, text).expect("written");
+        let output = sim(&["run", &path.display().to_string(), "--quiet", "--check"]);
+        assert_eq!(output.status.code(), Some(0), "{text}\n{output:?}");
+    }
+}
+
+#[test]
+fn all_problems_of_a_file_are_told_at_once_with_line_and_column() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong.scenario");
+    std::fs::write(&path, "nodes 3\nvoters 9\nat 5s crahs n1\n").expect("written");
+    let file = path.display().to_string();
+    let output = sim(&["run", &file]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains(&format!("{file}:2:8: 9 voters")), "{told}");
+    assert!(told.contains(&format!("{file}:3:7: ")), "{told}");
+    assert!(told.contains("did you mean `crash`?"), "{told}");
+    assert!(told.contains("  at 5s crahs n1\n        ^^^^^"), "{told}");
+    let output = sim(&["run", "split-brian"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("did you mean `split-brain`?"), "{told}");
+}
+
+#[test]
+fn a_file_of_many_seeds_runs_them_all() {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("seeds.scenario");
+    let text = "nodes 3\nseeds 4..6\nbetween 4s and 6s crash leader\n\
+                expect new leader within 3s\nend at 12s\n";
+    std::fs::write(&path, text).expect("written");
+    let file = path.display().to_string();
+    let output = sim(&["run", &file, "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let runs = value["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 3);
+    assert_eq!(runs[2]["seed"], 6);
+    assert_eq!(runs[2]["expectations"][0]["met"], true);
+    let one = sim(&["run", &file, "--seed", "5", "--json"]);
+    let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
+    assert_eq!(one["trace"], runs[1]["trace"]);
 }

@@ -26,10 +26,10 @@ fn twenty_seeds_hold_every_property_twice_with_the_same_trace() {
 fn every_scenario_goes_as_told() {
     for scenario in scenarios::ALL {
         for seed in 1..=3 {
-            let report = des::run(&(scenario.build)(seed), Options::default());
+            let report = des::run(&scenario.plan(seed), Options::default());
             let story = (scenario.name, seed);
             assert_eq!(
-                (&report.violation, report.unmet.len()),
+                (&report.violation, report.unmet().count()),
                 (&None, 0),
                 "{story:?}: {report:?}"
             );
@@ -59,7 +59,7 @@ fn seeds_differ_and_two_processes_agree() {
     assert_eq!(trace("7"), trace("7"));
     assert_ne!(trace("7"), trace("8"));
     let here = des::run(
-        &(scenarios::find("leader-crash").unwrap().build)(7),
+        &scenarios::find("leader-crash").unwrap().plan(7),
         Options::default(),
     );
     assert_eq!(here.trace, trace("7"));

@@ -5,13 +5,15 @@ use std::process::Command;
 
 use quorate_sim::checkers::Violation;
 use quorate_sim::engine::des::{self, Options};
+use quorate_sim::expect::{Compare, Count, Expectation};
 use quorate_sim::plan::Plan;
+use quorate_sim::span::Span;
 use quorate_sim::view::{Caption, Window, render, stage};
 use quorate_sim::{scenarios, swarm};
 use serde_json::Value;
 
 fn scenario(name: &str) -> Plan {
-    (scenarios::find(name).expect("a scenario").build)(1)
+    scenarios::find(name).expect("a scenario").plan(1)
 }
 
 fn page(plan: &Plan) -> String {
@@ -134,9 +136,9 @@ fn messages_are_lost_only_where_a_way_is_cut() {
 #[test]
 fn what_went_wrong_is_in_the_page() {
     let mut plan = Plan::quiet("too-much", 3, 3);
-    plan.end_ms = 10_000;
-    plan.heal_ms = 5_000;
-    plan.expect.leaders_min = 99;
+    (plan.heal, plan.end) = (Some(Span::from_ms(5_000)), Span::from_ms(10_000));
+    let many = Expectation::count(Count::Leaders, Compare::AtLeast, 99, plan.end);
+    plan.expect.push(many);
     let broken = data(&broken_page(&plan, "n1 and n3 lead term 2"));
     assert!(broken["unmet"][0].as_str().expect("text").contains("99"));
     assert_eq!(broken["violation"]["what"], "n1 and n3 lead term 2");
@@ -164,7 +166,7 @@ fn a_planted_bug_is_in_the_page() {
 fn no_text_of_a_plan_becomes_markup() {
     let name = "</script><script>alert(1)</script><img src=x onerror=alert(1)>&\"'<!--title-->";
     let mut plan = Plan::quiet(name, 1, 3);
-    (plan.heal_ms, plan.end_ms) = (2_000, 10_000);
+    (plan.heal, plan.end) = (Some(Span::from_ms(2_000)), Span::from_ms(10_000));
     let html = broken_page(&plan, "<b>n1</b></script><u>");
     assert_eq!(html.matches("<script").count(), 2);
     assert_eq!(html.matches("</script>").count(), 2);

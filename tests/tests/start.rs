@@ -256,7 +256,7 @@ async fn every_problem_of_a_configuration_is_reported_at_once() {
         .expect("there is room");
     let wrong = "voters = [0, 0]\n\
         [membership]\nprobe_interval = \"0ms\"\nprobe_timeout = \"0ms\"\ngossip_fanout = 0\n\
-        gossip_interval = \"0ms\"\nsuspicion_factor = 0\nretransmit_factor = 0\n\
+        gossip_interval = \"0ms\"\nsuspicion_permille = 0\nretransmit_factor = 0\n\
         rejoin_interval = \"0ms\"\njoin_timeout = \"0ms\"\n\
         [raft]\nheartbeat_interval = \"0ms\"\nelection_timeout_min = \"0ms\"\n\
         election_timeout_max = \"0ms\"\nentries_per_append_max = 0\nappends_in_flight_max = 0\n\
@@ -279,7 +279,7 @@ async fn every_problem_of_a_configuration_is_reported_at_once() {
         "voters",
         "membership.probe_interval",
         "membership.gossip_fanout",
-        "membership.suspicion_factor",
+        "membership.suspicion_permille",
         "raft.heartbeat_interval",
         "raft.election_timeout_min",
         "raft.entries_per_append_max",

@@ -42,8 +42,10 @@ impl Cluster {
     fn new(nodes: usize) -> Cluster {
         let config = Config {
             heartbeat_interval: Duration::from_millis(50),
+            learner_beats: 5,
             election_timeout_min: Duration::from_millis(150),
             election_timeout_max: Duration::from_millis(300),
+            election_handicap: Duration::ZERO,
             entries_per_append_max: 4096,
             bytes_per_append_max: MESSAGE_BYTES,
             appends_in_flight_max: IN_FLIGHT,
@@ -98,7 +100,7 @@ impl Cluster {
                 Output::Persist(record) => drop(std::hint::black_box(record)),
                 Output::Committed(entry) => drop(std::hint::black_box(entry)),
                 Output::Rejected { .. } => unreachable!("the bound is never reached"),
-                Output::Changed(_) | Output::Note(_) => {}
+                Output::Changed(_) | Output::Note(_) | Output::Transferred(_) => {}
             }
         }
         self.out = out;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, Epoch, NodeId, Peer, RequestId, RoleName};
 use crate::payload::Payload;
+use crate::voters::{ChangeRefused, VOTERS_MAX, VoterChange};
 
 /// Longest register key, in bytes.
 pub const KEY_MAX: usize = 128;
@@ -58,6 +59,8 @@ pub enum Command {
     },
     /// Change nothing: tells the proposer that everything before is applied.
     Barrier,
+    /// Change the voters. Done when the change is over; the leader judges it before it is appended.
+    ChangeVoters(VoterChange),
 }
 
 impl Command {
@@ -78,6 +81,13 @@ impl Command {
                     Ok(())
                 } else {
                     Err(Refused::OutOfBounds)
+                }
+            }
+            Command::ChangeVoters(change) => {
+                let fits = change.add.len() <= VOTERS_MAX && change.remove.len() <= VOTERS_MAX;
+                match fits && change.add.is_disjoint(&change.remove) {
+                    true => Ok(()),
+                    false => Err(Refused::OutOfBounds),
                 }
             }
             Command::GrantRole { .. } | Command::ReleaseRole { .. } | Command::Barrier => Ok(()),
@@ -108,6 +118,8 @@ pub enum Effect {
     },
     /// Nothing, as asked.
     Passed,
+    /// The voters are changed, and the change is over.
+    VotersChanged,
 }
 
 /// Why a command changed nothing.
@@ -122,12 +134,14 @@ pub enum Refused {
     },
     /// No such role was ever granted.
     UnknownRole,
-    /// A key or value outside its bounds.
+    /// A key, a value or a change of the voters outside its bounds.
     OutOfBounds,
     /// The control state holds as many roles, registers or clients as it may.
     Full,
     /// This request is older than the client's last one, whose answer alone is remembered.
     Superseded,
+    /// The leader does not change the voters; nothing was appended.
+    Voters(ChangeRefused),
 }
 
 impl fmt::Display for Refused {
@@ -149,10 +163,12 @@ impl fmt::Display for Refused {
             Refused::OutOfBounds => {
                 write!(
                     f,
-                    "keys have 1 to {KEY_MAX} bytes, values at most {VALUE_MAX}"
+                    "keys have 1 to {KEY_MAX} bytes, values at most {VALUE_MAX}; a change of the \
+                     voters adds and removes at most {VOTERS_MAX} nodes, none of them both"
                 )
             }
             Refused::Full => f.write_str("the control state is full"),
+            Refused::Voters(why) => write!(f, "the voters are not changed: {why}"),
             Refused::Superseded => f.write_str("the client has made a newer request since"),
         }
     }

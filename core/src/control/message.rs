@@ -29,7 +29,7 @@ pub struct Answer {
     pub client: ClientId,
     /// Which request.
     pub request: RequestId,
-    /// Where it stands in the log.
+    /// Where it stands in the log; 0 when the leader refused to append it.
     pub index: LogIndex,
     /// What it did.
     pub outcome: Outcome,

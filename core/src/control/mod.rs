@@ -73,6 +73,13 @@ pub enum Input {
     Leader(Option<NodeId>),
     /// Raft could not append this now; whoever proposed it asks again.
     NotAppended(Envelope),
+    /// Raft judged this and will not append it.
+    Refused {
+        /// What was proposed.
+        envelope: Envelope,
+        /// Why not.
+        refused: Refused,
+    },
     /// The next entry is committed; `None` for one without a command.
     Committed {
         /// Its place.
@@ -227,6 +234,7 @@ impl Control {
             Input::NotAppended(envelope) => {
                 self.forwarded.remove(&(envelope.client, envelope.request));
             }
+            Input::Refused { envelope, refused } => self.on_refused(&envelope, refused, out),
             Input::Leader(leader) => self.on_leader(now, leader, out),
             Input::Committed {
                 index,
@@ -281,6 +289,10 @@ impl Control {
         out: &mut Vec<Output>,
     ) {
         self.stats.proposed += 1;
+        if let Some((index, outcome)) = request.and_then(|key| self.remembered(key)) {
+            let ending = Ending::Applied { index, outcome };
+            return out.push(Output::Reply { ticket, ending });
+        }
         let repeated = request.and_then(|key| self.waiting.get_mut(&key));
         if let Some(waiting) = repeated {
             if waiting.tickets.len() < self.config.proposals_max {
@@ -331,6 +343,10 @@ impl Control {
             return;
         }
         let key = (forward.envelope.client, forward.envelope.request);
+        if let Some((index, outcome)) = self.remembered(key) {
+            self.forwarded.insert(key, from);
+            return self.answer(key, index, outcome, out);
+        }
         let room = self.forwarded.len() < FORWARDED_MAX;
         // A repetition while the first is still in flight must not be appended again.
         if room && self.forwarded.insert(key, from).is_none() {
@@ -339,6 +355,16 @@ impl Control {
             }
             out.push(Output::Append(forward.envelope));
         }
+    }
+
+    /// What is done already need not be appended again, and a change of the voters must not be: it
+    /// would take effect before the dedup table is asked.
+    fn remembered(&self, (client, request): Key) -> Option<(LogIndex, Outcome)> {
+        if self.planted.is(Mutant::NoDedup) {
+            return None;
+        }
+        let (index, outcome) = self.state.remembered(client, request)?;
+        Some((index, outcome.clone()))
     }
 
     /// What the mutant `answers-when-appended` hopes for.
@@ -377,8 +403,18 @@ impl Control {
         if let Some((role, state)) = role {
             out.push(Output::RoleChanged { role, state });
         }
-        let (client, request) = (envelope.client, envelope.request);
-        if let Some(to) = self.forwarded.remove(&(client, request))
+        self.answer((envelope.client, envelope.request), index, outcome, out);
+    }
+
+    fn on_refused(&mut self, envelope: &Envelope, refused: Refused, out: &mut Vec<Output>) {
+        let key = (envelope.client, envelope.request);
+        self.answer(key, LogIndex(0), Err(refused), out);
+    }
+
+    /// Tells whoever waits for it, here and elsewhere.
+    fn answer(&mut self, key: Key, index: LogIndex, outcome: Outcome, out: &mut Vec<Output>) {
+        let (client, request) = key;
+        if let Some(to) = self.forwarded.remove(&key)
             && to != self.me
         {
             let answer = Answer {
@@ -392,7 +428,7 @@ impl Control {
                 message: Message::Answer(answer),
             });
         }
-        self.end((client, request), &Ending::Applied { index, outcome }, out);
+        self.end(key, &Ending::Applied { index, outcome }, out);
     }
 
     fn end(&mut self, key: Key, ending: &Ending, out: &mut Vec<Output>) {
@@ -556,17 +592,17 @@ mod tests {
     fn the_leader_appends_a_repeated_forward_once_and_answers_it() {
         let mut control = control();
         step(&mut control, 0, Input::Leader(Some(ME)));
-        let forward = || Input::Received {
+        let forward = |request| Input::Received {
             from: OTHER,
             message: Message::Forward(Forward {
-                envelope: envelope(1),
+                envelope: envelope(request),
             }),
         };
         assert_eq!(
-            step(&mut control, 1, forward()),
+            step(&mut control, 1, forward(1)),
             [Output::Append(envelope(1))]
         );
-        assert_eq!(step(&mut control, 2, forward()), []);
+        assert_eq!(step(&mut control, 2, forward(1)), []);
         let answer = Answer {
             client: ClientId(9),
             request: RequestId(1),
@@ -574,15 +610,15 @@ mod tests {
             outcome: Ok(Effect::Passed),
         };
         let message = Message::Answer(answer);
+        let answered = [Output::Send { to: OTHER, message }];
+        assert_eq!(step(&mut control, 3, committed(3, 1)), answered);
+        let again = step(&mut control, 4, forward(1));
+        assert_eq!(again, answered, "what is done is not appended again");
+        step(&mut control, 4, forward(2));
+        assert_eq!(step(&mut control, 5, Input::NotAppended(envelope(2))), []);
         assert_eq!(
-            step(&mut control, 3, committed(3, 1)),
-            [Output::Send { to: OTHER, message }]
-        );
-        step(&mut control, 4, forward());
-        assert_eq!(step(&mut control, 5, Input::NotAppended(envelope(1))), []);
-        assert_eq!(
-            step(&mut control, 6, forward()),
-            [Output::Append(envelope(1))],
+            step(&mut control, 6, forward(2)),
+            [Output::Append(envelope(2))],
             "asked again"
         );
     }

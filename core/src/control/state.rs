@@ -112,6 +112,13 @@ impl State {
         }
     }
 
+    /// What became of a request, if it is its client's last one.
+    #[must_use]
+    pub fn remembered(&self, client: ClientId, request: RequestId) -> Option<(LogIndex, &Outcome)> {
+        let last = self.clients.get(&client)?;
+        (last.request == request).then_some((last.index, &last.outcome))
+    }
+
     /// A role, if it was ever granted.
     #[must_use]
     pub fn role(&self, role: &RoleName) -> Option<RoleState> {
@@ -188,6 +195,7 @@ impl State {
                 key,
                 value,
             } => (self.write(role, *epoch, key, value), None),
+            Command::ChangeVoters(_) => (Ok(Effect::VotersChanged), None),
             Command::Barrier => (Ok(Effect::Passed), None),
         }
     }

@@ -81,6 +81,7 @@ mod tests {
             term: Term(term),
             index: LogIndex(*index),
             data: Payload::default(),
+            voters: None,
         };
         Record::Raft(raft::Record::Append {
             entries: indexes.iter().map(entry).collect(),

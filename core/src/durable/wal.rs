@@ -78,7 +78,7 @@ pub fn encode(lsn: Lsn, record: &Record, bytes: &mut Vec<u8>) {
     if let Err(TooLong { len }) = frame::check(start, bytes) {
         panic!("a record of {len} bytes cannot be read again");
     }
-    frame::close(start, bytes);
+    frame::close(start, bytes, frame::crc32c);
 }
 
 /// Reads a whole log.
@@ -92,8 +92,8 @@ pub fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
     let mut expected = FIRST;
     while offset < bytes.len() {
         let corrupt = Corrupt { offset, expected };
-        let Some(frame) = Frame::read(&bytes[offset..]) else {
-            return if frame::has_intact_after(&bytes[offset..], expected.0) {
+        let Some(frame) = Frame::read(&bytes[offset..], frame::crc32c) else {
+            return if frame::has_intact_after(&bytes[offset..], expected.0, frame::crc32c) {
                 Err(corrupt)
             } else {
                 Ok(Scan {
@@ -139,6 +139,7 @@ mod tests {
                     term: Term(1),
                     index: LogIndex(number),
                     data: Payload::from(vec![7; 11]),
+                    voters: None,
                 }],
             }),
         }
@@ -236,7 +237,7 @@ mod tests {
     fn an_intact_record_of_an_unknown_kind_is_corruption() {
         let (mut bytes, _) = log(1);
         bytes[16] = 0xFF;
-        let crc = frame::CHECKSUM.checksum(&bytes[8..]);
+        let crc = frame::crc32c(&bytes[8..]);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
         let unreadable = Corrupt {
             offset: 0,
@@ -247,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_crc32c() {
-        assert_eq!(frame::CHECKSUM.checksum(b"123456789"), 0xE306_9283);
+        assert_eq!(frame::crc32c(b"123456789"), 0xE306_9283);
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub enum Input {
     Leading,
     /// This node does not lead.
     Following,
+    /// These nodes vote from now on.
+    Voters(BTreeSet<NodeId>),
     /// A life of a node is a live member.
     Alive(Peer),
     /// A life of a node is dead or has left.
@@ -129,6 +131,7 @@ impl Failover {
                 self.under_way.clear();
                 self.review.stop();
             }
+            Input::Voters(voters) => self.voters = voters,
             Input::Alive(peer) => {
                 self.live.insert(peer.node, peer);
             }

@@ -204,12 +204,13 @@ mod tests {
             state: State::Suspect,
             address: address("[2001:db8::7]:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
-            accuser: Some(NodeId(2)),
+            evidence: Some(membership::Evidence::of(NodeId(2))),
         };
         let entry = Entry {
             term: Term(4),
             index: LogIndex(9),
             data: Payload::copy_from(b"entry"),
+            voters: None,
         };
         let append = raft::Append {
             term: Term(5),

@@ -21,10 +21,11 @@ impl Journal {
     #[must_use]
     pub fn replay(&self) -> Fingerprint {
         let mut node = self.start.node();
-        let (mut fingerprint, mut actions) = (Fingerprint::default(), Vec::new());
+        let (mut fingerprint, mut scratch) = (Fingerprint::default(), Vec::new());
+        let mut actions = Vec::new();
         for (now, event) in &self.events {
             node.step(*now, event.clone(), &mut actions);
-            fingerprint.fold(&actions);
+            fingerprint.fold(&actions, &mut scratch);
             actions.clear();
         }
         fingerprint
@@ -37,7 +38,7 @@ impl Journal {
     /// [`TooLong`] when an event or an entry is longer than a frame may be.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TooLong> {
         let (mut bytes, mut writer) = (Vec::new(), Writer::new());
-        encode_start(&self.start, &mut bytes)?;
+        encode_start(&self.start, None, &mut bytes)?;
         let (mut node, mut actions) = (self.start.node(), Vec::new());
         for (now, event) in &self.events {
             writer.before(*now, event)?;
@@ -57,6 +58,7 @@ pub struct Recorder {
     node: Node,
     journal: Journal,
     fingerprint: Fingerprint,
+    scratch: Vec<u8>,
 }
 
 impl Recorder {
@@ -72,6 +74,7 @@ impl Recorder {
             node,
             journal,
             fingerprint: Fingerprint::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -80,7 +83,7 @@ impl Recorder {
         let before = actions.len();
         self.journal.events.push((now, event.clone()));
         self.node.step(now, event, actions);
-        self.fingerprint.fold(&actions[before..]);
+        self.fingerprint.fold(&actions[before..], &mut self.scratch);
     }
 
     /// The node.

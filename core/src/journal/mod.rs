@@ -13,11 +13,11 @@
 //!
 //! * I1: replay begins at the start of a life: no part of a recording can be replayed without all
 //!   of it that came before. What bounds a recording ends it, and never forgets its beginning.
-//! * I2: every event is written before the node is stepped with it, its fingerprint after: an event
-//!   that the node did not survive is in the recording.
+//! * I2: every event is written before the node is stepped with it, its check after: an event that
+//!   the node did not survive is in the recording.
 //! * I3: reading is total. A torn end is cut; damage with intact steps behind it is an error.
-//! * I4: recorder and replayer fold the same hash, so both must be built from the same source, with
-//!   the same version of the standard library. Another build may diverge without being wrong.
+//! * I4: recorder and replayer fold the same bytes, made by frozen codecs: what differs is what the
+//!   node did, and neither the platform nor the toolchain.
 //!
 //! Deliberately absent: files (a driver's business), and snapshots of a node's state to begin from.
 
@@ -26,6 +26,7 @@ mod fingerprint;
 mod life;
 mod recording;
 mod replay;
+mod steps;
 
 pub use crate::durable::frame::FRAME_BYTES_MAX;
 pub use fingerprint::Fingerprint;

@@ -5,18 +5,17 @@
 //! frame 0      MADE_BY   the version of the crate
 //! frame 0      START     configuration, address, last lsn, seed, moment; how many frames follow
 //! frame 0 …    DURABLE   what was durable, as records
-//! frame n …    STEP      moment, fingerprint after it, event; or UNANSWERED
+//! frame n …    STEPS     fingerprint after them, then steps; n is the first one's number
 //! frame n      END       why it ends
 //! ```
 //!
-//! A step has two halves: [`Writer::before`] writes the event down, [`Writer::after`] the
-//! fingerprint of all actions so far. A step whose second half never came is kept as `UNANSWERED`:
-//! the node did not survive it.
+//! A step has two halves: [`Writer::before`] writes the event down, [`Writer::after`] its check,
+//! the lowest sixteen bits of the fingerprint of all actions so far. A step whose second half never
+//! came is the last of its frame, which is of the kind `UNANSWERED`: the node did not survive it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::hash::Hasher;
 use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -34,7 +33,7 @@ use crate::time::Time;
 use crate::wire::codec;
 
 /// The format this version writes and reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 pub(super) const MAGIC: [u8; 8] = *b"QUORLIFE";
 /// The version of this crate.
@@ -44,14 +43,20 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) const MADE_BY: u8 = 0;
 pub(super) const START: u8 = 1;
 pub(super) const DURABLE: u8 = 2;
-pub(super) const STEP: u8 = 3;
+pub(super) const STEPS: u8 = 3;
 pub(super) const UNANSWERED: u8 = 4;
 pub(super) const END: u8 = 5;
 
 /// What is durable is written in frames of about this many bytes.
 const DURABLE_BYTES: usize = 1 << 20;
-/// Where in the body of a step the fingerprint stands: behind the kind and the moment.
-const FINGERPRINT_AT: usize = 1 + 8;
+/// A frame of steps that has so many bytes takes no more of them.
+const STEPS_BYTES: usize = 1 << 16;
+/// What stands before the steps of a frame: the kind and the fingerprint.
+pub(super) const STEPS_HEAD: usize = 1 + 8;
+/// What stands before an event: moment u64, check u16, length u32.
+pub(super) const STEP_HEAD: usize = 8 + 2 + 4;
+/// Where in that the check stands.
+const CHECK_AT: usize = 8;
 
 /// Why a recording ends where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,15 +103,23 @@ pub(super) struct Head {
     pub(super) last: Lsn,
     pub(super) seed: Seed,
     pub(super) now: Time,
+    /// What the wall clock showed when the node's own clock showed zero, in nanoseconds since 1970.
+    pub(super) unix_ns: Option<u64>,
     /// Frames of what was durable.
     pub(super) durable: u64,
 }
 
-/// Appends the beginning of a recording.
+/// Appends the beginning of a recording. `unix_ns` is what the wall clock showed when the node's
+/// own clock showed zero, in nanoseconds since 1970: nothing the node ever sees, but what tells how
+/// the recordings of several nodes lie beside each other.
 ///
 /// # Errors
 /// [`TooLong`] when an entry of the log does not fit into a frame; `bytes` is then of no use.
-pub fn encode_start(start: &Start, bytes: &mut Vec<u8>) -> Result<(), TooLong> {
+pub fn encode_start(
+    start: &Start,
+    unix_ns: Option<u64>,
+    bytes: &mut Vec<u8>,
+) -> Result<(), TooLong> {
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
     put(0, MADE_BY, &String::from(VERSION), bytes)?;
@@ -119,6 +132,7 @@ pub fn encode_start(start: &Start, bytes: &mut Vec<u8>) -> Result<(), TooLong> {
         last: start.last,
         seed: start.seed.clone(),
         now: start.now,
+        unix_ns,
         durable: durable.len() as u64,
     };
     put(0, START, &head, bytes)?;
@@ -139,7 +153,7 @@ fn put<T: Serialize>(number: u64, kind: u8, value: &T, bytes: &mut Vec<u8>) -> R
     bytes.push(kind);
     codec::encode(value, bytes);
     frame::check(start, bytes)?;
-    frame::close(start, bytes);
+    frame::close(start, bytes, frame::xxh3);
     Ok(())
 }
 
@@ -170,19 +184,24 @@ fn records_of(durable: &Durable) -> Vec<Record> {
 #[derive(Clone, Debug)]
 pub struct Writer {
     bytes: Vec<u8>,
+    /// Where the frame begins that takes the next step.
+    frame: Option<usize>,
     /// Where the step begins that the node is taking.
-    open: Option<usize>,
+    step: Option<usize>,
     next: u64,
     fingerprint: Fingerprint,
+    scratch: Vec<u8>,
 }
 
 impl Default for Writer {
     fn default() -> Writer {
         Writer {
             bytes: Vec::new(),
-            open: None,
+            frame: None,
+            step: None,
             next: 1,
             fingerprint: Fingerprint::default(),
+            scratch: Vec::new(),
         }
     }
 }
@@ -200,35 +219,48 @@ impl Writer {
     /// [`TooLong`] when the event does not fit into a frame. Nothing is written then, and the
     /// recording must end, since no later step can be replayed without this one.
     pub fn before(&mut self, now: Time, event: &Event) -> Result<(), TooLong> {
-        self.give_up_open();
-        let start = frame::open(self.next, &mut self.bytes);
-        self.bytes.push(STEP);
+        self.give_up_step();
+        self.scratch.clear();
+        event::encode(event, &mut self.scratch);
+        let len = STEP_HEAD + self.scratch.len();
+        if STEPS_HEAD + len > frame::FRAME_BYTES_MAX {
+            return Err(TooLong { len });
+        }
+        let taken = self.frame.map_or(0, |start| self.bytes.len() - start);
+        if taken > 0 && taken + len > STEPS_BYTES {
+            self.close_frame(STEPS);
+        }
+        if self.frame.is_none() {
+            self.frame = Some(frame::open(self.next, &mut self.bytes));
+            self.bytes.extend_from_slice(&[0; STEPS_HEAD]);
+        }
+        self.step = Some(self.bytes.len());
         self.bytes.extend_from_slice(&now.0.to_le_bytes());
-        self.bytes.extend_from_slice(&[0; 8]);
-        event::encode(event, &mut self.bytes);
-        frame::check(start, &mut self.bytes)?;
-        self.open = Some(start);
+        self.bytes.extend_from_slice(&[0; 2]);
+        let event_len = u32::try_from(self.scratch.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(&event_len.to_le_bytes());
+        self.bytes.extend_from_slice(&self.scratch);
         self.next += 1;
         Ok(())
     }
 
     /// Writes down what the node made of it.
     pub fn after(&mut self, actions: &[Action]) {
-        let Some(start) = self.open.take() else {
+        let Some(step) = self.step.take() else {
             return;
         };
-        self.fingerprint.fold(actions);
-        let word = self.fingerprint.finish().to_le_bytes();
-        let body = frame::body_mut(start, &mut self.bytes);
-        body[FINGERPRINT_AT..FINGERPRINT_AT + 8].copy_from_slice(&word);
-        frame::close(start, &mut self.bytes);
+        self.fingerprint.fold(actions, &mut self.scratch);
+        let check = self.fingerprint.check().to_le_bytes();
+        self.bytes[step + CHECK_AT..step + CHECK_AT + 2].copy_from_slice(&check);
     }
 
     /// The whole frames written since the last call. A step that the node has not returned from is
-    /// among them, without a fingerprint.
+    /// among them, without a check.
     pub fn take(&mut self) -> Vec<u8> {
-        self.give_up_open();
-        core::mem::take(&mut self.bytes)
+        self.give_up_step();
+        self.close_frame(STEPS);
+        let room = self.bytes.len();
+        core::mem::replace(&mut self.bytes, Vec::with_capacity(room))
     }
 
     /// Whether there is nothing to take.
@@ -237,18 +269,31 @@ impl Writer {
         self.bytes.is_empty()
     }
 
+    /// Bytes to take.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The number of the next step; the first is 1.
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
     }
 
-    fn give_up_open(&mut self) {
-        if let Some(start) = self.open.take() {
-            if let Some(kind) = frame::body_mut(start, &mut self.bytes).first_mut() {
-                *kind = UNANSWERED;
-            }
-            frame::close(start, &mut self.bytes);
+    fn give_up_step(&mut self) {
+        if self.step.take().is_some() {
+            self.close_frame(UNANSWERED);
         }
+    }
+
+    fn close_frame(&mut self, kind: u8) {
+        let Some(start) = self.frame.take() else {
+            return;
+        };
+        let body = frame::body_mut(start, &mut self.bytes);
+        body[0] = kind;
+        body[1..STEPS_HEAD].copy_from_slice(&self.fingerprint.word().to_le_bytes());
+        frame::close(start, &mut self.bytes, frame::xxh3);
     }
 }

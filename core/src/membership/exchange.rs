@@ -1,6 +1,6 @@
-//! The full exchange: whoever dials tells all it knows, and is told all in return. It is what makes
-//! a join complete at once and what re-merges partitions, because it carries the dead and the
-//! departed as well.
+//! The full exchange: whoever dials someone new tells all it knows, and is told all in return. It
+//! is what makes a join complete at once. Between nodes that know each other, `sync` exchanges what
+//! differs only.
 //!
 //! Invariants: I1 a page holds at most [`UPDATES_MAX`] updates and all but the last say `more`. I2
 //! this node's own life is on the first page, so the receiver knows whom it talks to.
@@ -83,8 +83,22 @@ impl Membership {
                     self.early.nodes.insert(peer.node);
                 }
             }
-            Standing::Running if dialed => self.send_join(peer.node, out),
+            Standing::Running if dialed => self.greet(peer, out),
             Standing::Running | Standing::Leaving | Standing::Gone => {}
+        }
+    }
+
+    /// A dial of ours worked. Whoever is new to us, or whom we asked to let us in, is told all; who
+    /// is held dead or left is compared with, which tells it so; and a live member dialled only to
+    /// be probed shows with its answer whether there is anything to tell.
+    fn greet(&mut self, peer: Peer, out: &mut Vec<Output>) {
+        let known = self.table.member(peer.node);
+        let is_known_life = known.is_some_and(|member| member.peer() == peer);
+        let is_live = known.is_some_and(|member| member.state.is_live());
+        if self.join_timer.is_set() || !is_known_life {
+            self.send_join(peer.node, out);
+        } else if !is_live {
+            self.send_sync(peer.node, out);
         }
     }
 
@@ -128,7 +142,7 @@ impl Membership {
         }
     }
 
-    fn become_joined(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn become_joined(&mut self, out: &mut Vec<Output>) {
         if self.join_timer.is_set() {
             self.join_timer.stop();
             out.push(Output::Joined(true));

@@ -92,6 +92,7 @@ impl Membership {
         self.set_own_state(State::Left);
         self.prober.stop();
         self.relays.clear();
+        self.probation.clear();
         self.rejoin.stop();
         self.newcomer_of = None;
         self.queue.clear();
@@ -135,6 +136,7 @@ impl Membership {
             Standing::Waiting
         };
         self.suspicions.postpone(now, true);
+        self.probation.clear();
         self.become_alive_above(self.incarnation);
     }
 
@@ -163,7 +165,9 @@ impl Membership {
             | Message::Nack(_)
             | Message::Join(_)
             | Message::Welcome(_)
-            | Message::Gossip(_) => {}
+            | Message::Gossip(_)
+            | Message::Sync(_)
+            | Message::Differ(_) => {}
         }
     }
 

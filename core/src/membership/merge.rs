@@ -12,11 +12,15 @@
 
 use alloc::vec::Vec;
 
-use super::message::{State, Update};
+use super::health::WRONGLY_ACCUSED;
+use super::message::{Evidence, State, Update};
 use super::{Fact, Member, Membership, Notice, Output, PeerFault};
 use crate::id::{Incarnation, NodeId};
 use crate::mutant::Mutant;
 use crate::time::Time;
+
+/// Members that must have found a death independently before a third one believes it.
+const DEATH_NEEDS: usize = 2;
 
 /// True when the belief `new` overrides `old`.
 fn supersedes(new: (Incarnation, State), old: (Incarnation, State)) -> bool {
@@ -49,7 +53,7 @@ impl Membership {
         let mut full = false;
         for update in updates {
             if update.node == self.me.node {
-                about_me |= self.on_belief_about_me(&update, out);
+                about_me |= self.on_belief_about_me(now, &update, out);
             } else {
                 full |= !self.learn(now, from, update, out);
             }
@@ -68,13 +72,15 @@ impl Membership {
         updates: Vec<Update>,
         out: &mut Vec<Output>,
     ) -> bool {
-        let softened = updates
-            .into_iter()
-            .map(|update| {
-                let known = self.table.member(update.node);
-                weakened(update, known)
-            })
-            .collect();
+        let soften = |update: Update| {
+            // What others hold of us is heard as they hold it.
+            let known = self
+                .table
+                .member(update.node)
+                .filter(|m| m.node != self.me.node);
+            weakened(update, known)
+        };
+        let softened = updates.into_iter().map(soften).collect();
         self.merge(now, from, softened, out)
     }
 
@@ -91,6 +97,7 @@ impl Membership {
         if !refutable && update.state != State::Alive {
             return true;
         }
+        let update = self.accused_only(from, update);
         let told = (update.incarnation, update.state);
         let Some(known) = self.table.member(update.node) else {
             let room = self.table.has_room(update.node);
@@ -107,9 +114,31 @@ impl Membership {
             let known = known.clone();
             self.adopt(now, from, Some(known), update, out);
         } else if told == held && update.state == State::Suspect {
-            self.confirm(update.node, update.accuser);
+            self.confirm(update.node, update.evidence);
         }
         true
+    }
+
+    /// One member's word for a death is an accusation here, which the accused can still refute: the
+    /// accuser may be the sick one (Lifeguard §IV-B).
+    fn accused_only(&self, from: NodeId, mut update: Update) -> Update {
+        let believes = !self.config.lifeguard.dogpile || self.planted.is(Mutant::BelievesOneWord);
+        if update.state != State::Dead || from == self.me.node || believes {
+            return update;
+        }
+        let known = self.table.member(update.node);
+        let is_same_life = known.is_some_and(|member| {
+            member.state.is_live() && member.incarnation.boot() == update.incarnation.boot()
+        });
+        let names = update.evidence.iter().flat_map(Evidence::names);
+        let witnesses = names.filter(|name| *name != update.node).count();
+        let more = self
+            .suspicions
+            .witnesses_beside(update.node, update.evidence.as_ref());
+        if is_same_life && witnesses + more < DEATH_NEEDS {
+            update.state = State::Suspect;
+        }
+        update
     }
 
     /// Believes `update`, which supersedes `known`, and says what it changed.
@@ -122,8 +151,9 @@ impl Membership {
         out: &mut Vec<Output>,
     ) {
         // A node is never its own accuser, whatever a table made of it on the way.
-        let accuser = update.accuser.filter(|accuser| *accuser != update.node);
-        let accuser = accuser.unwrap_or(from);
+        let evidence = update.evidence.filter(|it| it.accuser != update.node);
+        let mut evidence = evidence.unwrap_or_else(|| Evidence::of(from));
+        evidence.witnesses = evidence.names().skip(1).collect();
         let (address, zone) = match &known {
             Some(old) if old.incarnation == update.incarnation => (old.address, old.zone.clone()),
             Some(_) | None => (update.address, update.zone),
@@ -136,22 +166,25 @@ impl Membership {
             zone,
         };
         let accused = matches!(member.state, State::Suspect | State::Dead);
+        let is_refuted = member.state == State::Alive;
+        if is_refuted && self.suspicions.is_witness(member.node, self.me.node) {
+            self.health.worsen(WRONGLY_ACCUSED);
+        }
         self.suspicions.stop(member.node);
-        self.table.set(member.clone(), accused.then_some(accuser));
+        self.table
+            .set(member.clone(), accused.then(|| evidence.clone()));
         if self.newcomer_of != Some(from) {
             self.queue.push(member.node);
         }
         if let Some(old) = known.filter(|old| old.state.is_live()) {
-            self.announce_change(&old, &member, accuser, out);
+            self.announce_change(&old, &member, &evidence, out);
         } else if member.state.is_live() {
             self.announce_joined(&member, out);
         }
         if member.state == State::Suspect {
-            let (node, peer) = (member.node, member.peer());
-            let length = self.suspicion_length();
-            self.suspicions.start(now, node, length, accuser);
-            self.stats.suspicions += 1;
-            self.announce(Fact::Suspected { peer, accuser }, out);
+            let peer = member.peer();
+            self.suspect(now, member.node, &evidence, out);
+            self.announce(Fact::Suspected { peer, evidence }, out);
         }
     }
 
@@ -160,7 +193,7 @@ impl Membership {
         &mut self,
         old: &Member,
         new: &Member,
-        accuser: NodeId,
+        evidence: &Evidence,
         out: &mut Vec<Output>,
     ) {
         let peer = old.peer();
@@ -175,7 +208,10 @@ impl Membership {
                     self.announce(Fact::Moved { peer, address }, out);
                 }
             }
-            (true, State::Dead) => self.announce(Fact::Died { peer, accuser }, out),
+            (true, State::Dead) => {
+                let evidence = evidence.clone();
+                self.announce(Fact::Died { peer, evidence }, out);
+            }
             (true, State::Left) | (false, State::Dead | State::Left) => {
                 self.announce(Fact::Left { peer }, out);
             }
@@ -197,19 +233,20 @@ impl Membership {
         out.push(Output::Fact(fact));
     }
 
-    /// Another witness of a suspicion that is known already is worth telling, too.
-    fn confirm(&mut self, node: NodeId, accuser: Option<NodeId>) {
-        let Some(accuser) = accuser else {
-            return;
-        };
-        if self.suspicions.confirm(node, accuser) {
-            self.table.set_accuser(node, accuser);
+    /// More witnesses of a suspicion that is known already are worth telling, too.
+    fn confirm(&mut self, node: NodeId, evidence: Option<Evidence>) {
+        let mut is_news = false;
+        for name in evidence.iter().flat_map(Evidence::names) {
+            is_news |= self.suspicions.confirm(node, name);
+        }
+        if let Some(known) = self.suspicions.evidence(node).filter(|_| is_news) {
+            self.table.set_evidence(node, known);
             self.queue.push(node);
         }
     }
 
     /// What others believe of this node. True when the one who told it should hear the truth.
-    fn on_belief_about_me(&mut self, update: &Update, out: &mut Vec<Output>) -> bool {
+    fn on_belief_about_me(&mut self, now: Time, update: &Update, out: &mut Vec<Output>) -> bool {
         let outdated = update.incarnation < self.incarnation;
         let refutable = update.incarnation < Incarnation(u64::MAX);
         match update.state {
@@ -225,17 +262,45 @@ impl Membership {
                 if update.state == State::Dead && self.planted.is(Mutant::BelievesOwnDeath) {
                     self.set_own_state(State::Dead);
                 } else if !outdated && refutable && !self.planted.is(Mutant::NeverRefutes) {
-                    self.refute(update, out);
+                    self.on_accused(now, update, out);
                 }
-                refutable
+                // Whoever waits has nothing to say that would be believed.
+                refutable && !self.probation.is_waiting()
             }
         }
     }
 
+    /// A standing accusation against this life: refuted at once, except by a node that was declared
+    /// dead again and again.
+    fn on_accused(&mut self, now: Time, accusation: &Update, out: &mut Vec<Output>) {
+        let period = self.config.probe_interval;
+        let is_dead = accusation.state == State::Dead;
+        let waited = self.probation.is_waiting();
+        let may_refute = match is_dead {
+            true => self.probation.on_death(now, period, accusation.incarnation),
+            false => !waited,
+        };
+        if may_refute {
+            self.refute(accusation, out);
+        } else if !waited {
+            let accuser = accusation.evidence.as_ref().map(|it| it.accuser);
+            out.push(Output::Note(Notice::OnProbation { accuser }));
+        }
+    }
+
+    /// Back from the dead, at last.
+    pub(super) fn on_probation_timer(&mut self, now: Time) {
+        if let Some(accusation) = self.probation.fire(now, self.config.probe_interval) {
+            self.become_alive_above(accusation);
+        }
+    }
+
     fn refute(&mut self, accusation: &Update, out: &mut Vec<Output>) {
+        self.stats.refutations += 1;
+        self.health.worsen(1);
         self.become_alive_above(accusation.incarnation);
         out.push(Output::Note(Notice::Refuting {
-            accuser: accusation.accuser,
+            accuser: accusation.evidence.as_ref().map(|it| it.accuser),
             incarnation: self.incarnation,
         }));
     }

@@ -2,14 +2,68 @@
 //! names its type and the codec never meets an unknown variant.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Incarnation, NodeId, Zone};
 
-/// The most updates one message carries. Bounds what a peer can make us do per message.
+/// The most updates one message carries. Bounds what a peer can make us do per message: the longest
+/// update has about 200 bytes, so no message exceeds 16 KiB and no update is too large for one.
 pub const UPDATES_MAX: usize = 64;
+
+/// The parts a table is divided into when two are compared; each has a fingerprint.
+pub const PARTS: usize = 64;
+
+/// The most names of witnesses beside the accuser's.
+pub const WITNESSES_MAX: usize = 3;
+
+/// Who says that a member does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Whose probe failed first.
+    pub accuser: NodeId,
+    /// Who found the same independently: relays that asked for the accuser and heard nothing
+    /// either, or members whose own probe failed.
+    pub witnesses: Vec<NodeId>,
+    /// The accuser's own health, from 0 (well) up; one that is unwell accuses the innocent.
+    pub health: u8,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.accuser)?;
+        for witness in &self.witnesses {
+            write!(f, " and {witness}")?;
+        }
+        match self.health {
+            0 => Ok(()),
+            health => write!(f, " (the accuser's own health is {health})"),
+        }
+    }
+}
+
+impl Evidence {
+    /// One word against it.
+    #[must_use]
+    pub fn of(accuser: NodeId) -> Evidence {
+        Evidence {
+            accuser,
+            witnesses: Vec::new(),
+            health: 0,
+        }
+    }
+
+    /// Everyone who testifies, the accuser first, nobody twice.
+    pub fn names(&self) -> impl Iterator<Item = NodeId> {
+        let more = self.witnesses.iter().take(WITNESSES_MAX).copied();
+        let more = more
+            .enumerate()
+            .filter(|(at, name)| *name != self.accuser && !self.witnesses[..*at].contains(name));
+        core::iter::once(self.accuser).chain(more.map(|(_, name)| name))
+    }
+}
 
 /// What is believed of a member, in the order of the SWIM lattice at one incarnation (SWIM §4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,7 +103,7 @@ pub struct Update {
     /// Its failure domain.
     pub zone: Option<Zone>,
     /// Who accused it, for `Suspect` and `Dead`.
-    pub accuser: Option<NodeId>,
+    pub evidence: Option<Evidence>,
 }
 
 /// The messages of the membership protocol.
@@ -69,6 +123,10 @@ pub enum Message {
     Welcome(Welcome),
     /// Updates on their own, between probes.
     Gossip(Gossip),
+    /// "Our tables differ; here are the fingerprints of mine."
+    Sync(Sync),
+    /// "These parts differ; here are mine."
+    Differ(Differ),
 }
 
 impl Message {
@@ -82,6 +140,8 @@ impl Message {
             Message::Join(join) => &join.updates,
             Message::Welcome(welcome) => &welcome.updates,
             Message::Gossip(gossip) => &gossip.updates,
+            Message::Sync(sync) => &sync.updates,
+            Message::Differ(differ) => &differ.updates,
         }
     }
 }
@@ -104,6 +164,8 @@ pub struct Ack {
     pub alive: NodeId,
     /// Its incarnation.
     pub incarnation: Incarnation,
+    /// The fingerprint of all live members the sender knows; see [`Sync`].
+    pub fingerprint: u64,
     /// Piggybacked updates.
     pub updates: Vec<Update>,
 }
@@ -149,4 +211,26 @@ pub struct Welcome {
 pub struct Gossip {
     /// The updates.
     pub updates: Vec<Update>,
+}
+
+/// The opening of a comparison: two tables whose fingerprints differed, as an [`Ack`] showed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sync {
+    /// The fingerprint of each of the [`PARTS`] of the sender's table.
+    pub parts: Vec<u64>,
+    /// What the receiver must hear about itself.
+    pub updates: Vec<Update>,
+}
+
+/// One page of what the sender believes in the parts that differ.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Differ {
+    /// One bit per part that differs.
+    pub parts: u64,
+    /// The receiver is asked for its own beliefs in those parts.
+    pub asks: bool,
+    /// What the sender believes there.
+    pub updates: Vec<Update>,
+    /// Another page follows.
+    pub more: bool,
 }

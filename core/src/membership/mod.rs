@@ -1,6 +1,6 @@
 //! Membership and failure detection: SWIM (Das, Gupta, Motivala 2002) with refutation,
-//! dissemination by piggyback, join and leave, the buddy, nack and dogpile extensions of Lifeguard,
-//! and guaranteed healing of partitions.
+//! dissemination by piggyback, join and leave, all of Lifeguard (local health, nacks, dogpile
+//! suspicion, buddy), repair of what dissemination missed, and guaranteed healing of partitions.
 //!
 //! What it says is a hint: nothing destructive may follow from it alone.
 //!
@@ -9,20 +9,25 @@
 //! exchange. I4 every collection a peer can grow is bounded. I5 any partition re-merges, however
 //! long it lasted. Each file states its own share of these.
 //!
-//! Deliberately absent: Lifeguard's local health multiplier (see `suspicion`), user broadcasts and
-//! metadata (they are the business of a gossip plane of its own), and signed updates (connections
-//! are authenticated, members trusted).
+//! Deliberately absent: user broadcasts and metadata (they are the business of a gossip plane of
+//! its own), and signed updates (connections are authenticated; one member's word against another
+//! is an accusation, never a verdict).
 
 mod broadcast;
+mod config;
 mod exchange;
+mod fact;
+mod health;
 mod lifecycle;
 mod merge;
 mod message;
+mod probation;
 mod probe;
 mod rejoin;
 mod relay;
 mod suspicion;
 mod sweep;
+mod sync;
 mod table;
 
 #[cfg(test)]
@@ -30,20 +35,25 @@ mod tests;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use core::time::Duration;
 
+pub use config::{Config, Lifeguard};
+pub use fact::{Fact, Notice, PeerFault};
 pub use message::{
-    Ack, Gossip, Join, Message, Nack, Ping, PingReq, State, UPDATES_MAX, Update, Welcome,
+    Ack, Differ, Evidence, Gossip, Join, Message, Nack, PARTS, Ping, PingReq, State, Sync,
+    UPDATES_MAX, Update, WITNESSES_MAX, Welcome,
 };
 use serde::{Deserialize, Serialize};
 
 use broadcast::Queue;
 use exchange::Early;
+use health::Health;
 use lifecycle::Standing;
+use probation::Probation;
 use probe::Prober;
 use rejoin::Rejoin;
 use relay::Relays;
 use suspicion::Suspicions;
+use sync::Comparison;
 use table::Table;
 
 use crate::id::{Incarnation, NodeId, Peer, Zone};
@@ -54,38 +64,6 @@ use crate::time::{Deadline, Time, Timer, Wake};
 /// The most members one node knows, dead and left ones included. Bounds what peers can make it
 /// remember.
 pub const MEMBERS_MAX: usize = 16_384;
-
-/// The knobs of the failure detector. Presets live in `node::config`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Time between two probes of this node. Shorter detects sooner and costs two messages per
-    /// period.
-    pub probe_interval: Duration,
-    /// How long a direct probe may take before relays are asked; below `probe_interval`.
-    pub probe_timeout: Duration,
-    /// Relays asked when a direct probe fails (SWIM's k).
-    pub indirect_relays: usize,
-    /// Members each gossip tick tells.
-    pub gossip_fanout: usize,
-    /// Time between two gossip ticks, while there is something to tell.
-    pub gossip_interval: Duration,
-    /// Suspicion lasts `suspicion_factor` × digits(cluster size) × `probe_interval`.
-    pub suspicion_factor: u32,
-    /// Each update is told `retransmit_factor` × digits(cluster size) times.
-    pub retransmit_factor: u32,
-    /// Time between two attempts to reach a seed or a dead member again; doubles up to
-    /// `rejoin_interval_max`.
-    pub rejoin_interval: Duration,
-    /// The longest pause between two such attempts: bounds how late a healed partition re-merges.
-    pub rejoin_interval_max: Duration,
-    /// How long `join` may take before it is answered with a refusal (dialling goes on).
-    pub join_timeout: Duration,
-    /// How long `leave` may take to spread.
-    pub leave_timeout: Duration,
-    /// Dead and left members remembered; the oldest are forgotten beyond that.
-    pub tombstones_max: usize,
-}
 
 /// Who this node is, to the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -204,75 +182,6 @@ pub enum Output {
     Note(Notice),
 }
 
-/// A change of the member list. Facts about one node alternate: `Left` or `Died` of the old life
-/// always precedes `Joined` of the new one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Fact {
-    /// A life of a node is now a live member.
-    Joined(Member),
-    /// It is suspected.
-    Suspected {
-        /// Who.
-        peer: Peer,
-        /// By whom.
-        accuser: NodeId,
-    },
-    /// It is alive after all.
-    Refuted {
-        /// Who.
-        peer: Peer,
-    },
-    /// It is declared dead.
-    Died {
-        /// Who.
-        peer: Peer,
-        /// By whom.
-        accuser: NodeId,
-    },
-    /// It left on its own word, or a newer life of it was seen.
-    Left {
-        /// Who.
-        peer: Peer,
-    },
-    /// It listens elsewhere now.
-    Moved {
-        /// Who.
-        peer: Peer,
-        /// Where.
-        address: SocketAddr,
-    },
-}
-
-/// Diagnostics of membership.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Notice {
-    /// We were accused and have refuted it.
-    Refuting {
-        /// Who accused us.
-        accuser: Option<NodeId>,
-        /// What we are now.
-        incarnation: Incarnation,
-    },
-    /// A message broke a rule; it was ignored.
-    PeerFault {
-        /// Who sent it.
-        from: NodeId,
-        /// What was wrong.
-        fault: PeerFault,
-    },
-}
-
-/// What a peer did wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PeerFault {
-    /// More than [`UPDATES_MAX`] updates in one message.
-    TooManyUpdates,
-    /// More members than `MEMBERS_MAX`.
-    TooManyMembers,
-    /// An acknowledgement nobody asked for.
-    UnexpectedAck,
-}
-
 /// Counters; plain numbers, read by the metrics of the adapters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stats {
@@ -280,14 +189,22 @@ pub struct Stats {
     pub pings: u64,
     /// Probes answered in time, directly or through a relay.
     pub acks: u64,
+    /// Probes that only a relay's answer saved.
+    pub indirect_acks: u64,
+    /// Times a relay said that it heard nothing either.
+    pub nacks: u64,
     /// Suspicions started, by anyone.
     pub suspicions: u64,
+    /// Accusations against this node that it refuted.
+    pub refutations: u64,
     /// Probes that failed directly and through every relay.
     pub failed_pings: u64,
     /// Messages sent that carried updates.
     pub gossip_sent: u64,
     /// Messages received that carried updates.
     pub gossip_received: u64,
+    /// Comparisons of tables opened, because two answers in a row showed unlike ones.
+    pub syncs: u64,
     /// Facts announced.
     pub changes: u64,
 }
@@ -309,6 +226,9 @@ pub struct Membership {
     prober: Prober,
     relays: Relays,
     suspicions: Suspicions,
+    health: Health,
+    probation: Probation,
+    comparison: Comparison,
     rejoin: Rejoin,
     join_timer: Timer,
     leave_timer: Timer,
@@ -325,6 +245,7 @@ impl Membership {
     #[must_use]
     pub fn new(config: Config, me: Me, incarnation: Incarnation, random: Random) -> Membership {
         let table = Table::new(me.member(incarnation, State::Alive), config.tombstones_max);
+        let health = Health::new(config.lifeguard.health_max);
         Membership {
             config,
             me,
@@ -340,6 +261,9 @@ impl Membership {
             prober: Prober::new(incarnation),
             relays: Relays::default(),
             suspicions: Suspicions::default(),
+            health,
+            probation: Probation::default(),
+            comparison: Comparison::default(),
             rejoin: Rejoin::new(),
             join_timer: Timer::stopped(),
             leave_timer: Timer::stopped(),
@@ -381,6 +305,7 @@ impl Membership {
             first = Deadline::earliest(first, self.prober.deadline());
             first = Deadline::earliest(first, self.relays.deadline());
             first = Deadline::earliest(first, self.suspicions.deadline());
+            first = Deadline::earliest(first, self.probation.deadline());
             first = Deadline::earliest(first, self.rejoin.deadline());
         }
         first
@@ -409,6 +334,18 @@ impl Membership {
         self.incarnation
     }
 
+    /// How unwell this node finds itself; 0 is well.
+    #[must_use]
+    pub fn health(&self) -> u32 {
+        self.health.score()
+    }
+
+    /// True while this node lets itself be held dead, because it was declared so too often lately.
+    #[must_use]
+    pub fn is_on_probation(&self) -> bool {
+        self.probation.is_waiting()
+    }
+
     /// Counters so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -426,6 +363,7 @@ impl Membership {
         if !message.updates().is_empty() {
             self.stats.gossip_received += 1;
         }
+        self.probation.on_heard(now, self.config.probe_interval);
         match self.standing {
             Standing::Waiting => {}
             Standing::Running => self.on_message(now, from, message, out),
@@ -444,6 +382,8 @@ impl Membership {
             Message::Join(join) => self.on_join(now, from, join, out),
             Message::Welcome(welcome) => self.on_welcome(now, from, welcome, out),
             Message::Gossip(gossip) => self.on_gossip(now, from, gossip, out),
+            Message::Sync(sync) => self.on_sync(now, from, sync, out),
+            Message::Differ(differ) => self.on_differ(now, from, differ, out),
         }
     }
 
@@ -456,6 +396,7 @@ impl Membership {
             // A failed probe may confirm a suspicion whose shortened time is over already.
             self.on_period_timer(now, out);
             self.on_suspicion_timer(now, out);
+            self.on_probation_timer(now);
             self.on_rejoin_timer(now, out);
         }
         match self.standing {

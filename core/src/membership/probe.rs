@@ -11,7 +11,8 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::message::{Ack, Gossip, Message, Nack, Ping, PingReq, State, Update};
+use super::health::HEARD_BY_RELAYS_ONLY;
+use super::message::{Ack, Evidence, Gossip, Message, Nack, Ping, PingReq, State, Update};
 use super::{Membership, Output, PeerFault};
 use crate::id::{Incarnation, NodeId};
 use crate::mutant::Mutant;
@@ -27,6 +28,8 @@ struct Probe {
     /// The life and refutation that a failure accuses.
     incarnation: Incarnation,
     relays: Vec<NodeId>,
+    /// The relays that heard nothing either.
+    nacks: Vec<NodeId>,
 }
 
 /// The probes of this node.
@@ -117,6 +120,7 @@ impl Membership {
             probe: number,
             alive,
             incarnation,
+            fingerprint,
             updates,
         } = ack;
         let about_me = self.merge(now, from, updates, out);
@@ -131,10 +135,18 @@ impl Membership {
             if self.planted.is(Mutant::AnswerDoesNotCount) {
                 return;
             }
+            let is_prompt = probe.relays.is_empty();
             self.prober.outstanding = None;
             self.prober.patience.stop();
             self.stats.acks += 1;
+            if from != alive {
+                self.stats.indirect_acks += 1;
+                self.health.worsen(HEARD_BY_RELAYS_ONLY);
+            } else if is_prompt {
+                self.health.improve();
+            }
             self.hear(now, from, alive, incarnation, out);
+            self.compare(now, from, fingerprint, out);
         } else if let Some(expected) = self.relays.target(number) {
             if from != expected || alive != expected {
                 self.report(from, PeerFault::UnexpectedAck, out);
@@ -144,15 +156,30 @@ impl Membership {
             self.send_relayed_ack(number, incarnation, out);
         } else if !self.prober.was_issued(number) {
             self.report(from, PeerFault::UnexpectedAck, out);
+        } else if from == alive {
+            // Late, or the answer to an appeal.
+            self.hear(now, from, alive, incarnation, out);
         }
     }
 
-    /// The relay lives and did not hear the target either: nothing that the end of the period does
-    /// not conclude.
+    /// The relay lives and did not hear the target either: a witness. When all of them say so, the
+    /// rest of the period tells nothing new.
     pub(super) fn on_nack(&mut self, now: Time, from: NodeId, nack: Nack, out: &mut Vec<Output>) {
         self.send_answer(now, from, false, false, out);
         if !self.prober.was_issued(nack.probe) {
             self.report(from, PeerFault::UnexpectedAck, out);
+            return;
+        }
+        let current = self.prober.outstanding.as_mut();
+        let Some(probe) = current.filter(|probe| probe.number == nack.probe) else {
+            return;
+        };
+        if probe.relays.contains(&from) && !probe.nacks.contains(&from) {
+            probe.nacks.push(from);
+            self.stats.nacks += 1;
+        }
+        if probe.nacks.len() == probe.relays.len() {
+            self.conclude(now, out);
         }
     }
 
@@ -187,12 +214,18 @@ impl Membership {
             .config
             .probe_interval
             .saturating_sub(self.config.probe_timeout);
-        self.prober.period.set(now + rest);
+        self.prober.period.set(now + self.health.stretch(rest));
         let count = self.config.indirect_relays;
-        let relays = self
+        // Twice as many are drawn, so that enough are left without those who are suspect
+        // themselves.
+        let drawn = self
             .table
             .live()
-            .sample(count, Some(target), &mut self.random);
+            .sample(count * 2, Some(target), &mut self.random);
+        let well = drawn
+            .into_iter()
+            .filter(|relay| !self.suspicions.is_held(*relay));
+        let relays: Vec<NodeId> = well.take(count).collect();
         for relay in &relays {
             let first = self.accusation(*relay);
             let updates = self.piggyback(first);
@@ -216,13 +249,28 @@ impl Membership {
         self.prober.patience.stop();
         // By now the first exchange of a newcomer is over, or was lost.
         self.newcomer_of = None;
-        if let Some(failed) = self.prober.outstanding.take() {
-            self.stats.failed_pings += 1;
-            self.accuse(now, failed.target, failed.incarnation, out);
-        }
+        self.conclude(now, out);
         if let Some(target) = self.next_target() {
             self.send_ping(now, target, out);
         }
+    }
+
+    /// The outstanding probe has failed. Relays that said nothing at all speak against ourselves;
+    /// with nobody to ask, so does the failure.
+    fn conclude(&mut self, now: Time, out: &mut Vec<Output>) {
+        let Some(failed) = self.prober.outstanding.take() else {
+            return;
+        };
+        self.stats.failed_pings += 1;
+        let silent = failed.relays.len().saturating_sub(failed.nacks.len());
+        let signs = if failed.relays.is_empty() { 1 } else { silent };
+        self.health.worsen(u32::try_from(signs).unwrap_or(u32::MAX));
+        let evidence = Evidence {
+            accuser: self.me.node,
+            witnesses: failed.nacks,
+            health: u8::try_from(self.health.score()).unwrap_or(u8::MAX),
+        };
+        self.accuse(now, failed.target, failed.incarnation, evidence, out);
     }
 
     /// Arms the period exactly while there is someone to probe. The first one is drawn, so that
@@ -265,9 +313,11 @@ impl Membership {
             target,
             incarnation,
             relays: Vec::new(),
+            nacks: Vec::new(),
         });
-        self.prober.patience.set(now + self.config.probe_timeout);
-        self.prober.period.set(now + self.config.probe_interval);
+        let (timeout, interval) = (self.config.probe_timeout, self.config.probe_interval);
+        self.prober.patience.set(now + self.health.stretch(timeout));
+        self.prober.period.set(now + self.health.stretch(interval));
         self.stats.pings += 1;
         let first = self.accusation(target);
         let updates = self.piggyback(first);
@@ -290,6 +340,7 @@ impl Membership {
             probe,
             alive: self.me.node,
             incarnation: self.incarnation,
+            fingerprint: self.table.fingerprints().all(),
             updates,
         };
         self.send(to, Message::Ack(ack), out);
@@ -298,7 +349,17 @@ impl Membership {
     /// A suspect hears of its suspicion with every message that expects an answer (Lifeguard §IV-C,
     /// "buddy system").
     pub(super) fn accusation(&self, to: NodeId) -> Vec<Update> {
-        self.personal(to, false)
+        match self.config.lifeguard.buddy {
+            true => self.personal(to, false),
+            false => Vec::new(),
+        }
+    }
+
+    /// Asks a suspect once more, outside of all probes, so that it can refute in its answer.
+    pub(super) fn send_appeal(&mut self, to: NodeId, out: &mut Vec<Output>) {
+        let probe = self.prober.next_number();
+        let updates = self.accusation(to);
+        self.send(to, Message::Ping(Ping { probe, updates }), out);
     }
 
     /// An answer names the incarnation that gave it. So a probe also finds what dissemination
@@ -320,7 +381,7 @@ impl Membership {
             let update = Update {
                 incarnation: told,
                 state: State::Alive,
-                accuser: None,
+                evidence: None,
                 ..believed.clone()
             };
             self.learn(now, alive, update, out);

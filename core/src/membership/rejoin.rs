@@ -196,7 +196,10 @@ impl Membership {
             .table
             .member(node)
             .is_some_and(|member| member.state == State::Left);
-        if !left {
+        let known = self.table.member(node).is_some();
+        if known && !left && !self.join_timer.is_set() {
+            self.send_sync(node, out);
+        } else if !left {
             self.send_join(node, out);
         }
     }

@@ -95,7 +95,7 @@ impl Membership {
             .member(target)
             .is_some_and(|m| m.state != State::Left);
         if !known || self.relays.errands.len() >= RELAYS_MAX {
-            self.send(from, Message::Nack(Nack { probe }), out);
+            self.send_nack(from, probe, out);
             return;
         }
         let number = self.prober.next_number();
@@ -135,6 +135,7 @@ impl Membership {
             probe: errand.probe,
             alive: errand.target,
             incarnation,
+            fingerprint: self.table.fingerprints().all(),
             updates,
         };
         self.send(errand.requester, Message::Ack(ack), out);
@@ -144,9 +145,14 @@ impl Membership {
     pub(super) fn on_relay_timer(&mut self, now: Time, out: &mut Vec<Output>) {
         while let Some(number) = self.relays.timers.fire(now) {
             if let Some(errand) = self.relays.remove(number) {
-                let probe = errand.probe;
-                self.send(errand.requester, Message::Nack(Nack { probe }), out);
+                self.send_nack(errand.requester, errand.probe, out);
             }
+        }
+    }
+
+    fn send_nack(&mut self, to: NodeId, probe: u64, out: &mut Vec<Output>) {
+        if self.config.lifeguard.nacks {
+            self.send(to, Message::Nack(Nack { probe }), out);
         }
     }
 }

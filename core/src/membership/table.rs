@@ -7,12 +7,14 @@
 //! other live (alive or suspect) members. I3 at most `tombstones_max` others are dead or left, the
 //! oldest are forgotten. I4 at most [`MEMBERS_MAX`] entries.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;
 use core::ops::Bound;
 
-use super::message::{State, Update};
+use super::message::{Evidence, State, Update};
 use super::sweep::Sweep;
+use super::sync::Fingerprints;
 use super::{MEMBERS_MAX, Member};
 use crate::id::NodeId;
 
@@ -21,7 +23,7 @@ use crate::id::NodeId;
 struct Entry {
     member: Member,
     /// Who is told to have accused it, while it is suspect or dead.
-    accuser: Option<NodeId>,
+    evidence: Option<Box<Evidence>>,
     /// The change that wrote this entry: the age of a tombstone.
     written: u64,
 }
@@ -33,6 +35,7 @@ pub(super) struct Table {
     tombstones_max: usize,
     entries: BTreeMap<NodeId, Entry>,
     live: Sweep,
+    fingerprints: Fingerprints,
     /// How many live members listen at an address; more than one only by misconfiguration.
     addresses: BTreeMap<SocketAddr, usize>,
     dead: BTreeSet<NodeId>,
@@ -48,6 +51,7 @@ impl Table {
             tombstones_max,
             entries: BTreeMap::new(),
             live: Sweep::default(),
+            fingerprints: Fingerprints::default(),
             addresses: BTreeMap::new(),
             dead: BTreeSet::new(),
             tombstones: BTreeSet::new(),
@@ -75,6 +79,11 @@ impl Table {
     /// The other live members, to draw the next probe from.
     pub(super) fn live_mut(&mut self) -> &mut Sweep {
         &mut self.live
+    }
+
+    /// What distinguishes this table from another.
+    pub(super) fn fingerprints(&self) -> &Fingerprints {
+        &self.fingerprints
     }
 
     /// The size of the cluster as far as it lives, this node included.
@@ -125,14 +134,14 @@ impl Table {
     }
 
     /// Changes who is told to have accused a member.
-    pub(super) fn set_accuser(&mut self, node: NodeId, accuser: NodeId) {
+    pub(super) fn set_evidence(&mut self, node: NodeId, evidence: Evidence) {
         if let Some(entry) = self.entries.get_mut(&node) {
-            entry.accuser = Some(accuser);
+            entry.evidence = Some(Box::new(evidence));
         }
     }
 
     /// Replaces what is believed of `member.node`.
-    pub(super) fn set(&mut self, member: Member, accuser: Option<NodeId>) {
+    pub(super) fn set(&mut self, member: Member, evidence: Option<Evidence>) {
         let node = member.node;
         self.changes += 1;
         if let Some(old) = self.entries.remove(&node) {
@@ -142,7 +151,7 @@ impl Table {
         }
         let entry = Entry {
             member,
-            accuser,
+            evidence: evidence.map(Box::new),
             written: self.changes,
         };
         self.index(&entry);
@@ -154,6 +163,9 @@ impl Table {
 
     fn index(&mut self, entry: &Entry) {
         let node = entry.member.node;
+        if entry.member.state.is_live() {
+            self.fingerprints.toggle(node, entry.member.incarnation);
+        }
         if node == self.me {
             return;
         }
@@ -172,6 +184,9 @@ impl Table {
     /// Leaves the sweep alone: a member that stays live keeps its place in it.
     fn unindex(&mut self, entry: &Entry) {
         let node = entry.member.node;
+        if entry.member.state.is_live() {
+            self.fingerprints.toggle(node, entry.member.incarnation);
+        }
         if node == self.me {
             return;
         }
@@ -204,7 +219,7 @@ fn told(entry: &Entry) -> Update {
         state: member.state,
         address: member.address,
         zone: member.zone.clone(),
-        accuser: entry.accuser,
+        evidence: entry.evidence.as_deref().cloned(),
     }
 }
 

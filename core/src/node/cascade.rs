@@ -5,17 +5,19 @@
 //! else: so when a subsystem hears a fact, everything that was said before it has taken effect.
 //! Every match is exhaustive: a new output breaks the build exactly where a decision is due.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{Action, Answer, Node, Refusal, links};
 use crate::control::{self, Ending, Envelope};
 use crate::durable::Record;
-use crate::id::{NodeId, Ticket};
+use crate::id::{NodeId, Peer, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
 use crate::time::Time;
+use crate::voters::Voters;
 use crate::wire::{Message, codec};
-use crate::{balance, failover, gossip, membership, raft};
+use crate::{balance, electorate, failover, gossip, membership, raft};
 
 /// The ticket of proposals that nobody waits for; drivers count theirs from 1.
 pub(super) const NOBODY: Ticket = Ticket(0);
@@ -32,6 +34,7 @@ pub(super) enum Work {
     Raft(raft::Input),
     Control(control::Input),
     Failover(failover::Input),
+    Electorate(electorate::Input),
     Balance(balance::Input),
     Links(links::Input),
     /// Send what the gate lets pass.
@@ -96,15 +99,14 @@ impl Node {
             Work::Failover(input) => {
                 let mut out = Vec::new();
                 self.failover.step(now, input, &mut out);
-                for failover::Output::Propose(command) in out {
-                    let (ticket, request) = (NOBODY, None);
-                    let propose = control::Input::Propose {
-                        ticket,
-                        request,
-                        command,
-                    };
-                    next.push(Work::Control(propose));
-                }
+                let commands = out.into_iter();
+                next.extend(commands.map(|failover::Output::Propose(command)| propose(command)));
+            }
+            Work::Electorate(input) => {
+                let mut out = Vec::new();
+                self.electorate.step(now, input, &mut out);
+                let commands = out.into_iter();
+                next.extend(commands.map(|electorate::Output::Propose(command)| propose(command)));
             }
             Work::Balance(input) => self.routes_changed |= self.balance.step(input),
             Work::Links(input) => {
@@ -182,7 +184,7 @@ impl Node {
     fn on_fact(&mut self, fact: membership::Fact, next: &mut Vec<Work>) {
         match fact {
             membership::Fact::Joined(member) => {
-                let (peer, address, zone) = (member.peer(), member.address, member.zone);
+                let (peer, address) = (member.peer(), member.address);
                 let node = peer.node;
                 if node != self.me.node {
                     next.push(Work::Links(links::Input::Known { node, address }));
@@ -194,6 +196,9 @@ impl Node {
                 }
                 next.push(Work::Gossip(gossip::Input::Joined(peer)));
                 next.push(Work::Failover(failover::Input::Alive(peer)));
+                let zone = member.zone.clone();
+                next.push(Work::Electorate(electorate::Input::Alive { node, zone }));
+                let zone = member.zone;
                 let target = balance::Target {
                     peer,
                     address,
@@ -202,7 +207,7 @@ impl Node {
                 };
                 next.push(Work::Balance(balance::Input::Alive(target)));
             }
-            membership::Fact::Suspected { peer, accuser: _ } => {
+            membership::Fact::Suspected { peer, evidence: _ } => {
                 let suspected = true;
                 next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
             }
@@ -210,14 +215,8 @@ impl Node {
                 let suspected = false;
                 next.push(Work::Balance(balance::Input::Suspected { peer, suspected }));
             }
-            membership::Fact::Died { peer, accuser: _ } | membership::Fact::Left { peer } => {
-                let node = peer.node;
-                next.push(Work::Raft(raft::Input::PeerDown { node, dead: true }));
-                next.push(Work::Gossip(gossip::Input::Gone(peer)));
-                next.push(Work::Failover(failover::Input::Gone(peer)));
-                next.push(Work::Balance(balance::Input::Gone(peer)));
-                next.push(Work::Links(links::Input::Gone { node }));
-            }
+            membership::Fact::Died { peer, evidence: _ } => self.on_gone(peer, false, next),
+            membership::Fact::Left { peer } => self.on_gone(peer, true, next),
             membership::Fact::Moved { peer, address } => {
                 next.push(Work::Links(links::Input::Known {
                     node: peer.node,
@@ -226,6 +225,16 @@ impl Node {
                 next.push(Work::Balance(balance::Input::Moved { peer, address }));
             }
         }
+    }
+
+    fn on_gone(&self, peer: Peer, left: bool, next: &mut Vec<Work>) {
+        let node = peer.node;
+        next.push(Work::Electorate(electorate::Input::Gone { node, left }));
+        next.push(Work::Raft(raft::Input::PeerDown { node, dead: true }));
+        next.push(Work::Gossip(gossip::Input::Gone(peer)));
+        next.push(Work::Failover(failover::Input::Gone(peer)));
+        next.push(Work::Balance(balance::Input::Gone(peer)));
+        next.push(Work::Links(links::Input::Gone { node }));
     }
 
     fn on_raft(&mut self, output: raft::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
@@ -249,6 +258,19 @@ impl Node {
                     next.push(Work::Control(control::Input::NotAppended(envelope)));
                 }
             }
+            raft::Output::ChangeRefused { data, why } => {
+                if let Ok(envelope) = codec::decode::<Envelope>(&data) {
+                    let refused = control::Refused::Voters(why);
+                    next.push(Work::Control(control::Input::Refused { envelope, refused }));
+                }
+            }
+            raft::Output::Voters(voters) => {
+                let all: BTreeSet<NodeId> = voters.iter().collect();
+                actions.push(Action::Notify(Notice::Voters(voters.clone())));
+                next.push(Work::Links(links::Input::Keep(all.clone())));
+                next.push(Work::Failover(failover::Input::Voters(all)));
+                next.push(Work::Electorate(electorate::Input::Voters(voters)));
+            }
             raft::Output::Transferred(outcome) => {
                 let answer = match outcome {
                     Ok(to) => Ok(Answer::Transferred { to }),
@@ -265,6 +287,7 @@ impl Node {
                 next.push(Work::Control(control::Input::Leader(standing.leader)));
                 if standing.role != raft::Role::Leader {
                     next.push(Work::Failover(failover::Input::Following));
+                    next.push(Work::Electorate(electorate::Input::Following));
                 }
             }
             raft::Output::Note(notice) => actions.push(Action::Notify(Notice::Raft(notice))),
@@ -278,7 +301,9 @@ impl Node {
         actions: &mut Vec<Action>,
     ) {
         let index = entry.index;
-        let envelope = if entry.data.is_empty() {
+        // A change of the voters takes effect when it is over.
+        let is_half = entry.voters.as_ref().is_some_and(Voters::is_joint);
+        let envelope = if entry.data.is_empty() || is_half {
             None
         } else {
             match codec::decode::<Envelope>(&entry.data) {
@@ -293,6 +318,7 @@ impl Node {
         let standing = self.raft.standing();
         if standing.role == raft::Role::Leader && entry.term == standing.term {
             next.push(Work::Failover(failover::Input::Leading));
+            next.push(Work::Electorate(electorate::Input::Leading));
         }
     }
 }
@@ -314,8 +340,13 @@ fn on_control(output: control::Output, next: &mut Vec<Work>, actions: &mut Vec<A
         control::Output::Append(envelope) => {
             let mut bytes = Vec::new();
             codec::encode(&envelope, &mut bytes);
-            next.push(Work::Raft(raft::Input::Propose {
-                data: Payload::from(bytes),
+            let data = Payload::from(bytes);
+            next.push(Work::Raft(match envelope.command {
+                control::Command::ChangeVoters(change) => raft::Input::Change { change, data },
+                control::Command::GrantRole { .. }
+                | control::Command::ReleaseRole { .. }
+                | control::Command::Write { .. }
+                | control::Command::Barrier => raft::Input::Propose { data },
             }));
         }
         control::Output::Send { to, message } => next.push(send(to, Message::Control(message))),
@@ -387,6 +418,16 @@ fn on_links(output: links::Output, next: &mut Vec<Work>, actions: &mut Vec<Actio
             actions.push(Action::Notify(Notice::OutboxDropped { to, messages }));
         }
     }
+}
+
+/// A command that the node itself wants in the log.
+fn propose(command: control::Command) -> Work {
+    let (ticket, request) = (NOBODY, None);
+    Work::Control(control::Input::Propose {
+        ticket,
+        request,
+        command,
+    })
 }
 
 fn send(to: NodeId, message: Message) -> Work {

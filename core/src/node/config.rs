@@ -14,10 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::failover::RoleSpec;
 use crate::id::{ClusterId, NodeId, Zone};
-use crate::{control, gossip, membership, raft, transport};
+use crate::{control, electorate, gossip, membership, raft, transport};
 
-/// More voters make every commit and election slower, not safer.
-pub const VOTERS_MAX: usize = 15;
+pub use crate::voters::VOTERS_MAX;
 const ROLES_MAX: usize = 256;
 /// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
 /// by.
@@ -35,10 +34,13 @@ pub struct Config {
     pub address: SocketAddr,
     /// Its failure domain.
     pub zone: Option<Zone>,
-    /// The nodes that vote, equal on all nodes. Others replicate the control log without a vote.
+    /// The nodes that vote while the control log says nothing else, equal on all nodes. Others
+    /// replicate the log without a vote.
     pub voters: Vec<NodeId>,
     /// The roles the cluster places.
     pub roles: Vec<RoleSpec>,
+    /// Which nodes shall vote, as time goes on.
+    pub electorate: electorate::Config,
     /// Failure detection and dissemination.
     pub membership: membership::Config,
     /// State that nodes write about themselves.
@@ -102,13 +104,19 @@ impl Config {
             zone: None,
             voters: Vec::new(),
             roles: Vec::new(),
+            electorate: electorate::Config {
+                target: 5,
+                replace_after: Duration::from_secs(30),
+            },
             membership: membership::Config {
                 probe_interval: Duration::from_secs(1),
                 probe_timeout: Duration::from_millis(500),
                 indirect_relays: 3,
                 gossip_fanout: 3,
                 gossip_interval: Duration::from_millis(200),
-                suspicion_factor: 2,
+                suspicion_permille: 550,
+                suspicion_stretch: 6,
+                lifeguard: membership::Lifeguard::default(),
                 retransmit_factor: 4,
                 rejoin_interval: Duration::from_secs(1),
                 rejoin_interval_max: Duration::from_secs(8),
@@ -124,6 +132,7 @@ impl Config {
             },
             raft: raft::Config {
                 heartbeat_interval: Duration::from_millis(50),
+                learner_beats: 5,
                 election_timeout_min: Duration::from_millis(150),
                 election_timeout_max: Duration::from_millis(300),
                 election_handicap: Duration::ZERO,
@@ -160,6 +169,7 @@ impl Config {
         config.membership.gossip_interval = Duration::from_millis(500);
         config.membership.leave_timeout = Duration::from_secs(15);
         config.membership.rejoin_interval_max = Duration::from_secs(30);
+        config.electorate.replace_after = Duration::from_secs(120);
         config.gossip.digest_interval = Duration::from_secs(15);
         config.gossip.news_interval = Duration::from_millis(500);
         config.raft.heartbeat_interval = Duration::from_millis(250);
@@ -234,6 +244,16 @@ impl Config {
                 self.voters.len()
             )
         });
+        let target = self.electorate.target;
+        let is_good = target == 0 || target % 2 == 1 && target <= VOTERS_MAX;
+        problems.unless(is_good, "electorate.target", || {
+            format!(
+                "{target} voters; an odd number up to {VOTERS_MAX} (an even one stands no more \
+                 failures than the odd one below it), or 0 to change them by hand only"
+            )
+        });
+        let wait = self.electorate.replace_after;
+        problems.span("electorate.replace_after", wait, 1000, 86_400_000);
         let roles: BTreeSet<_> = self.roles.iter().map(|role| &role.name).collect();
         problems.unless(roles.len() == self.roles.len(), "roles", || {
             "a role is named twice; name each role once".into()
@@ -257,10 +277,22 @@ impl Config {
         problems.count("membership.gossip_fanout", m.gossip_fanout, 1, 16);
         problems.span("membership.gossip_interval", m.gossip_interval, 10, 60_000);
         problems.count(
-            "membership.suspicion_factor",
-            m.suspicion_factor as usize,
+            "membership.suspicion_permille",
+            m.suspicion_permille as usize,
+            1,
+            100_000,
+        );
+        problems.count(
+            "membership.suspicion_stretch",
+            m.suspicion_stretch as usize,
             1,
             100,
+        );
+        problems.count(
+            "membership.lifeguard.health_max",
+            m.lifeguard.health_max as usize,
+            0,
+            64,
         );
         problems.count(
             "membership.retransmit_factor",
@@ -307,6 +339,7 @@ impl Config {
     fn check_raft(&self, problems: &mut Problems) {
         let r = &self.raft;
         problems.span("raft.heartbeat_interval", r.heartbeat_interval, 1, 60_000);
+        problems.count("raft.learner_beats", r.learner_beats as usize, 1, 1_000);
         problems.span(
             "raft.election_timeout_min",
             r.election_timeout_min,
@@ -504,13 +537,22 @@ mod tests {
             indirect_relays: 99,
             gossip_fanout: 0,
             gossip_interval: zero,
-            suspicion_factor: 0,
+            suspicion_permille: 0,
+            suspicion_stretch: 0,
+            lifeguard: membership::Lifeguard {
+                health_max: 65,
+                ..membership::Lifeguard::default()
+            },
             retransmit_factor: 0,
             rejoin_interval: Duration::MAX,
             rejoin_interval_max: zero,
             join_timeout: zero,
             leave_timeout: zero,
             tombstones_max: 0,
+        };
+        config.electorate = electorate::Config {
+            target: 4,
+            replace_after: zero,
         };
         config.gossip = gossip::Config {
             digest_interval: zero,
@@ -520,6 +562,7 @@ mod tests {
         };
         config.raft = raft::Config {
             heartbeat_interval: Duration::MAX,
+            learner_beats: 0,
             election_timeout_min: zero,
             election_timeout_max: zero,
             election_handicap: Duration::MAX,
@@ -546,22 +589,53 @@ mod tests {
         };
         let error = config.validate().unwrap_err();
         let keys: BTreeSet<&str> = error.problems.iter().map(|problem| problem.key).collect();
-        let expected = [
-            "node address voters roles membership.probe_interval membership.probe_timeout",
-            "membership.indirect_relays membership.gossip_fanout membership.gossip_interval",
-            "membership.suspicion_factor membership.retransmit_factor membership.rejoin_interval",
-            "membership.rejoin_interval_max membership.join_timeout membership.leave_timeout",
-            "gossip.digest_interval gossip.news_interval gossip.news_fanout",
+        let expected = BTreeSet::from([
+            "node",
+            "address",
+            "voters",
+            "roles",
+            "membership.probe_interval",
+            "membership.probe_timeout",
+            "membership.indirect_relays",
+            "membership.gossip_fanout",
+            "membership.gossip_interval",
+            "membership.suspicion_permille",
+            "membership.suspicion_stretch",
+            "membership.lifeguard.health_max",
+            "membership.retransmit_factor",
+            "membership.rejoin_interval",
+            "membership.rejoin_interval_max",
+            "membership.join_timeout",
+            "membership.leave_timeout",
+            "membership.tombstones_max",
+            "gossip.digest_interval",
+            "gossip.news_interval",
+            "gossip.news_fanout",
             "gossip.departed_retention",
-            "membership.tombstones_max raft.heartbeat_interval raft.election_timeout_min",
-            "raft.election_timeout_max raft.entries_per_append_max raft.bytes_per_append_max",
-            "raft.appends_in_flight_max raft.uncommitted_max transport.message_bytes_max",
-            "transport.credit_bytes transport.streams_max transport.retry_interval",
-            "transport.attempts transport.queue_bytes_max transport.hello_timeout",
-            "transport.keepalive_interval transport.idle_timeout control.forward_interval",
-            "control.proposal_timeout control.proposals_max raft.election_handicap",
-        ];
-        let expected: BTreeSet<&str> = expected.iter().flat_map(|row| row.split(' ')).collect();
+            "raft.heartbeat_interval",
+            "raft.election_timeout_min",
+            "raft.election_timeout_max",
+            "raft.entries_per_append_max",
+            "raft.bytes_per_append_max",
+            "raft.appends_in_flight_max",
+            "raft.uncommitted_max",
+            "raft.election_handicap",
+            "raft.learner_beats",
+            "electorate.target",
+            "electorate.replace_after",
+            "transport.message_bytes_max",
+            "transport.credit_bytes",
+            "transport.streams_max",
+            "transport.retry_interval",
+            "transport.attempts",
+            "transport.queue_bytes_max",
+            "transport.hello_timeout",
+            "transport.keepalive_interval",
+            "transport.idle_timeout",
+            "control.forward_interval",
+            "control.proposal_timeout",
+            "control.proposals_max",
+        ]);
         assert_eq!(keys, expected);
         assert!(
             error.to_string().contains("raft.election_timeout_min: "),

@@ -50,6 +50,8 @@ pub(super) enum Input {
     Known { node: NodeId, address: SocketAddr },
     /// A node is no member any more.
     Gone { node: NodeId },
+    /// The nodes to stay connected with are now these.
+    Keep(BTreeSet<NodeId>),
     /// Someone wants this address dialled, whoever is there.
     Dial { address: SocketAddr },
     /// A message for a node.
@@ -149,6 +151,7 @@ impl Links {
             } => {
                 self.on_up(now, link, peer, address, dialed, out);
             }
+            Input::Keep(keep) => self.keep = keep,
             Input::Down { link } => self.on_down(link, out),
             Input::DialFailed { address } => self.on_dial_failed(now, address, out),
             Input::Known { node, address } => {

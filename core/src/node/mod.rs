@@ -22,6 +22,7 @@ use crate::balance::{self, Balance, Snapshot};
 use crate::control::{self, Control};
 use crate::durable::gate::Gate;
 use crate::durable::{Durable, Record};
+use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
 use crate::gossip::{self, Gossip, StateRefused};
 use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
@@ -142,6 +143,7 @@ pub struct Node {
     raft: Raft,
     control: Control,
     failover: Failover,
+    electorate: Electorate,
     balance: Balance,
     routes_changed: bool,
     links: Links,
@@ -172,7 +174,6 @@ impl Node {
         };
         // One seed serves all lives of a node without repeating itself.
         let seed = seed.part(me.boot);
-        let voters: BTreeSet<NodeId> = config.voters.iter().copied().collect();
         let (address, zone) = (config.address, config.zone.clone());
         let myself = membership::Me {
             node: me.node,
@@ -188,12 +189,19 @@ impl Node {
         let raft = Raft::recover(
             config.raft.clone(),
             me.node,
-            voters.clone(),
+            config.voters.iter().copied().collect(),
             durable.raft,
             seed.stream(Stream::Raft),
             now,
         );
         let control = seed.stream(Stream::Control);
+        let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
+        let electorate = Electorate::new(
+            config.electorate.clone(),
+            me.node,
+            zone.clone(),
+            raft.voters().clone(),
+        );
         let target = balance::Target {
             peer: me,
             address,
@@ -209,6 +217,7 @@ impl Node {
             gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
             raft,
             control: Control::new(config.control.clone(), me.node, control),
+            electorate,
             failover: Failover::new(me, voters.clone(), config.roles.clone()),
             balance: Balance::new(target),
             routes_changed: true,
@@ -297,7 +306,8 @@ impl Node {
             return None;
         }
         let consensus = Deadline::earliest(self.raft.deadline(), self.control.deadline());
-        let members = Deadline::earliest(self.membership.deadline(), self.failover.deadline());
+        let placement = Deadline::earliest(self.failover.deadline(), self.electorate.deadline());
+        let members = Deadline::earliest(self.membership.deadline(), placement);
         let first = Deadline::earliest(consensus, members);
         Deadline::earliest(first, self.gossip.deadline())
     }
@@ -324,6 +334,9 @@ impl Node {
         }
         if due(self.control.deadline()) {
             self.cascade(now, Work::Control(control::Input::Tick), actions);
+        }
+        if due(self.electorate.deadline()) {
+            self.cascade(now, Work::Electorate(electorate::Input::Tick), actions);
         }
         if due(self.failover.deadline()) {
             self.cascade(now, Work::Failover(failover::Input::Tick), actions);

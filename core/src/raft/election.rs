@@ -10,12 +10,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    Cause, Message, Notice, Output, Part, PeerFault, PreVote, PreVoteReply, Raft, Role, Vote,
-    VoteReply, fault,
+    Cause, Message, Notice, Output, Part, PreVote, PreVoteReply, Raft, Role, Vote, VoteReply,
 };
 use crate::id::{LogIndex, NodeId, Term};
 use crate::mutant::Mutant;
-use crate::quorum::{self, Verdict};
+use crate::quorum::Verdict;
 use crate::time::{Time, Wake};
 
 /// Who answered what; only voters are entered.
@@ -44,7 +43,7 @@ impl Ballot {
 impl Raft {
     /// The only voter need not wait for anybody.
     pub(super) fn arm_first_election(&mut self, now: Time) {
-        if self.voters.len() == 1 && self.voters.contains(&self.me) {
+        if self.voters.is_only(self.me) {
             self.election.set(now);
         } else {
             self.arm_election(now);
@@ -54,7 +53,7 @@ impl Raft {
     /// Waits a newly drawn election timeout, if this node votes.
     pub(super) fn arm_election(&mut self, now: Time) {
         self.quiet_since = now;
-        if self.voters.contains(&self.me) {
+        if self.may_campaign() {
             let (low, high) = (
                 self.config.election_timeout_min,
                 self.config.election_timeout_max,
@@ -91,7 +90,7 @@ impl Raft {
         ask: PreVote,
         out: &mut Vec<Output>,
     ) {
-        if !self.may_ask(from, out) {
+        if from == self.me {
             return;
         }
         let granted = ask.term > self.term
@@ -115,8 +114,8 @@ impl Raft {
         reply: PreVoteReply,
         out: &mut Vec<Output>,
     ) {
-        if from == self.me || !self.voters.contains(&from) {
-            out.push(fault(from, PeerFault::NotAVoter));
+        // What a node says that is no voter (any more) is not counted.
+        if from == self.me || !self.voters.contains(from) {
             return;
         }
         if !reply.granted && reply.term > self.term {
@@ -135,7 +134,7 @@ impl Raft {
     }
 
     pub(super) fn on_vote(&mut self, now: Time, from: NodeId, ask: Vote, out: &mut Vec<Output>) {
-        if !self.may_ask(from, out) {
+        if from == self.me {
             return;
         }
         let hears = self.hears_leader(now) && !self.planted.is(Mutant::VoteIgnoresLeader);
@@ -166,8 +165,7 @@ impl Raft {
         reply: VoteReply,
         out: &mut Vec<Output>,
     ) {
-        if !self.voters.contains(&from) {
-            out.push(fault(from, PeerFault::NotAVoter));
+        if from != self.me && !self.voters.contains(from) {
             return;
         }
         if reply.term > self.term {
@@ -182,19 +180,24 @@ impl Raft {
             return;
         }
         ballot.enter(from, reply.granted);
-        match quorum::tally(&self.voters, |v| ballot.answers.get(&v).copied()) {
-            Verdict::Won if ballot.has_yes_of(self.me) => {
-                let ballot = core::mem::take(ballot);
-                self.become_leader(now, &ballot, out);
-            }
-            Verdict::Pending
-                if ballot.has_yes_of(self.me) && self.planted.is(Mutant::MinorityElects) =>
-            {
-                let ballot = core::mem::take(ballot);
-                self.become_leader(now, &ballot, out);
-            }
-            Verdict::Won | Verdict::Pending => {}
-            Verdict::Lost => self.become_follower(now, self.term, None, Cause::ElectionLost, out),
+        self.count_votes(now, out);
+    }
+
+    fn count_votes(&mut self, now: Time, out: &mut Vec<Output>) {
+        let Part::Candidate(ballot) = &self.part else {
+            return;
+        };
+        let verdict = self.tally(ballot);
+        let is_won = match verdict {
+            Verdict::Won => true,
+            Verdict::Pending => self.planted.is(Mutant::MinorityElects),
+            Verdict::Lost => false,
+        };
+        if is_won && ballot.has_yes_of(self.me) {
+            let ballot = ballot.clone();
+            self.become_leader(now, &ballot, out);
+        } else if verdict == Verdict::Lost {
+            self.become_follower(now, self.term, None, Cause::ElectionLost, out);
         }
     }
 
@@ -257,7 +260,11 @@ impl Raft {
         match self.part {
             Part::Learner | Part::Follower => {}
             Part::PreCandidate(_) | Part::Candidate(_) | Part::Leader(_) => {
-                self.change_part(Part::Follower, cause, out);
+                let part = match self.may_campaign() {
+                    true => Part::Follower,
+                    false => Part::Learner,
+                };
+                self.change_part(part, cause, out);
                 self.arm_election(now);
             }
         }
@@ -293,7 +300,7 @@ impl Raft {
         let Part::PreCandidate(ballot) = &self.part else {
             return;
         };
-        match quorum::tally(&self.voters, |v| ballot.answers.get(&v).copied()) {
+        match self.tally(ballot) {
             Verdict::Won => self.become_candidate(now, Cause::PreVotesWon, false, out),
             Verdict::Pending => {}
             Verdict::Lost => self.become_follower(now, self.term, None, Cause::ElectionLost, out),
@@ -380,13 +387,12 @@ impl Raft {
         }
     }
 
-    /// Only voters ask, and only voters are asked.
-    fn may_ask(&self, from: NodeId, out: &mut Vec<Output>) -> bool {
-        if from == self.me || !self.voters.contains(&from) {
-            out.push(fault(from, PeerFault::NotAVoter));
-            return false;
+    fn tally(&self, ballot: &Ballot) -> Verdict {
+        let answer = |voter| ballot.answers.get(&voter).copied();
+        match self.planted.is(Mutant::ElectedByNewVotersAlone) {
+            true => self.voters.settled().tally(answer),
+            false => self.voters.tally(answer),
         }
-        self.voters.contains(&self.me)
     }
 
     /// Whether a leader is alive as far as this node knows, so that nobody else should be elected
@@ -414,6 +420,6 @@ impl Raft {
 
     fn others(&self) -> impl Iterator<Item = NodeId> {
         let me = self.me;
-        self.voters.iter().copied().filter(move |v| *v != me)
+        self.voters.iter().filter(move |v| *v != me)
     }
 }

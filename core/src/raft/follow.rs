@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::{
     Append, AppendOutcome, AppendReply, Cause, Message, Output, Part, PeerFault, Raft, Record,
-    fault,
+    Role, fault,
 };
 use crate::id::{LogIndex, NodeId, Term};
 use crate::mutant::Mutant;
@@ -41,14 +41,15 @@ impl Raft {
         self.become_follower(now, append.term, Some(from), cause, out);
         self.heard = Some(now);
         self.arm_election(now);
-        self.take_entries(from, append, out);
+        self.take_entries(now, from, append, out);
     }
 
     /// Everything that can be wrong with the message itself or in the light of what is committed
     /// here.
     fn judge_append(&self, from: NodeId, append: &Append) -> Result<(), PeerFault> {
-        if from == self.me || !self.voters.contains(&from) {
-            return Err(PeerFault::NotAVoter);
+        // Whether the sender may lead is not for this node to say: its own voters may be older.
+        if from == self.me {
+            return Err(PeerFault::ConflictingLeader);
         }
         if !is_contiguous(append) {
             return Err(PeerFault::GapInEntries);
@@ -74,7 +75,7 @@ impl Raft {
         }
     }
 
-    fn take_entries(&mut self, from: NodeId, append: Append, out: &mut Vec<Output>) {
+    fn take_entries(&mut self, now: Time, from: NodeId, append: Append, out: &mut Vec<Output>) {
         let (prev, prev_term) = (append.prev_index, append.prev_term);
         if self.log.term_at(prev) != Some(prev_term) {
             // Entries of a later term than the leader's at `prev` cannot be in its log at or before
@@ -96,12 +97,16 @@ impl Raft {
             out.push(Output::Persist(Record::Append {
                 entries: fresh.to_vec(),
             }));
+            self.adopt_voters(now, out);
         }
         let proven = match self.planted.is(Mutant::CommitBeyondMatch) {
             true => append.commit,
             false => append.commit.min(matched),
         };
         self.commit_up_to(proven, out);
+        if self.part.role() != Role::Learner {
+            self.take_part(now, out);
+        }
         let reply = AppendReply {
             term: self.term,
             round: append.round,
@@ -142,7 +147,13 @@ fn is_contiguous(append: &Append) -> bool {
     }
     for entry in &append.entries {
         let follows = index.0 < u64::MAX && entry.index == index.next();
-        if !follows || entry.term < term || entry.term == Term(0) || entry.term > append.term {
+        let can_decide = entry.voters.as_ref().is_none_or(|it| !it.now().is_empty());
+        if !follows
+            || !can_decide
+            || entry.term < term
+            || entry.term == Term(0)
+            || entry.term > append.term
+        {
             return false;
         }
         (index, term) = (entry.index, entry.term);

@@ -3,17 +3,44 @@
 use alloc::vec::Vec;
 
 use super::Entry;
-use crate::id::{LogIndex, Term};
+use crate::id::{LogIndex, NodeId, Term};
+use crate::voters::Voters;
 
-/// All entries from index 1.
+/// All entries from index 1, and the voters they establish.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Log {
     entries: Vec<Entry>,
+    /// The voters before the first entry, then those of each entry that changes them.
+    voters: Vec<(LogIndex, Voters)>,
 }
 
 impl Log {
-    pub(super) fn new(entries: Vec<Entry>) -> Log {
-        Log { entries }
+    pub(super) fn new(voters: Voters, entries: Vec<Entry>) -> Log {
+        let mut log = Log {
+            entries,
+            voters: Vec::from([(LogIndex(0), voters)]),
+        };
+        log.voters.extend(changes(&log.entries));
+        log
+    }
+
+    /// The voters that the whole log establishes, and by which entry.
+    pub(super) fn voters_at_end(&self) -> (LogIndex, &Voters) {
+        match self.voters.last() {
+            Some((index, voters)) => (*index, voters),
+            None => unreachable!("there are always voters before the first entry"),
+        }
+    }
+
+    /// Whether a node votes by any word that may come to count: the last voters that are
+    /// committed, and all since.
+    pub(super) fn may_vote(&self, node: NodeId, commit: LogIndex) -> bool {
+        let is_over = |(index, _): &&(LogIndex, Voters)| *index > commit;
+        let open = self.voters.iter().rev().take_while(is_over).count();
+        let from = self.voters.len().saturating_sub(open + 1);
+        self.voters[from..]
+            .iter()
+            .any(|(_, voters)| voters.contains(node))
     }
 
     pub(super) fn last_index(&self) -> LogIndex {
@@ -61,6 +88,9 @@ impl Log {
         if let Some(at) = entries.first().and_then(|first| position(first.index)) {
             self.entries.truncate(at);
             self.entries.extend_from_slice(entries);
+            let end = LogIndex(at as u64);
+            self.voters.retain(|(index, _)| *index <= end);
+            self.voters.extend(changes(entries));
         }
     }
 
@@ -75,6 +105,12 @@ impl Log {
         let taken = rest.unwrap_or_default().iter().enumerate().take_while(fits);
         taken.map(|(_, entry)| entry.clone()).collect()
     }
+}
+
+/// The voters that entries establish.
+fn changes(entries: &[Entry]) -> impl Iterator<Item = (LogIndex, Voters)> {
+    let changes = entries.iter();
+    changes.filter_map(|entry| Some((entry.index, entry.voters.clone()?)))
 }
 
 fn count(index: LogIndex) -> usize {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{LogIndex, Term};
 use crate::payload::Payload;
+use crate::voters::Voters;
 
 /// One entry of the control log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub struct Entry {
     pub index: LogIndex,
     /// The command; empty for the no-op a new leader begins with.
     pub data: Payload,
+    /// The voters from this entry on, if it changes them; in force as soon as it is appended.
+    pub voters: Option<Voters>,
 }
 
 /// The messages of the consensus protocol. `Vote`, a granted `VoteReply` and a matched

@@ -21,12 +21,13 @@
 //!   a leader that does not hear a majority stops leading.
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
-//! leader) over `progress` (what it knows of one follower), `transfer` (the office is handed over),
-//! `log`, `notice`.
+//! leader) over `progress` (what it knows of one follower), `change` (of the voters), `transfer`
+//! (the office is handed over), `log`, `notice`.
 //!
 //! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory),
-//! changes of the voters, and reads (a caller that needs one proposes an entry).
+//! and reads (a caller that needs one proposes an entry).
 
+mod change;
 mod election;
 mod follow;
 mod log;
@@ -59,6 +60,7 @@ use crate::mutant::Planted;
 use crate::payload::Payload;
 use crate::seed::Random;
 use crate::time::{Deadline, Time, Timer, Wake};
+use crate::voters::{ChangeRefused, VoterChange, Voters};
 
 /// The knobs of consensus. Presets live in `node::config`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,6 +68,9 @@ use crate::time::{Deadline, Time, Timer, Wake};
 pub struct Config {
     /// Time between two heartbeats of the leader.
     pub heartbeat_interval: Duration,
+    /// A learner hears one heartbeat in so many, in turn with the others. More cost a leader of a
+    /// large cluster less, and let a learner that missed the end of a write hear of it later.
+    pub learner_beats: u32,
     /// A follower waits at least this long without a leader; at least 3 heartbeats.
     pub election_timeout_min: Duration,
     /// And at most this long; the spread keeps two candidates apart.
@@ -143,6 +148,13 @@ pub enum Input {
         /// The command.
         data: Payload,
     },
+    /// Change the voters; only a leader can.
+    Change {
+        /// How.
+        change: VoterChange,
+        /// The command that asks for it; it stands in the entries of the change.
+        data: Payload,
+    },
     /// Hand the office over, to this voter or to the one that is best prepared.
     Transfer {
         /// To whom.
@@ -193,6 +205,15 @@ pub enum Output {
         /// The proposal.
         data: Payload,
     },
+    /// The voters are not changed.
+    ChangeRefused {
+        /// The command that asked for it.
+        data: Payload,
+        /// Why not.
+        why: ChangeRefused,
+    },
+    /// Other voters are in force, as of the end of the log.
+    Voters(Voters),
     /// How an asked-for transfer ended.
     Transferred(Result<NodeId, TransferRefused>),
     /// Role, term or known leader changed.
@@ -217,7 +238,8 @@ pub struct Standing {
 pub struct Raft {
     config: Config,
     me: NodeId,
-    voters: BTreeSet<NodeId>,
+    /// Those in force: the last ones in the log, committed or not (thesis §4.1).
+    voters: Voters,
     random: Random,
     stats: Stats,
     term: Term,
@@ -231,8 +253,8 @@ pub struct Raft {
     election: Timer,
     /// When the election timer was armed last: how long the silence has lasted when it fires.
     quiet_since: Time,
-    /// The reachable nodes without a vote: whoever leads replicates to them.
-    learners: BTreeSet<NodeId>,
+    /// The nodes that are there: whoever leads replicates to them, voters or not.
+    reachable: BTreeSet<NodeId>,
     announced: Standing,
     /// Own attempts in a row that came to nothing.
     attempts: u32,
@@ -262,7 +284,8 @@ impl Part {
 }
 
 impl Raft {
-    /// Continues from what is durable. A node outside `voters` is a learner.
+    /// Continues from what is durable. `voters` are those of a log that never changed them; a node
+    /// outside is a learner.
     #[must_use]
     pub fn recover(
         config: Config,
@@ -272,10 +295,12 @@ impl Raft {
         random: Random,
         now: Time,
     ) -> Raft {
-        let log = Log::new(recovered.log);
+        let log = Log::new(Voters::of(voters), recovered.log);
+        let (_, voters) = log.voters_at_end();
+        let voters = voters.clone();
         let term = recovered.term.max(log.last_term());
         let vote = recovered.vote.filter(|_| term == recovered.term);
-        let part = match voters.contains(&me) {
+        let part = match log.may_vote(me, LogIndex(0)) {
             true => Part::Follower,
             false => Part::Learner,
         };
@@ -299,7 +324,7 @@ impl Raft {
             heard: None,
             election: Timer::stopped(),
             quiet_since: now,
-            learners: BTreeSet::new(),
+            reachable: BTreeSet::new(),
             announced,
             attempts: 0,
             planted: Planted::default(),
@@ -321,7 +346,8 @@ impl Raft {
                 Message::AppendReply(reply) => self.on_append_reply(now, from, reply, out),
                 Message::TimeoutNow(call) => self.on_timeout_now(now, from, call, out),
             },
-            Input::Propose { data } => self.on_propose(data, out),
+            Input::Propose { data } => self.on_propose(now, data, out),
+            Input::Change { change, data } => self.on_change(now, &change, data, out),
             Input::Transfer { to } => self.on_transfer(now, to, out),
             Input::DiskStalled => self.on_disk_stalled(now, out),
             Input::PeerUp { node } => self.on_peer_up(node, out),
@@ -351,7 +377,7 @@ impl Raft {
 
     /// Those who vote.
     #[must_use]
-    pub fn voters(&self) -> &BTreeSet<NodeId> {
+    pub const fn voters(&self) -> &Voters {
         &self.voters
     }
 
@@ -418,15 +444,13 @@ impl Raft {
         if node == self.me {
             return;
         }
-        if !self.voters.contains(&node) {
-            self.learners.insert(node);
-        }
+        self.reachable.insert(node);
         self.resume_replication(node, out);
     }
 
     fn on_peer_down(&mut self, now: Time, node: NodeId, dead: bool) {
         if dead {
-            self.learners.remove(&node);
+            self.reachable.remove(&node);
         }
         self.suspend_replication(node, dead);
         if self.leader == Some(node) && node != self.me {

@@ -48,6 +48,11 @@ pub enum Notice {
         /// Why it did not.
         outcome: Result<(), TransferRefused>,
     },
+    /// This leader is no voter any more, which is committed now, and resigns.
+    Removed {
+        /// The term it led.
+        term: Term,
+    },
     /// A message broke a rule; it was ignored.
     PeerFault {
         /// Who sent it.
@@ -80,6 +85,10 @@ pub enum Cause {
     HandedOver,
     /// The own disk confirms no writes, and nobody could take over.
     DiskStalled,
+    /// The log makes this node a voter.
+    VoterAdded,
+    /// The log makes this node a learner.
+    VoterRemoved,
 }
 
 /// Why a leader hands over.
@@ -149,9 +158,7 @@ impl core::error::Error for TransferRefused {}
 /// What a peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerFault {
-    /// A vote or a reply from a node without a vote.
-    NotAVoter,
-    /// Entries that do not follow each other.
+    /// Entries that do not follow each other, or voters that cannot decide.
     GapInEntries,
     /// A claim to hold entries this leader never sent.
     ImpossibleMatch,
@@ -178,6 +185,8 @@ pub struct Stats {
     pub offices_ended: u64,
     /// Transfers of the office that were begun.
     pub transfers: u64,
+    /// Changes of the voters begun here as leader.
+    pub changes: u64,
     /// Elections started because the leader called.
     pub elections_called: u64,
 }

@@ -5,8 +5,11 @@
 //! message without entries that claims everything sent before it, so its answer tells of any loss.
 //! When a commit index advances, those with nothing on its way hear of it at once, the others with
 //! their next message.
+//!
+//! Voters hear every heartbeat, because elections and leases hang on it. A learner loses nothing by
+//! hearing only one in `learner_beats`, and a leader of a thousand would else do nothing but beat.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::election::Ballot;
@@ -20,8 +23,8 @@ use super::{
 use crate::id::{LogIndex, NodeId, Term};
 use crate::mutant::Mutant;
 use crate::payload::Payload;
-use crate::quorum;
 use crate::time::{Deadline, Time, Timer, Wake};
+use crate::voters::Voters;
 
 /// What lives as long as one leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +37,8 @@ pub(super) struct Leadership {
     /// The office is on its way to another node.
     pub(super) transfer: Option<Transfer>,
     heartbeat: Timer,
+    /// Heartbeats so far.
+    beats: u64,
     quorum_check: Timer,
 }
 
@@ -43,6 +48,7 @@ pub(super) struct Sight<'a> {
     commit: LogIndex,
     pub(super) log: &'a Log,
     config: &'a Config,
+    voters: &'a Voters,
 }
 
 impl Leadership {
@@ -56,23 +62,21 @@ impl Leadership {
     }
 
     /// Since when a majority, the leader included, has been heard.
-    pub(super) fn quorum_heard(
-        &self,
-        now: Time,
-        me: NodeId,
-        voters: &BTreeSet<NodeId>,
-    ) -> Option<Time> {
-        let heard_from = |voter: &NodeId| match *voter == me {
+    pub(super) fn quorum_heard(&self, now: Time, me: NodeId, voters: &Voters) -> Option<Time> {
+        voters.reached(|voter| match voter == me {
             true => Some(now),
-            false => self.followers.get(voter).and_then(Progress::heard),
-        };
-        let mut heard: Vec<Option<Time>> = voters.iter().map(heard_from).collect();
-        heard.sort_unstable_by(|a, b| b.cmp(a));
-        heard.get(quorum::majority(heard.len()) - 1).copied()?
+            false => self.followers.get(&voter).and_then(Progress::heard),
+        })
     }
 
     /// Sends one message, with entries or without.
-    fn send(&mut self, to: NodeId, carry: bool, sight: &Sight<'_>, out: &mut Vec<Output>) {
+    pub(super) fn send(
+        &mut self,
+        to: NodeId,
+        carry: bool,
+        sight: &Sight<'_>,
+        out: &mut Vec<Output>,
+    ) {
         let Some(progress) = self.followers.get_mut(&to) else {
             return;
         };
@@ -113,14 +117,14 @@ impl Leadership {
     }
 
     fn stream_to_all(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
-        for to in self.names(|_| true) {
+        for to in self.names(|_, _| true) {
             self.stream(to, sight, out);
         }
     }
 
     fn send_to_those(
         &mut self,
-        whom: impl Fn(&Progress) -> bool,
+        whom: impl Fn(NodeId, &Progress) -> bool,
         carry: bool,
         sight: &Sight<'_>,
         out: &mut Vec<Output>,
@@ -130,8 +134,18 @@ impl Leadership {
         }
     }
 
-    fn names(&self, whom: impl Fn(&Progress) -> bool) -> Vec<NodeId> {
-        let chosen = self.followers.iter().filter(|(_, p)| whom(p));
+    /// A heartbeat: to all voters, and to every so-many-th of the others, so that each has its turn
+    /// and a large cluster no burst.
+    fn beat(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
+        self.beats += 1;
+        let (beats, every) = (self.beats, u64::from(sight.config.learner_beats).max(1));
+        let has_turn = |node: NodeId| node.0.wrapping_add(beats).is_multiple_of(every);
+        let whom = |node, _: &Progress| sight.voters.contains(node) || has_turn(node);
+        self.send_to_those(whom, false, sight, out);
+    }
+
+    fn names(&self, whom: impl Fn(NodeId, &Progress) -> bool) -> Vec<NodeId> {
+        let chosen = self.followers.iter().filter(|(name, p)| whom(**name, p));
         chosen.map(|(name, _)| *name).collect()
     }
 }
@@ -147,7 +161,7 @@ impl Raft {
             leadership
                 .heartbeat
                 .set(now + sight.config.heartbeat_interval);
-            leadership.send_to_those(|_| true, false, &sight, out);
+            leadership.beat(&sight, out);
         }
     }
 
@@ -174,7 +188,7 @@ impl Raft {
             if let AppendOutcome::Matched { index } = reply.outcome {
                 leadership.matched = leadership.matched.max(index.min(last));
             }
-            self.advance_commit(out);
+            self.advance_commit(now, out);
             return;
         }
         let round_last = leadership.round;
@@ -193,7 +207,7 @@ impl Raft {
         match reply.outcome {
             AppendOutcome::Matched { index } => {
                 progress.on_matched(reply.round, index, round_last);
-                self.on_matched(from, out);
+                self.on_matched(now, from, out);
             }
             AppendOutcome::Conflict { index, term } => {
                 self.on_conflict(from, reply.round, index, term, out);
@@ -201,7 +215,7 @@ impl Raft {
         }
     }
 
-    pub(super) fn on_propose(&mut self, data: Payload, out: &mut Vec<Output>) {
+    pub(super) fn on_propose(&mut self, now: Time, data: Payload, out: &mut Vec<Output>) {
         let uncommitted = self.log.last_index().0 - self.commit.0;
         let has_room = usize::try_from(uncommitted).is_ok_and(|n| n < self.config.uncommitted_max);
         let is_open = match &self.part {
@@ -213,7 +227,12 @@ impl Raft {
             return;
         }
         self.stats.proposed += 1;
-        self.append_own(data, out);
+        self.append_own(now, data, None, out);
+        self.stream_to_all(out);
+    }
+
+    /// Sends to each follower what its window takes.
+    pub(super) fn stream_to_all(&mut self, out: &mut Vec<Output>) {
         if let Some((leadership, sight)) = self.lead() {
             leadership.stream_to_all(&sight, out);
         }
@@ -232,7 +251,7 @@ impl Raft {
 
     /// The follower is probed from now on; a dead learner is forgotten.
     pub(super) fn suspend_replication(&mut self, node: NodeId, dead: bool) {
-        let has_vote = self.voters.contains(&node);
+        let has_vote = self.voters.contains(node);
         let Some((leadership, _)) = self.lead() else {
             return;
         };
@@ -248,17 +267,18 @@ impl Raft {
     pub(super) fn become_leader(&mut self, now: Time, ballot: &Ballot, out: &mut Vec<Output>) {
         self.stats.elections_won += 1;
         let next = self.log.last_index().next();
-        let voters = self.voters.iter().filter(|voter| **voter != self.me);
-        let names = voters.chain(&self.learners);
+        let others = self.voters.iter().chain(self.reachable.iter().copied());
+        let names = others.filter(|node| *node != self.me);
         let heard = |node: NodeId| ballot.has_yes_of(node).then_some(now);
         let mut leadership = Leadership {
             round: 0,
             matched: LogIndex(0),
             followers: names
-                .map(|node| (*node, Progress::new(next, heard(*node))))
+                .map(|node| (node, Progress::new(next, heard(node))))
                 .collect(),
             transfer: None,
             heartbeat: Timer::stopped(),
+            beats: 0,
             quorum_check: Timer::stopped(),
         };
         leadership
@@ -273,20 +293,32 @@ impl Raft {
         self.attempts = 0;
         self.change_part(Part::Leader(leadership), Cause::VotesWon, out);
         self.announce(out);
-        self.append_own(Payload::default(), out);
+        self.append_own(now, Payload::default(), None, out);
         if let Some((leadership, sight)) = self.lead() {
-            leadership.send_to_those(|_| true, true, &sight, out);
+            leadership.send_to_those(|_, _| true, true, &sight, out);
         }
     }
 
     /// Appends one entry of the current term; the leader's own acknowledgement comes back when it
     /// is durable.
-    fn append_own(&mut self, data: Payload, out: &mut Vec<Output>) {
+    pub(super) fn append_own(
+        &mut self,
+        now: Time,
+        data: Payload,
+        voters: Option<Voters>,
+        out: &mut Vec<Output>,
+    ) {
         let index = self.log.last_index().next();
         let term = self.term;
-        let entries = Vec::from([Entry { term, index, data }]);
+        let entries = Vec::from([Entry {
+            term,
+            index,
+            data,
+            voters,
+        }]);
         self.log.put(&entries);
         out.push(Output::Persist(Record::Append { entries }));
+        self.adopt_voters(now, out);
         if let (Part::Leader(leadership), true) = (
             &mut self.part,
             self.planted.is(Mutant::OwnEntryCountedEarly),
@@ -304,8 +336,8 @@ impl Raft {
         });
     }
 
-    fn on_matched(&mut self, from: NodeId, out: &mut Vec<Output>) {
-        self.advance_commit(out);
+    fn on_matched(&mut self, now: Time, from: NodeId, out: &mut Vec<Output>) {
+        self.advance_commit(now, out);
         if let Some((leadership, sight)) = self.lead() {
             leadership.stream(from, &sight, out);
         }
@@ -335,12 +367,12 @@ impl Raft {
     }
 
     /// Commits what a majority holds durably, once the last of it is of this term (I5).
-    fn advance_commit(&mut self, out: &mut Vec<Output>) {
+    fn advance_commit(&mut self, now: Time, out: &mut Vec<Output>) {
         let (me, term) = (self.me, self.term);
         let Part::Leader(leadership) = &self.part else {
             return;
         };
-        let held = quorum::committed(&self.voters, |voter| match voter == me {
+        let held = self.voters.committed(|voter| match voter == me {
             true => leadership.matched,
             false => (leadership.followers.get(&voter)).map_or(LogIndex(0), Progress::matched),
         });
@@ -355,8 +387,9 @@ impl Raft {
         self.commit_up_to(held, out);
         if let Some((leadership, sight)) = self.lead() {
             leadership.stream_to_all(&sight, out);
-            leadership.send_to_those(Progress::is_idle, false, &sight, out);
+            leadership.send_to_those(|_, it| it.is_idle(), false, &sight, out);
         }
+        self.conclude_change(now, out);
     }
 
     /// A leader without a majority stops leading, in the same term (§6.2).
@@ -397,6 +430,7 @@ impl Raft {
             commit: self.commit,
             log: &self.log,
             config: &self.config,
+            voters: &self.voters,
         };
         Some((leadership, sight))
     }

@@ -1,5 +1,6 @@
 //! Stories of several machines, tables for one, and a random world.
 
+mod change;
 mod matching;
 mod random;
 mod solo;

@@ -147,15 +147,17 @@ impl Raft {
         }
         match to {
             Some(to) if to == self.me => Err(TransferRefused::AlreadyLeads),
-            Some(to) if self.learners.contains(&to) => Err(TransferRefused::Learner),
-            Some(to) if !self.voters.contains(&to) => Err(TransferRefused::Unknown),
+            Some(to) if !self.voters.contains(to) => match self.reachable.contains(&to) {
+                true => Err(TransferRefused::Learner),
+                false => Err(TransferRefused::Unknown),
+            },
             Some(to) => Ok(to),
             None => {
                 let timeout = self.config.election_timeout_max;
                 let is_heard = |it: &Progress| it.heard().is_some_and(|at| now.since(at) < timeout);
                 let followers = leadership.followers.iter();
                 let heard =
-                    followers.filter(|(node, it)| self.voters.contains(node) && is_heard(it));
+                    followers.filter(|(node, it)| self.voters.contains(**node) && is_heard(it));
                 let best =
                     heard.max_by_key(|(node, it)| (it.matched(), core::cmp::Reverse(**node)));
                 best.map(|(node, _)| *node)

@@ -46,6 +46,10 @@ pub mod code {
     pub const WELCOME: u8 = 0x15;
     /// [`membership::Gossip`](crate::membership::Gossip)
     pub const GOSSIP: u8 = 0x16;
+    /// [`membership::Sync`](crate::membership::Sync)
+    pub const SYNC: u8 = 0x17;
+    /// [`membership::Differ`](crate::membership::Differ)
+    pub const DIFFER: u8 = 0x18;
     /// [`raft::PreVote`](crate::raft::PreVote)
     pub const PRE_VOTE: u8 = 0x20;
     /// [`raft::PreVoteReply`](crate::raft::PreVoteReply)
@@ -90,7 +94,10 @@ impl Message {
                 | membership::Message::PingReq(_)
                 | membership::Message::Nack(_) => Priority::Critical,
                 membership::Message::Gossip(_) => Priority::High,
-                membership::Message::Join(_) | membership::Message::Welcome(_) => Priority::Normal,
+                membership::Message::Join(_)
+                | membership::Message::Welcome(_)
+                | membership::Message::Sync(_)
+                | membership::Message::Differ(_) => Priority::Normal,
             },
             Message::Raft(_) => Priority::Critical,
             Message::Control(_) => Priority::High,
@@ -132,6 +139,8 @@ impl Message {
             code::JOIN => Message::Membership(M::Join(codec::decode(body)?)),
             code::WELCOME => Message::Membership(M::Welcome(codec::decode(body)?)),
             code::GOSSIP => Message::Membership(M::Gossip(codec::decode(body)?)),
+            code::SYNC => Message::Membership(M::Sync(codec::decode(body)?)),
+            code::DIFFER => Message::Membership(M::Differ(codec::decode(body)?)),
             code::PRE_VOTE => Message::Raft(R::PreVote(codec::decode(body)?)),
             code::PRE_VOTE_REPLY => Message::Raft(R::PreVoteReply(codec::decode(body)?)),
             code::VOTE => Message::Raft(R::Vote(codec::decode(body)?)),
@@ -163,6 +172,8 @@ fn encode_membership(message: &membership::Message, body: &mut Vec<u8>) -> u8 {
         Message::Join(join) => tagged(code::JOIN, join, body),
         Message::Welcome(welcome) => tagged(code::WELCOME, welcome, body),
         Message::Gossip(gossip) => tagged(code::GOSSIP, gossip, body),
+        Message::Sync(sync) => tagged(code::SYNC, sync, body),
+        Message::Differ(differ) => tagged(code::DIFFER, differ, body),
     }
 }
 
@@ -213,10 +224,10 @@ mod tests {
         let known = (0..=u8::MAX).filter(|code| {
             Message::decode(*code, &[]) != Err(DecodeError::UnknownType { code: *code })
         });
-        assert_eq!(known.count(), 22);
+        assert_eq!(known.count(), 24);
         assert_eq!(
-            Message::decode(0x17, &[0; 64]),
-            Err(DecodeError::UnknownType { code: 0x17 })
+            Message::decode(0x1f, &[0; 64]),
+            Err(DecodeError::UnknownType { code: 0x1f })
         );
     }
 }

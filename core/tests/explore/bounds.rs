@@ -1,6 +1,10 @@
 //! How far an exploration goes.
 
+use std::collections::BTreeSet;
+
+use quorate_core::id::NodeId;
 use quorate_core::raft::Recovered;
+use quorate_core::voters::VoterChange;
 
 /// Within these bounds everything is explored.
 #[derive(Clone, Debug)]
@@ -16,6 +20,10 @@ pub(crate) struct Bounds {
     pub(crate) crashes: u8,
     /// Commands proposed, besides the empty entry each leader begins with.
     pub(crate) proposals: u8,
+    /// Changes of the voters, from the first `voters` nodes to the last as many.
+    pub(crate) changes: u8,
+    /// The first so many nodes vote; the others are learners.
+    pub(crate) voters: usize,
     /// Heartbeats.
     pub(crate) heartbeats: u8,
     /// Connections that break and come up again under a leader.
@@ -37,6 +45,8 @@ impl Bounds {
             doubts: false,
             crashes: 0,
             proposals: 0,
+            changes: 0,
+            voters: nodes,
             heartbeats: 0,
             relinks: 0,
             entries_per_append_max: 8,
@@ -46,8 +56,19 @@ impl Bounds {
         }
     }
 
+    /// The change of the voters: from the first nodes to the last as many.
+    pub(crate) fn change(&self) -> VoterChange {
+        let nodes = self.pasts.len() as u64;
+        let set = |nodes: core::ops::RangeInclusive<u64>| nodes.map(NodeId).collect();
+        let voters = self.voters as u64;
+        let (add, remove): (BTreeSet<NodeId>, BTreeSet<NodeId>) =
+            (set(nodes - voters + 1..=nodes), set(1..=nodes - voters));
+        VoterChange { add, remove }
+    }
+
     /// Whether the nodes differ in nothing but their numbers.
     pub(crate) fn are_alike(&self) -> bool {
-        self.pasts.windows(2).all(|pair| pair[0] == pair[1])
+        let all_vote = self.voters == self.pasts.len() && self.changes == 0;
+        all_vote && self.pasts.windows(2).all(|pair| pair[0] == pair[1])
     }
 }

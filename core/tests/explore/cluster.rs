@@ -38,6 +38,7 @@ pub(crate) struct Cluster {
     timeouts: Option<u8>,
     crashes: u8,
     proposals: u8,
+    changes: u8,
     heartbeats: u8,
     relinks: u8,
     /// Nodes are alike until they move: the next one to move for the first time is, without loss of
@@ -89,6 +90,7 @@ impl Cluster {
         match happening {
             Happening::Crash => self.crashes -= 1,
             Happening::Propose(_) => self.proposals -= 1,
+            Happening::Change => self.changes -= 1,
             Happening::Heartbeat => self.heartbeats -= 1,
             Happening::Relink(_) => self.relinks -= 1,
             Happening::Timeout => self.timeouts = self.timeouts.map(|left| left - 1),
@@ -161,6 +163,7 @@ impl Explorer {
             | Happening::Doubt
             | Happening::Relink(_)
             | Happening::Propose(_)
+            | Happening::Change
             | Happening::Sync
             | Happening::Crash => Shared::new(happening.clone()).digest(),
         };
@@ -169,7 +172,7 @@ impl Explorer {
             let after = if *happening == Happening::Crash {
                 Machine::start(me, &self.bounds, machine.durable.raft.clone())
             } else {
-                Machine::clone(machine).live(me, happening, &mut effects)
+                Machine::clone(machine).live(me, &self.bounds, happening, &mut effects)
             };
             let by = after.term();
             Step {
@@ -249,6 +252,9 @@ impl Explorer {
         if is_leader && state.proposals > 0 {
             offer(Happening::Propose(state.proposals));
         }
+        if is_leader && state.changes > 0 {
+            offer(Happening::Change);
+        }
         if is_leader && state.relinks > 0 {
             let others = (0..state.nodes.len()).filter(|other| *other != node);
             others.for_each(|other| offer(Happening::Relink(name(other))));
@@ -278,6 +284,7 @@ impl Model for Explorer {
             timeouts: bounds.timeouts,
             crashes: bounds.crashes,
             proposals: bounds.proposals,
+            changes: bounds.changes,
             heartbeats: bounds.heartbeats,
             relinks: bounds.relinks,
             moved: if bounds.are_alike() { 0 } else { count },

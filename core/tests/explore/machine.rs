@@ -54,6 +54,8 @@ pub(crate) enum Happening {
     Relink(NodeId),
     /// A client proposes.
     Propose(u8),
+    /// The host asks for other voters.
+    Change,
     /// A message arrives.
     Deliver(Letter),
     /// The oldest write becomes durable.
@@ -76,6 +78,7 @@ impl Machine {
     pub(crate) fn start(me: NodeId, bounds: &Bounds, past: Recovered) -> Machine {
         let config = Config {
             heartbeat_interval: Duration::ZERO,
+            learner_beats: 5,
             election_timeout_min: Duration::from_nanos(1),
             election_timeout_max: Duration::from_nanos(1),
             election_handicap: Duration::ZERO,
@@ -84,7 +87,7 @@ impl Machine {
             appends_in_flight_max: 4,
             uncommitted_max: 64,
         };
-        let voters: BTreeSet<NodeId> = (1..).map(NodeId).take(bounds.pasts.len()).collect();
+        let voters: BTreeSet<NodeId> = (1..).map(NodeId).take(bounds.voters).collect();
         let mut raft = Raft::recover(config, me, voters, past.clone(), random(), NOW);
         raft.forget_past(random());
         #[cfg(feature = "mutants")]
@@ -107,6 +110,7 @@ impl Machine {
     pub(crate) fn live(
         mut self,
         me: NodeId,
+        bounds: &Bounds,
         happening: &Happening,
         effects: &mut Effects,
     ) -> Machine {
@@ -127,6 +131,11 @@ impl Machine {
                     Work::Raft(NOW, Input::PeerDown { node, dead }),
                     Work::Raft(NOW, Input::PeerUp { node }),
                 ]
+            }
+            Happening::Change => {
+                let data = vec![99].into();
+                let change = bounds.change();
+                vec![Work::Raft(NOW, Input::Change { change, data })]
             }
             Happening::Propose(number) => {
                 let data = vec![*number].into();
@@ -242,6 +251,8 @@ impl Machine {
             Output::Committed(entry) => effects.committed.push(entry),
             Output::Rejected { .. }
             | Output::Transferred(_)
+            | Output::ChangeRefused { .. }
+            | Output::Voters(_)
             | Output::Changed(_)
             | Output::Note(_) => {}
         }

@@ -31,6 +31,12 @@ pub(crate) fn of(bounds: &Bounds) -> Vec<Property<Explorer>> {
         let name = "a crash comes between a vote's write and its durability";
         all.push(Property::sometimes(name, |_, c: &Cluster| c.lost_a_vote));
     }
+    if bounds.changes > 0 {
+        all.push(Property::sometimes(
+            "a change of the voters is over",
+            |_, c: &Cluster| c.ledger.iter().any(ends_a_change),
+        ));
+    }
     if bounds.proposals > 0 {
         all.push(Property::sometimes(
             "a command is committed",
@@ -103,6 +109,11 @@ fn leaders_are_complete(_: &Explorer, cluster: &Cluster) -> bool {
         .iter()
         .filter(|node| node.role() == Role::Leader);
     leaders.all(|node| cluster.ledger.iter().all(|chosen| has(node, chosen)))
+}
+
+fn ends_a_change(chosen: &Chosen) -> bool {
+    let voters = chosen.entry.voters.as_ref();
+    voters.is_some_and(|voters| !voters.is_joint())
 }
 
 fn leads_in_last_term(explorer: &Explorer, cluster: &Cluster) -> bool {

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::Args;
 use quorate_tokio::id::{ClientId, Epoch, RequestId, RoleName};
 use quorate_tokio::{
-    ClusterEvent, ClusterNetworkManager, Events, Identity, Incoming, NodeId, Placement, RoleSpec,
-    StartError, control,
+    ClusterEvent, ClusterNetworkManager, Events, Identity, Incoming, NodeId, Placement, Recording,
+    RoleSpec, StartError, control,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// Where the others listen.
     #[arg(long, value_delimiter = ',')]
     seeds: Vec<SocketAddr>,
+    /// Where its life is recorded.
+    #[arg(long)]
+    record: Option<PathBuf>,
 }
 
 /// Why a node did not start.
@@ -53,22 +56,24 @@ pub(crate) async fn start(
     home: &Path,
     listen: SocketAddr,
     voters: u64,
+    record: Option<PathBuf>,
 ) -> Result<ClusterNetworkManager, Trouble> {
     let identity = Identity::load(home).map_err(|error| Trouble::Other(error.to_string()))?;
     let role = RoleSpec {
         name: primary(),
         placement: Placement::Leader,
     };
-    let manager = ClusterNetworkManager::builder(listen)
+    let mut builder = ClusterNetworkManager::builder(listen)
         .identity(identity)
         .data_dir(home.join("data"))
         .configure(move |config| {
             config.voters = (1..=voters).map(NodeId).collect();
             config.roles = vec![role];
-        })
-        .build()
-        .await
-        .map_err(trouble)?;
+        });
+    if let Some(directory) = record {
+        builder = builder.record(Recording::new(directory));
+    }
+    let manager = builder.build().await.map_err(trouble)?;
     manager.start().await.map_err(trouble)?;
     Ok(manager)
 }
@@ -83,7 +88,14 @@ fn trouble(error: StartError) -> Trouble {
 
 /// Runs a node until its standard input ends.
 pub(crate) async fn run(arguments: Arguments) -> ExitCode {
-    let manager = match start(&arguments.home, arguments.listen, arguments.voters).await {
+    let Arguments {
+        home,
+        listen,
+        voters,
+        record,
+        ..
+    } = &arguments;
+    let manager = match start(home, *listen, *voters, record.clone()).await {
         Ok(manager) => manager,
         Err(Trouble::PortBusy) => {
             tell(&Report::PortBusy);

@@ -77,7 +77,7 @@ impl Client {
     ) -> io::Result<Client> {
         let home = directory.join(format!("n{NODE}"));
         let manager = loop {
-            match child::start(&home, free_address()?, voters).await {
+            match child::start(&home, free_address()?, voters, None).await {
                 Ok(manager) => break manager,
                 Err(child::Trouble::PortBusy) => {}
                 Err(child::Trouble::Other(why)) => return Err(io::Error::other(why)),

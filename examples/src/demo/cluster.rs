@@ -1,6 +1,7 @@
 //! The demo's processes: started, watched, killed and started again by their parent.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub(crate) struct Seen {
 pub(crate) struct Cluster {
     directory: PathBuf,
     voters: u64,
+    record: Option<PathBuf>,
     processes: BTreeMap<u64, Process>,
     reports: mpsc::UnboundedReceiver<Seen>,
     report_to: mpsc::UnboundedSender<Seen>,
@@ -44,11 +46,16 @@ struct Process {
 }
 
 impl Cluster {
-    /// Starts `voters` processes of this very program, whose homes lie below `directory`.
+    /// Starts `voters` processes of this very program, whose homes lie below `directory`. Their
+    /// lives are recorded in `record`, if that is given.
     ///
     /// # Errors
     /// When a process cannot be started.
-    pub(crate) fn start(directory: &Path, voters: u64) -> io::Result<Cluster> {
+    pub(crate) fn start(
+        directory: &Path,
+        voters: u64,
+        record: Option<PathBuf>,
+    ) -> io::Result<Cluster> {
         let (report_to, reports) = mpsc::unbounded_channel();
         let processes = (1..=voters).map(|node| Ok((node, Process::idle()?)));
         let processes = processes.collect::<io::Result<BTreeMap<_, _>>>()?;
@@ -57,6 +64,7 @@ impl Cluster {
         let mut cluster = Cluster {
             directory,
             voters,
+            record,
             processes,
             reports,
             report_to,
@@ -187,8 +195,11 @@ impl Cluster {
         let Some(process) = self.processes.get_mut(&node) else {
             return Ok(());
         };
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        let record = self.record.iter();
+        let mut child = command
             .arg("node")
+            .args(record.flat_map(|directory| [OsStr::new("--record"), directory.as_os_str()]))
             .arg("--home")
             .arg(home)
             .args(["--listen", &process.address.to_string()])

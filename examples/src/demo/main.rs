@@ -11,6 +11,7 @@ mod story;
 mod talk;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,9 @@ struct Arguments {
     /// Play yourself: k kill the leader, p pause or resume it, r restart the killed, q quit.
     #[arg(long, conflicts_with = "json")]
     interactive: bool,
+    /// Record the life of every node in this directory, to be lived again by `cargo sim replay`.
+    #[arg(long, value_name = "DIRECTORY")]
+    record: Option<PathBuf>,
     #[command(subcommand)]
     role: Option<Part>,
 }
@@ -79,9 +83,15 @@ async fn play(arguments: &Arguments) -> io::Result<bool> {
     narrator.say(&format!(
         "certificates made; starting {voters} processes on loopback"
     ));
-    let mut cluster = Cluster::start(directory.path(), voters)?;
+    let mut cluster = Cluster::start(directory.path(), voters, arguments.record.clone())?;
     let ended = told(arguments, directory.path(), &mut cluster, &narrator).await;
     cluster.stop().await;
+    if let Some(recordings) = &arguments.record {
+        narrator.say(&format!(
+            "every life is recorded: cargo sim replay {}",
+            recordings.display()
+        ));
+    }
     ended
 }
 

@@ -26,9 +26,13 @@ pub(super) struct Tape {
 
 impl Tape {
     /// Makes room among the older lives and begins a new file. Blocks.
-    pub(super) fn begin(recording: &Recording, start: &Start) -> io::Result<Tape> {
+    pub(super) fn begin(
+        recording: &Recording,
+        start: &Start,
+        unix_ns: Option<u64>,
+    ) -> io::Result<Tape> {
         let mut bytes = Vec::new();
-        encode_start(start, &mut bytes).map_err(io::Error::other)?;
+        encode_start(start, unix_ns, &mut bytes).map_err(io::Error::other)?;
         let len = bytes.len() as u64;
         if len + END_BYTES > recording.bytes_max {
             let message = format!(

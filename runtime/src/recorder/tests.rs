@@ -95,9 +95,9 @@ fn the_oldest_lives_give_way_and_nothing_else_does() {
     let directory = directory.path().join("made/on/the/way");
     let recording = in_directory(&directory, 3);
     for _ in 0..5 {
-        Tape::begin(&recording, &start(1)).expect("begun");
+        Tape::begin(&recording, &start(1), None).expect("begun");
     }
-    Tape::begin(&recording, &start(10)).expect("begun");
+    Tape::begin(&recording, &start(10), None).expect("begun");
     std::fs::write(directory.join("n1-notes.txt"), "kept").expect("written");
     let lives = |node, numbers: std::ops::RangeInclusive<u64>| {
         numbers.map(move |number| format!("n{node}-{number:06}.recording"))
@@ -109,7 +109,7 @@ fn the_oldest_lives_give_way_and_nothing_else_does() {
     let file = std::fs::OpenOptions::new().write(true).open(path);
     file.and_then(|file| file.set_len(2 * BYTES_MAX))
         .expect("grown");
-    Tape::begin(&recording, &start(1)).expect("begun");
+    Tape::begin(&recording, &start(1), None).expect("begun");
     let expected: Vec<_> = lives(1, 5..=6).chain(lives(10, 1..=1)).collect();
     assert_eq!(names(&directory), expected);
     assert!(directory.join("n1-notes.txt").exists());
@@ -121,7 +121,7 @@ fn recordings_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().expect("a directory");
     let directory = directory.path().join("recordings");
-    let tape = Tape::begin(&in_directory(&directory, 1), &start(1)).expect("begun");
+    let tape = Tape::begin(&in_directory(&directory, 1), &start(1), None).expect("begun");
     let mode = |path: &Path| {
         let metadata = std::fs::metadata(path).expect("it exists");
         metadata.permissions().mode() & 0o777
@@ -133,7 +133,7 @@ fn recordings_are_for_their_owner_alone() {
 fn a_full_recording_says_so_and_keeps_its_bound() {
     let directory = tempfile::tempdir().expect("a directory");
     let start = start(1);
-    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start).expect("begun");
+    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start, None).expect("begun");
     let (mut recorder, batches) = stuck(&start);
     let mut node = start.node();
     let mut taken = 0;
@@ -167,13 +167,14 @@ fn a_log_that_is_too_long_is_refused_before_anything_is_deleted() {
     let directory = tempfile::tempdir().expect("a directory");
     let recording = in_directory(directory.path(), 1);
     let mut start = start(1);
-    Tape::begin(&recording, &start).expect("begun");
+    Tape::begin(&recording, &start, None).expect("begun");
     start.durable.raft.log = vec![Entry {
         term: Term(1),
         index: LogIndex(1),
         data: Payload::from(vec![0; 64 * 1024]),
+        voters: None,
     }];
-    let refused = Tape::begin(&recording, &start).expect_err("too long");
+    let refused = Tape::begin(&recording, &start, None).expect_err("too long");
     assert!(refused.to_string().contains("recorder.bytes_max"));
     assert_eq!(names(directory.path()), ["n1-000001.recording"]);
 }
@@ -183,7 +184,7 @@ fn a_recorder_that_falls_behind_ends_without_a_gap() {
     let directory = tempfile::tempdir().expect("a directory");
     let start = start(1);
     let recording = Recording::new(directory.path());
-    let mut tape = Tape::begin(&recording, &start).expect("begun");
+    let mut tape = Tape::begin(&recording, &start, None).expect("begun");
     let (mut recorder, batches) = stuck(&start);
     let mut node = start.node();
     let mut taken = 0;
@@ -206,7 +207,7 @@ fn a_recorder_that_falls_behind_ends_without_a_gap() {
 fn an_event_too_long_for_a_frame_ends_the_recording_before_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let start = start(1);
-    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start).expect("begun");
+    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start, None).expect("begun");
     let (mut recorder, batches) = stuck(&start);
     let mut node = start.node();
     step(&mut recorder, &mut node, 1, Event::Tick);
@@ -223,7 +224,7 @@ fn an_event_too_long_for_a_frame_ends_the_recording_before_it() {
 fn what_a_node_did_not_survive_is_recorded() {
     let directory = tempfile::tempdir().expect("a directory");
     let start = start(1);
-    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start).expect("begun");
+    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start, None).expect("begun");
     let (mut recorder, batches) = stuck(&start);
     let mut node = start.node();
     step(&mut recorder, &mut node, 1, Event::Tick);
@@ -241,7 +242,7 @@ fn what_a_node_did_not_survive_is_recorded() {
 fn damage_is_named_with_file_and_offset() {
     let directory = tempfile::tempdir().expect("a directory");
     let start = start(1);
-    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start).expect("begun");
+    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start, None).expect("begun");
     let offset = std::fs::metadata(tape.path()).expect("it exists").len();
     let (mut recorder, batches) = stuck(&start);
     let mut node = start.node();

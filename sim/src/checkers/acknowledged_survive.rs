@@ -39,24 +39,30 @@ impl Checker {
         self.acknowledged.len() as u64
     }
 
-    /// Looks through a node's committed entries.
-    ///
-    /// # Errors
-    /// One is missing.
-    pub fn check(
+    /// Where acknowledged requests should stand and do not, in a node's committed entries.
+    pub fn missing(
         &self,
-        node: NodeId,
         mut entry: impl FnMut(LogIndex) -> Option<Envelope>,
-    ) -> Verdict {
-        for ((client, request), index) in &self.acknowledged {
-            let found = entry(*index);
-            if found.is_none_or(|found| (found.client, found.request) != (*client, *request)) {
-                return Err(format!(
-                    "{node} lost {client} {request}, acknowledged at {index}"
-                ));
+    ) -> impl Iterator<Item = LogIndex> {
+        self.acknowledged
+            .iter()
+            .filter_map(move |((client, request), index)| {
+                let found = entry(*index);
+                let is_it = |found: Envelope| (found.client, found.request) == (*client, *request);
+                (!found.is_some_and(is_it)).then_some(*index)
+            })
+    }
+
+    /// The words for a missing one.
+    #[must_use]
+    pub fn lost(&self, node: NodeId, at: LogIndex) -> String {
+        let mut all = self.acknowledged.iter();
+        match all.find(|(_, index)| **index == at) {
+            Some(((client, request), _)) => {
+                format!("{node} lost {client} {request}, acknowledged at {at}")
             }
+            None => format!("{node} lost what was acknowledged at {at}"),
         }
-        Ok(())
     }
 }
 
@@ -76,13 +82,14 @@ mod tests {
         let mut checker = Checker::default();
         assert_eq!(checker.acknowledged(client, request, LogIndex(7)), Ok(()));
         assert_eq!(checker.acknowledged(client, request, LogIndex(7)), Ok(()));
-        assert_eq!(checker.check(NodeId(1), |_| Some(kept.clone())), Ok(()));
-        assert!(checker.check(NodeId(1), |_| None).is_err());
+        assert_eq!(checker.missing(|_| Some(kept.clone())).count(), 0);
+        assert_eq!(checker.missing(|_| None).next(), Some(LogIndex(7)));
+        assert!(checker.lost(NodeId(1), LogIndex(7)).contains("n1 lost"));
         let other = Envelope {
             request: RequestId(3),
             ..kept.clone()
         };
-        assert!(checker.check(NodeId(1), |_| Some(other.clone())).is_err());
+        assert_eq!(checker.missing(|_| Some(other.clone())).count(), 1);
         assert!(checker.acknowledged(client, request, LogIndex(8)).is_err());
     }
 }

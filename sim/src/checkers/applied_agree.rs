@@ -49,6 +49,7 @@ mod tests {
             index: LogIndex(index),
             term: Term(1),
             data: Payload::copy_from(data),
+            voters: None,
         }
     }
 

@@ -3,21 +3,24 @@
 
 use quorate_core::id::{LogIndex, NodeId, Term};
 
+use quorate_core::voters::Voters;
+
 use super::Verdict;
+use super::elected_by_majority::sides;
 use super::ledger::Ledger;
 
-/// A node is the first to commit the entry at `index`; the first `voters` nodes vote.
+/// A node is the first to commit the entry at `index`, under these voters.
 ///
 /// # Errors
 /// Too few disks hold it.
-pub fn check(ledger: &Ledger, voters: u64, index: LogIndex, term: Term) -> Verdict {
-    let holds = |node: &u64| ledger.entry(NodeId(*node), index) == Some(term);
-    let holders = (1..=voters).filter(holds).count() as u64;
-    if 2 * holders > voters {
+pub fn check(ledger: &Ledger, voters: &Voters, index: LogIndex, term: Term) -> Verdict {
+    let holds = |node: &&NodeId| ledger.entry(**node, index) == Some(term);
+    if sides(voters).all(|side| 2 * side.iter().filter(holds).count() > side.len()) {
         return Ok(());
     }
+    let holders: Vec<NodeId> = voters.iter().filter(|node| holds(&node)).collect();
     Err(format!(
-        "entry {index} of term {term} is committed with {holders} of {voters} disks holding it"
+        "entry {index} of term {term} is committed with {holders:?} of the voters {voters} holding it"
     ))
 }
 
@@ -36,10 +39,12 @@ mod tests {
             term: Term(2),
             index: LogIndex(1),
             data: Payload::default(),
+            voters: None,
         });
         ledger.started(NodeId(1), &found);
         ledger.started(NodeId(4), &found);
-        let check = |ledger: &Ledger, term| check(ledger, 4, LogIndex(1), Term(term));
+        let four = Voters::of((1..=4).map(NodeId).collect());
+        let check = |ledger: &Ledger, term| check(ledger, &four, LogIndex(1), Term(term));
         assert!(check(&ledger, 2).is_err());
         ledger.started(NodeId(2), &found);
         assert_eq!(check(&ledger, 2), Ok(()));

@@ -56,6 +56,7 @@ mod tests {
             term: Term(4),
             index: LogIndex(1),
             data: Payload::default(),
+            voters: None,
         }];
         let record = Record::Raft(raft::Record::Append { entries });
         ledger.wrote(to, Lsn(1), Term(4), &record);

@@ -125,7 +125,12 @@ mod tests {
 
     fn entries(term: u64, index: u64) -> Record {
         let (term, index, data) = (Term(term), LogIndex(index), Payload::default());
-        let entries = vec![Entry { term, index, data }];
+        let entries = vec![Entry {
+            term,
+            index,
+            data,
+            voters: None,
+        }];
         Record::Raft(raft::Record::Append { entries })
     }
 

@@ -63,6 +63,7 @@ mod tests {
             index: LogIndex(index),
             term: Term(term),
             data: Payload::copy_from(data),
+            voters: None,
         }
     }
 

@@ -10,6 +10,7 @@ pub mod actions_per_step;
 pub mod answered_once;
 pub mod applied_agree;
 pub mod beliefs_rise;
+pub mod changes_wait;
 pub mod commit_is_earned;
 pub mod committed_is_durable;
 pub mod crash_is_noticed;

@@ -55,7 +55,7 @@ impl Checker {
                         .insert(index, (envelope.client, envelope.request));
                 }
             }
-            Command::Barrier => {}
+            Command::ChangeVoters(_) | Command::Barrier => {}
         }
     }
 

@@ -61,6 +61,7 @@ mod tests {
             term,
             index: LogIndex(1),
             data: Payload::default(),
+            voters: None,
         }];
         let vote = Some(to);
         let records = [

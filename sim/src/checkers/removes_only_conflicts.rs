@@ -56,6 +56,7 @@ mod tests {
             term: Term(term),
             index: LogIndex(index),
             data: Payload::default(),
+            voters: None,
         };
         let (mut checker, node) = (Checker::default(), NodeId(1));
         checker.started(node, &[entry(1, 1)]);

@@ -1,5 +1,5 @@
 //! Suspicion before death: a member is declared dead only after it was suspected for a while, so
-//! that it can refute (SWIM §4.2; Lifeguard §IV-B shortens the time, at most to a half).
+//! that it can refute (SWIM §4.2; Lifeguard §IV-B shortens the time with each witness).
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use quorate_core::id::{NodeId, Peer};
 
 use super::Verdict;
 
-/// Half of the shortest suspicion: two probe periods.
+/// The shortest suspicion: one probe period, however many witnesses there are.
 pub const LEAST_NS: u64 = 1_000_000_000;
 
 /// When each life of a node was suspected first, by anybody.

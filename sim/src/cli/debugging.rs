@@ -6,10 +6,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use quorate_core::id::NodeId;
 use serde_json::json;
 
+use super::flight;
 use super::{NONDETERMINISTIC, OK, USAGE, VIOLATED, complain, mutant_problem, say, summary, usage};
 use crate::diff::{self, Row};
 use crate::engine::des::{self, Options};
+use crate::flight::is_meant_by;
 use crate::plan::Plan;
+use crate::record::Record;
 use crate::replay::{self, Window};
 use crate::shrink;
 use crate::why::{self, Fact};
@@ -29,11 +32,11 @@ pub(super) enum Verb {
         /// Threads; all cores without it.
         #[arg(short = 'j', long)]
         jobs: Option<usize>,
-        /// Where the small plan goes; beside the plan, as `.min.plan.toml`, without it.
+        /// Where the small plan goes; beside the plan, as `.min.plan`, without it.
         #[arg(short, long)]
         output: Option<PathBuf>,
     },
-    /// Run a plan file again and tell its story, or step through it.
+    /// Live a plan file, or recordings of real nodes, again and tell the story, or step through it.
     Replay(Replay),
     /// Find the first event in which two runs differ.
     Diff {
@@ -44,14 +47,15 @@ pub(super) enum Verb {
         /// Compare with the rows that `sim run --trace-out` wrote.
         #[arg(long, conflicts_with = "b", required_unless_present = "b")]
         against_trace: Option<PathBuf>,
-        /// The seed of a scenario's timing.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
+        /// The seed; without it the one that the file names, or 1.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Show the recorded events that led to a fact about a node.
     Why {
-        /// The plan file.
-        plan: PathBuf,
+        /// The plan file, or a recording, or a directory of recordings.
+        #[arg(value_name = "PLAN|RECORDING")]
+        what: PathBuf,
         /// The node.
         #[arg(value_parser = replay::node)]
         node: NodeId,
@@ -77,8 +81,9 @@ pub(super) enum Asked {
 
 #[derive(Args, Debug)]
 pub(super) struct Replay {
-    /// The plan file.
-    plan: PathBuf,
+    /// A plan file; or recordings, and directories of them.
+    #[arg(required = true, value_name = "PLAN|RECORDING")]
+    what: Vec<PathBuf>,
     /// No story, only how it ended.
     #[arg(long)]
     quiet: bool,
@@ -121,10 +126,7 @@ impl Verb {
                     |given| shrink_plan(&given, order, &output, json),
                 )
             }
-            Verb::Replay(verb) => match read(&verb.plan) {
-                Ok(plan) => verb.run(&plan, json),
-                Err(problem) => usage(&problem),
-            },
+            Verb::Replay(verb) => verb.run(json),
             Verb::Diff {
                 a,
                 b,
@@ -144,14 +146,19 @@ impl Verb {
                 }
             }
             Verb::Why {
-                plan,
+                what,
                 node,
                 fact,
                 at,
-            } => match read(&plan) {
-                Ok(plan) => explain(&plan, node, fact, at, json),
-                Err(problem) => usage(&problem),
-            },
+            } => {
+                if is_meant_by(&what) {
+                    return flight::why(&what, node, fact, at, json);
+                }
+                match read(&what) {
+                    Ok(plan) => explain(&des::record(&plan).1, node, fact, at, json),
+                    Err(problem) => usage(&problem),
+                }
+            }
         }
     }
 }
@@ -171,8 +178,8 @@ fn read_trace(path: &Path) -> Result<Vec<Row>, String> {
     diff::from_text(&text).map_err(|problem| format!("trace {name}: {problem}"))
 }
 
-fn find(what: &str, seed: u64) -> Result<Plan, String> {
-    let plan = super::find(what, seed).map_err(|error| error.to_string())?;
+fn find(what: &str, seed: Option<u64>) -> Result<Plan, String> {
+    let plan = crate::named::find(what, seed).map_err(|error| error.to_string())?;
     runnable(plan)
 }
 
@@ -190,8 +197,8 @@ fn runnable(plan: Plan) -> Result<Plan, String> {
 
 fn beside(plan: &Path) -> PathBuf {
     let name = plan.file_name().unwrap_or_default().to_string_lossy();
-    let stem = name.trim_end_matches(".toml").trim_end_matches(".plan");
-    plan.with_file_name(format!("{stem}.min.plan.toml"))
+    let stem = name.trim_end_matches(".plan").trim_end_matches(".scenario");
+    plan.with_file_name(format!("{stem}.min.plan"))
 }
 
 fn shrink_plan(plan: &Plan, order: shrink::Order, output: &Path, json: bool) -> u8 {
@@ -220,13 +227,13 @@ fn shrink_plan(plan: &Plan, order: shrink::Order, output: &Path, json: bool) -> 
     }
     let millis = shrunk.wall_ns / 1_000_000;
     say(&format!(
-        "faults {} -> {}, nodes {} -> {}, {} ms -> {} ms; {} runs in {}.{:03} s",
+        "faults {} -> {}, nodes {} -> {}, {} -> {}; {} runs in {}.{:03} s",
         shrunk.faults_before,
         shrunk.faults_after,
         shrunk.nodes[0],
         shrunk.nodes[1],
-        shrunk.end_ms[0],
-        shrunk.end_ms[1],
+        shrunk.end[0],
+        shrunk.end[1],
         shrunk.runs,
         millis / 1_000,
         millis % 1_000,
@@ -240,32 +247,58 @@ fn shrink_plan(plan: &Plan, order: shrink::Order, output: &Path, json: bool) -> 
 }
 
 impl Replay {
-    fn run(&self, plan: &Plan, json: bool) -> u8 {
-        if self.step && json {
-            return usage("--step talks in lines; it cannot answer with one JSON object");
+    fn run(&self, json: bool) -> u8 {
+        let [plan] = self.what.as_slice() else {
+            return flight::replay(&self.what, self, json);
+        };
+        if is_meant_by(plan) {
+            return flight::replay(&self.what, self, json);
         }
-        let (report, record) = des::record(plan);
-        let second = des::run(plan, Options::default()).fingerprint;
+        match read(plan) {
+            Ok(plan) => self.run_plan(&plan, json),
+            Err(problem) => usage(&problem),
+        }
+    }
+
+    /// The fingerprint that what is lived again must have.
+    pub(super) fn expected(&self) -> Option<&String> {
+        self.expect.as_ref()
+    }
+
+    /// The part of a story that was asked for, or a walk through its events.
+    pub(super) fn tell(&self, record: &Record, json: bool) -> Result<Vec<String>, u8> {
+        if self.step && json {
+            return Err(usage(
+                "--step talks in lines; it cannot answer with one JSON object",
+            ));
+        }
         let from_ns = self.from.unwrap_or(0);
+        let until = |length| from_ns.saturating_add(length);
         let window = Window {
             from_ns,
-            until_ns: self
-                .length
-                .map_or(u64::MAX, |length| from_ns.saturating_add(length)),
+            until_ns: self.length.map_or(u64::MAX, until),
             node: self.node,
         };
         if self.step {
             let stdin = std::io::stdin().lock();
-            if let Err(error) = replay::step(&record, window, stdin, std::io::stdout()) {
+            if let Err(error) = replay::step(record, window, stdin, std::io::stdout()) {
                 complain(&format!("error: {error}"));
-                return USAGE;
+                return Err(USAGE);
             }
         }
-        let told = !self.step && !self.quiet;
-        let story = if told {
-            replay::story(&record, window)
-        } else {
-            Vec::new()
+        let is_told = !self.step && !self.quiet;
+        Ok(match is_told {
+            true => replay::story(record, window),
+            false => Vec::new(),
+        })
+    }
+
+    fn run_plan(&self, plan: &Plan, json: bool) -> u8 {
+        let (report, record) = des::record(plan);
+        let second = des::run(plan, Options::default()).fingerprint;
+        let story = match self.tell(&record, json) {
+            Ok(story) => story,
+            Err(code) => return code,
         };
         if json {
             let mut object = json!(report);
@@ -313,13 +346,19 @@ fn compare(one: &[Row], two: &[Row], json: bool) -> u8 {
     if found.is_none() { OK } else { VIOLATED }
 }
 
-fn explain(plan: &Plan, node: NodeId, asked: Asked, at: Option<u64>, json: bool) -> u8 {
+pub(super) fn explain(
+    record: &Record,
+    node: NodeId,
+    asked: Asked,
+    at: Option<u64>,
+    json: bool,
+) -> u8 {
     let fact = match asked {
         Asked::Dead => Fact::Dead,
         Asked::Suspect => Fact::Suspect,
         Asked::Leader => Fact::Leader,
     };
-    let evidence = why::why(&des::record(plan).1, node, fact, at);
+    let evidence = why::why(record, node, fact, at);
     if json {
         say(&json!({ "ok": !evidence.is_empty(), "evidence": evidence }).to_string());
     } else if evidence.is_empty() {

@@ -1,63 +1,52 @@
 //! The verb `view`: draws a run into one HTML file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{OK, complain, find, mutant_problem, say, usage};
+use super::flight;
+use super::{OK, complain, mutant_problem, say, usage};
 use crate::engine::des;
-use crate::report::Report;
+use crate::flight::is_meant_by;
+use crate::named::find;
+use crate::replay;
 use crate::view::{Caption, Page, Window, render, stage};
 
 /// What shall be drawn, and where to.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// A scenario's name, a plan file, or `swarm` for what the seed draws.
+    /// A scenario's name, a scenario or plan file, or `swarm` for what the seed draws; or a
+    /// recording of a real node, or a directory of recordings.
     what: String,
-    /// The seed of a scenario's timing.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Open the page at this simulated second; 2 s before a violation, else at 0 without it.
-    #[arg(long, value_parser = microseconds)]
+    /// The seed; without it the one that the file names, or 1.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Open the page at this moment, such as 12.4s; 2 s before a violation, else at 0 without it.
+    #[arg(long, value_parser = replay::span)]
     from: Option<u64>,
-    /// Open it with so many seconds in view.
-    #[arg(long = "for", value_parser = microseconds)]
+    /// Open it with so much in view, such as 2s.
+    #[arg(long = "for", value_parser = replay::span)]
     length: Option<u64>,
     /// The file to write.
     #[arg(short, long)]
     out: PathBuf,
 }
 
-/// Seconds with up to six decimals, as `12.431` or `12.431s`.
-fn microseconds(text: &str) -> Result<u64, String> {
-    let problem = || format!("`{text}` is no number of seconds, such as 12.431");
-    let number = text.strip_suffix('s').unwrap_or(text);
-    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !is_number(whole) || !is_number(part) || part.len() > 6 {
-        return Err(problem());
-    }
-    let whole: u64 = whole.parse().map_err(|_| problem())?;
-    let part: u64 = format!("{part:0<6}").parse().map_err(|_| problem())?;
-    let whole = whole.checked_mul(1_000_000).ok_or_else(problem)?;
-    whole.checked_add(part).ok_or_else(problem)
-}
-
 /// Draws; the exit code says whether there is a page, not how the run ended.
 pub(super) fn run(args: &Args, json: bool) -> u8 {
-    let plan = match find(&args.what, args.seed) {
-        Ok(plan) => plan,
-        Err(error) => return usage(&error.to_string()),
-    };
-    if let Some(problem) = plan.mutant.as_deref().and_then(mutant_problem) {
-        return usage(&problem);
-    }
-    let (report, record) = des::record(&plan);
     let window = Window {
-        from_us: args.from,
-        for_us: args.length,
+        from_us: args.from.map(|nanos| nanos / 1_000),
+        for_us: args.length.map(|nanos| nanos / 1_000),
     };
-    let page = render(&Caption::of_run(&plan, &report), &stage(&record), window);
+    let path = Path::new(&args.what);
+    let drawn = match is_meant_by(path) {
+        true => flight::page(path, window),
+        false => page_of_plan(args, window),
+    };
+    let (caption, page) = match drawn {
+        Ok(drawn) => drawn,
+        Err(code) => return code,
+    };
     let parent = args
         .out
         .parent()
@@ -67,19 +56,31 @@ pub(super) fn run(args: &Args, json: bool) -> u8 {
     if let Err(error) = made.and_then(|()| std::fs::write(&args.out, &page.html)) {
         return usage(&format!("page {file}: {error}"));
     }
-    tell(&file, &report, &page, json);
+    tell(&file, &caption, &page, json);
     OK
 }
 
-fn tell(file: &str, report: &Report, page: &Page, json: bool) {
-    let violation = report.violation.as_ref();
+fn page_of_plan(args: &Args, window: Window) -> Result<(Caption, Page), u8> {
+    let plan = find(&args.what, args.seed).map_err(|error| usage(&error.to_string()))?;
+    if let Some(problem) = plan.mutant.as_deref().and_then(mutant_problem) {
+        return Err(usage(&problem));
+    }
+    let (report, record) = des::record(&plan);
+    let caption = Caption::of_run(&plan, &report);
+    let page = render(&caption, &stage(&record), window);
+    Ok((caption, page))
+}
+
+fn tell(file: &str, caption: &Caption, page: &Page, json: bool) {
+    let violation = caption.violation.as_ref();
     if json {
         let object = json!({
             "file": file,
             "bytes": page.html.len(),
-            "name": report.name,
-            "seed": report.seed,
-            "ok": report.is_ok(),
+            "name": caption.name,
+            "detail": caption.detail,
+            "trace": caption.trace,
+            "ok": violation.is_none() && caption.unmet.is_empty(),
             "violation": violation.map(|violation| violation.checker),
             "violation_at_ns": violation.map(|violation| violation.at_ns),
             "from_us": page.from_us,
@@ -95,7 +96,7 @@ fn tell(file: &str, report: &Report, page: &Page, json: bool) {
             violation.checker, violation.what
         ));
     }
-    report
+    caption
         .unmet
         .iter()
         .for_each(|unmet| say(&format!("UNMET {unmet}")));
@@ -106,30 +107,5 @@ fn tell(file: &str, report: &Report, page: &Page, json: bool) {
         complain(&format!(
             "{left_out} messages are left out for the page's size"
         ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seconds_are_read_exactly() {
-        assert_eq!(microseconds("12.431"), Ok(12_431_000));
-        assert_eq!(microseconds("12.431s"), Ok(12_431_000));
-        assert_eq!(microseconds("0.000001"), Ok(1));
-        assert_eq!(microseconds("7"), Ok(7_000_000));
-        for wrong in [
-            "",
-            "-1",
-            "1e3",
-            "1.",
-            ".5",
-            "1.0000001",
-            "99999999999999999999",
-            "x",
-        ] {
-            assert!(microseconds(wrong).is_err(), "{wrong}");
-        }
     }
 }

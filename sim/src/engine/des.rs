@@ -13,6 +13,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::Report;
+use crate::steps::Stopwatch;
 use crate::world::World;
 
 /// What is due.
@@ -96,20 +97,8 @@ pub enum Due {
         /// The life that crashed.
         life: u64,
     },
-    /// A paused process goes on.
-    Resume {
-        /// The index of the host.
-        host: usize,
-        /// Which pause.
-        pause: u64,
-    },
-    /// A latency spike, or a disk's slowness, is over.
-    Calm {
-        /// The disk's host; none for the network.
-        host: Option<usize>,
-        /// Which spell of it.
-        spell: u64,
-    },
+    /// A fault that lasts a while is over.
+    Over(usize),
     /// A client acts.
     Client {
         /// Which.
@@ -223,15 +212,29 @@ pub fn record(plan: &Plan) -> (Report, Record) {
     (world.finish(), record)
 }
 
+/// Carries out a plan and times every step.
+#[must_use]
+pub fn time(plan: &Plan) -> (Report, Stopwatch) {
+    let mut world = World::new(plan);
+    world.stopwatch = Some(Stopwatch::default());
+    carry_out(plan, &mut world);
+    let stopwatch = world.stopwatch.take().unwrap_or_default();
+    (world.finish(), stopwatch)
+}
+
 fn carry_out(plan: &Plan, world: &mut World) {
-    let end = plan.end_ms * 1_000_000;
+    let end = plan.end.ns();
     while let Some((at, due)) = world.queue.pop() {
         if at > end || world.is_over() {
             break;
         }
+        world.judge_until(at);
         world.now = at;
         world.on_due(due);
         world.note_conditions();
+    }
+    if !world.is_over() {
+        world.judge_until(end);
     }
 }
 

@@ -83,7 +83,7 @@ impl<'a> Lives<'a> {
                     life.node.step(*now, event.clone(), &mut self.actions);
                 }
             }
-            What::Crashed { .. } => {
+            What::Crashed { .. } | What::Ended(_) => {
                 self.running.remove(&node);
             }
             What::Struck { .. } | What::WentOn | What::Healed | What::Violated(_) => {}
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_life_lived_again_does_what_it_did() {
-        let plan = (scenarios::find("leader-crash").unwrap().build)(3);
+        let plan = scenarios::find("leader-crash").unwrap().plan(3);
         let (_, record) = des::record(&plan);
         let mut lives = Lives::new(&record);
         let mut steps = 0;

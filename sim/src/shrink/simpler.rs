@@ -2,7 +2,8 @@
 //!
 //! Each step gives candidates that are strictly simpler than the plan, so that taking them ends.
 
-use crate::plan::{Fault, Moment, Plan, Strike, Who};
+use crate::plan::{Fate, Fault, Moment, Plan, Quality, Seat, Strike, Ways, Who};
+use crate::span::Span;
 
 /// Candidates for a plan, the boldest first.
 pub(super) type Step = fn(&Plan) -> Vec<Plan>;
@@ -20,26 +21,26 @@ pub(super) const STEPS: [Step; 8] = [
 ];
 
 /// Spans below this are not shortened any more.
-const SPAN_MS_MIN: u64 = 4;
+const SHORT: Span = Span::from_ms(4);
 /// An opening runs so long after its last fault.
-const OPENING_MS: u64 = 3_000;
+const OPENING: Span = Span::from_ms(3_000);
 
 /// One, two or three neighbouring faults alone, during the first election or soon after it.
 pub(super) fn openings(plan: &Plan) -> Vec<Plan> {
     let mut candidates: Vec<Plan> = Vec::new();
     for len in 1..=3.min(plan.faults.len().saturating_sub(1)) {
         for window in plan.faults.windows(len) {
-            for start_ms in [10, 2_500] {
+            for start in [Span::from_ms(10), Span::from_ms(2_500)] {
                 let mut plan = plan.clone();
                 plan.faults = window.to_vec();
-                let first_ms = window[0].at_ms;
+                let first = window[0].at;
                 for strike in &mut plan.faults {
-                    strike.at_ms = strike.at_ms.saturating_sub(first_ms) + start_ms;
+                    strike.at = strike.at.minus(first).plus(start);
                 }
-                let last_ms = plan.faults.last().map_or(start_ms, |strike| strike.at_ms);
-                plan.end_ms = plan.end_ms.min(last_ms + OPENING_MS);
-                plan.heal_ms = plan.heal_ms.min(plan.end_ms);
-                if last_ms <= plan.end_ms && !candidates.contains(&plan) {
+                let last = plan.faults.last().map_or(start, |strike| strike.at);
+                plan.end_at_the_latest(last.plus(OPENING));
+                let latest = plan.heal.unwrap_or(plan.end);
+                if last <= latest && !candidates.contains(&plan) {
                     candidates.push(plan);
                 }
             }
@@ -60,43 +61,71 @@ fn fewer_nodes(plan: &Plan) -> Vec<Plan> {
 
 /// The plan without a node; the nodes behind it move up.
 fn without_node(plan: &Plan, gone: u64) -> Plan {
-    let moved = |node: u64| node - u64::from(node > gone);
-    let who = |who: &mut Who| match who {
-        Who::Node(node) if *node == gone => false,
-        Who::Node(node) => {
-            *node = moved(*node);
-            true
-        }
-        Who::Part(_) => true,
-    };
-    let keeps = |strike: &mut Strike| match &mut strike.fault {
-        Fault::Cut { from, to } | Fault::Heal { from, to } => who(from) && who(to),
-        Fault::CutAll { who: one, .. }
-        | Fault::Crash { who: one, .. }
-        | Fault::Pause { who: one, .. }
-        | Fault::SlowDisk { who: one, .. } => who(one),
-        Fault::Restart { node } => {
-            let stays = *node != gone;
-            *node = moved(*node);
-            stays
-        }
-        Fault::Partition { groups } => {
-            for group in groups {
-                group.retain(|node| *node != gone);
-                group.iter_mut().for_each(|node| *node = moved(*node));
-            }
-            true
-        }
-        Fault::PartitionLeader { .. }
-        | Fault::HealAll
-        | Fault::RestartAll
-        | Fault::LatencySpike { .. } => true,
-    };
     let mut plan = plan.clone();
-    plan.faults.retain_mut(keeps);
+    plan.faults
+        .retain_mut(|strike| keeps(&mut strike.fault, gone));
+    plan.terrain.retain_mut(|(ways, _)| keep_ways(ways, gone));
+    plan.settings.retain(|setting| setting.node != Some(gone));
+    for node in plan
+        .settings
+        .iter_mut()
+        .filter_map(|setting| setting.node.as_mut())
+    {
+        *node -= u64::from(*node > gone);
+    }
+    let place = usize::try_from(gone).unwrap_or(0).wrapping_sub(1);
+    if place < plan.zones.len() {
+        plan.zones.remove(place);
+    }
     plan.nodes -= 1;
     plan.voters = (plan.voters - u64::from(gone <= plan.voters)).max(1);
     plan
+}
+
+/// Whether anything is left of a fault without the node.
+fn keeps(fault: &mut Fault, gone: u64) -> bool {
+    match fault {
+        Fault::Cut(ways) | Fault::Heal(ways) | Fault::Network(ways, _) | Fault::Calm(ways) => {
+            keep_ways(ways, gone)
+        }
+        Fault::Crash { who, .. }
+        | Fault::Restart(Some(who))
+        | Fault::Pause(who)
+        | Fault::Resume(who)
+        | Fault::SlowDisk(who, _) => keep_who(who, gone),
+        Fault::Partition(groups) => {
+            for group in groups {
+                group.retain_mut(|seat| match seat {
+                    Seat::One(who) => keep_who(who, gone),
+                    Seat::Others(_) | Seat::Rest => true,
+                });
+            }
+            true
+        }
+        Fault::Restart(None) => true,
+    }
+}
+
+fn keep_who(who: &mut Who, gone: u64) -> bool {
+    match who {
+        Who::Node(node) if *node == gone => false,
+        Who::Node(node) => {
+            *node -= u64::from(*node > gone);
+            true
+        }
+        Who::Part(_) => true,
+    }
+}
+
+/// A side that becomes empty would stand for all nodes.
+fn keep_ways(ways: &mut Ways, gone: u64) -> bool {
+    let side = |side: &mut Vec<Who>| {
+        let named = !side.is_empty();
+        side.retain_mut(|who| keep_who(who, gone));
+        !named || !side.is_empty()
+    };
+    let (from, to) = (side(&mut ways.from), side(&mut ways.to));
+    from && to
 }
 
 /// The same faults, sooner: all of them, or those behind one of them.
@@ -105,15 +134,15 @@ fn earlier(plan: &Plan) -> Vec<Plan> {
     for from in 0..plan.faults.len() {
         let before = from
             .checked_sub(1)
-            .map_or(0, |index| plan.faults[index].at_ms);
-        let gap = plan.faults[from].at_ms.saturating_sub(before);
-        for less in [gap, gap / 2] {
-            if less < SPAN_MS_MIN {
+            .map_or(Span::ZERO, |index| plan.faults[index].at);
+        let gap = plan.faults[from].at.minus(before);
+        for less in [gap, gap.half()] {
+            if less < SHORT {
                 continue;
             }
             let mut plan = plan.clone();
             for strike in &mut plan.faults[from..] {
-                strike.at_ms = strike.at_ms.saturating_sub(less);
+                strike.at = strike.at.minus(less);
             }
             candidates.push(plan);
         }
@@ -142,19 +171,28 @@ fn fewer_clients(plan: &Plan) -> Vec<Plan> {
 fn quiet_network(plan: &Plan) -> Vec<Plan> {
     let quiet = Plan::quiet("", 0, 1).network;
     let mut candidates = Vec::new();
-    let mut offer = |change: fn(&mut Plan, crate::plan::Network)| {
+    let mut offer = |network: Quality| {
         let mut simpler = plan.clone();
-        change(&mut simpler, quiet);
-        if simpler.network != plan.network {
+        (simpler.network, simpler.terrain) = (network, Vec::new());
+        if (simpler.network, &simpler.terrain) != (plan.network, &plan.terrain) {
             candidates.push(simpler);
         }
     };
-    offer(|plan, quiet| plan.network = quiet);
-    offer(|plan, quiet| plan.network.loss_permille = quiet.loss_permille);
-    offer(|plan, quiet| {
-        plan.network.latency_us_min = quiet.latency_us_min;
-        plan.network.latency_us_max = quiet.latency_us_max;
+    offer(quiet);
+    // Nothing but its latencies, or everything but them.
+    let (latency_min, latency_max) = (plan.network.latency_min, plan.network.latency_max);
+    offer(Quality {
+        latency_min,
+        latency_max,
+        ..quiet
     });
+    let (latency_min, latency_max) = (quiet.latency_min, quiet.latency_max);
+    offer(Quality {
+        latency_min,
+        latency_max,
+        ..plan.network
+    });
+    offer(plan.network);
     candidates
 }
 
@@ -170,8 +208,8 @@ fn quiet_disk(plan: &Plan) -> Vec<Plan> {
 
 /// One fault a little plainer: an untorn crash, a crash at the first such moment.
 fn plainer_faults(plan: &Plan) -> Vec<Plan> {
-    each_fault(plan, |fault| {
-        let Fault::Crash { moment, torn, .. } = fault else {
+    each_fault(plan, |strike| {
+        let Fault::Crash { moment, fate, .. } = &mut strike.fault else {
             return false;
         };
         let nth = match moment {
@@ -180,44 +218,40 @@ fn plainer_faults(plan: &Plan) -> Vec<Plan> {
             Moment::Now => None,
         };
         let counts_more = nth.is_some_and(|nth| std::mem::replace(nth, 1) > 1);
-        std::mem::replace(torn, false) || counts_more
+        std::mem::replace(fate, Fate::Lost) != Fate::Lost || counts_more
     })
 }
 
 /// One fault half as long.
 fn shorter_faults(plan: &Plan) -> Vec<Plan> {
-    each_fault(plan, |fault| {
-        let span = match fault {
-            Fault::Pause { for_ms, .. }
-            | Fault::LatencySpike { for_ms, .. }
-            | Fault::SlowDisk { for_ms, .. } => for_ms,
-            Fault::Crash {
-                restart_after_ms: Some(after_ms),
-                ..
-            } => after_ms,
-            Fault::Crash {
-                restart_after_ms: None,
-                ..
-            }
-            | Fault::Cut { .. }
-            | Fault::CutAll { .. }
-            | Fault::Heal { .. }
-            | Fault::Partition { .. }
-            | Fault::PartitionLeader { .. }
-            | Fault::HealAll
-            | Fault::Restart { .. }
-            | Fault::RestartAll => return false,
+    each_fault(plan, |strike| {
+        let restart = match &mut strike.fault {
+            Fault::Crash { restart, .. } => restart.as_mut(),
+            Fault::Cut(_)
+            | Fault::Heal(_)
+            | Fault::Partition(_)
+            | Fault::Network(..)
+            | Fault::Calm(_)
+            | Fault::Restart(_)
+            | Fault::Pause(_)
+            | Fault::Resume(_)
+            | Fault::SlowDisk(..) => None,
         };
-        let is_long = *span > SPAN_MS_MIN;
-        *span /= if is_long { 2 } else { 1 };
+        let Some(span) = restart.or(strike.lasts.as_mut()) else {
+            return false;
+        };
+        let is_long = *span > SHORT;
+        if is_long {
+            *span = Span::from_ms(span.half().ms());
+        }
         is_long
     })
 }
 
-fn each_fault(plan: &Plan, change: impl Fn(&mut Fault) -> bool) -> Vec<Plan> {
+fn each_fault(plan: &Plan, change: impl Fn(&mut Strike) -> bool) -> Vec<Plan> {
     let changed = |index: usize| {
         let mut plan = plan.clone();
-        change(&mut plan.faults[index].fault).then_some(plan)
+        change(&mut plan.faults[index]).then_some(plan)
     };
     (0..plan.faults.len()).filter_map(changed).collect()
 }
@@ -234,7 +268,7 @@ mod tests {
                 let (mut plan, mut taken) = (first.clone(), 0);
                 while let Some(next) = step(&plan).into_iter().next() {
                     assert_ne!(next, plan);
-                    assert!(Plan::from_text("x", &next.to_text()).is_ok());
+                    assert_eq!(Plan::from_text("x", &next.to_text()).as_ref(), Ok(&next));
                     (plan, taken) = (next, taken + 1);
                     assert!(taken < 2_000, "seed {seed}: no end");
                 }
@@ -246,13 +280,14 @@ mod tests {
     fn a_removed_node_takes_its_faults_along_and_the_others_keep_theirs() {
         let mut plan = Plan::quiet("q", 1, 5);
         for node in [2, 4] {
-            plan.strike(1_000, Fault::Restart { node });
+            plan.strike(1_000, Fault::Pause(Who::Node(node)));
         }
-        let groups = vec![vec![1, 2], vec![3, 4, 5]];
-        plan.strike(2_000, Fault::Partition { groups });
+        let seats = |nodes: &[u64]| nodes.iter().map(|n| Seat::One(Who::Node(*n))).collect();
+        let groups = vec![seats(&[1, 2]), seats(&[3, 4, 5])];
+        plan.strike(2_000, Fault::Partition(groups));
         let small = without_node(&plan, 2);
         assert_eq!((small.nodes, small.voters), (4, 4));
-        let groups = vec![vec![1], vec![2, 3, 4]];
+        let groups = vec![seats(&[1]), seats(&[2, 3, 4])];
         let faults: Vec<Fault> = small
             .faults
             .into_iter()
@@ -260,7 +295,7 @@ mod tests {
             .collect();
         assert_eq!(
             faults,
-            [Fault::Restart { node: 3 }, Fault::Partition { groups }]
+            [Fault::Pause(Who::Node(3)), Fault::Partition(groups)]
         );
     }
 }

@@ -84,7 +84,7 @@ impl Caption {
             trace: report.trace.clone(),
             is_checked: true,
             violation: report.violation.clone(),
-            unmet: report.unmet.clone(),
+            unmet: report.unmet().map(ToString::to_string).collect(),
         }
     }
 }

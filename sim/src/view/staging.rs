@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use quorate_core::control::{Command as Controlled, Effect, Refused};
 use quorate_core::id::{NodeId, Ticket};
+use quorate_core::journal::Tail;
 use quorate_core::membership;
 use quorate_core::node::{Action, Answer, Command, Event as Given, Refusal};
 use quorate_core::raft::Role;
@@ -99,6 +100,13 @@ impl Staging {
             What::Crashed { .. } => {
                 self.event(this, number(lane), "crash", wording::happening(this));
             }
+            What::Ended(tail) => {
+                let kind = match tail {
+                    Tail::Cut { .. } => "crash",
+                    Tail::Ended(_) => "stop",
+                };
+                self.event(this, number(lane), kind, wording::happening(this));
+            }
             What::WentOn => self.event(this, number(lane), "resume", wording::happening(this)),
             What::Struck { .. } | What::Healed | What::Violated(_) => {}
         }
@@ -107,9 +115,13 @@ impl Staging {
 
     fn of_the_world(&mut self, this: &Happening) {
         match &this.what {
-            What::Struck { fault, hits, .. } => {
-                let text = wording::strike(fault, hits);
-                self.event(this, 0, words::fault_kind(fault), text);
+            What::Struck { strike, hits, .. } => {
+                let kind = if strike.fault.mends() {
+                    "heal"
+                } else {
+                    "fault"
+                };
+                self.event(this, 0, kind, wording::fault(strike, hits));
             }
             What::Healed => self.event(this, 0, "heal", wording::happening(this)),
             // A violation stands in the caption.
@@ -117,6 +129,7 @@ impl Staging {
             | What::Step { .. }
             | What::Started { .. }
             | What::Crashed { .. }
+            | What::Ended(_)
             | What::WentOn => {}
         }
     }
@@ -398,7 +411,7 @@ mod tests {
             event,
             due: None,
             actions: &actions,
-            links: &[(0, end), (1, end)],
+            ends: &|link| Some((link.0 as usize, end)),
         });
     }
 

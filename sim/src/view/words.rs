@@ -1,13 +1,11 @@
-//! What the page says of messages, and whether a fault breaks or mends.
+//! What the page says of messages.
 
 use quorate_core::raft::AppendOutcome;
 use quorate_core::wire::Message;
 use quorate_core::{control, gossip, membership, raft};
 
-use crate::plan::Fault;
-
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 23] = [
+pub(super) const KINDS: [(&str, &str); 25] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -31,6 +29,8 @@ pub(super) const KINDS: [(&str, &str); 23] = [
     ("Wants", "gossip"),
     ("Delta", "gossip"),
     ("News", "gossip"),
+    ("Sync", "membership"),
+    ("Differ", "membership"),
 ];
 
 /// A message in words.
@@ -90,6 +90,8 @@ fn of_membership(message: &membership::Message) -> Spoken {
         M::Join(m) => spoken(4, false, format!("{} beliefs", m.updates.len())),
         M::Welcome(m) => spoken(5, false, format!("{} beliefs", m.updates.len())),
         M::Gossip(m) => spoken(6, true, format!("{} news", m.updates.len())),
+        M::Sync(m) => spoken(23, false, format!("our tables differ{}", news(&m.updates))),
+        M::Differ(m) => spoken(24, false, format!("{} beliefs", m.updates.len())),
     }
 }
 
@@ -138,21 +140,6 @@ fn of_control(message: &control::Message) -> Spoken {
     }
 }
 
-/// Whether a fault breaks something or mends it.
-pub(super) fn fault_kind(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Heal { .. } | Fault::HealAll | Fault::Restart { .. } | Fault::RestartAll => "heal",
-        Fault::Cut { .. }
-        | Fault::CutAll { .. }
-        | Fault::Partition { .. }
-        | Fault::PartitionLeader { .. }
-        | Fault::Crash { .. }
-        | Fault::Pause { .. }
-        | Fault::LatencySpike { .. }
-        | Fault::SlowDisk { .. } => "fault",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +164,7 @@ mod tests {
             term: Term(4),
             index: LogIndex(10),
             data: quorate_core::payload::Payload::default(),
+            voters: None,
         });
         let entries = of_raft(&raft::Message::Append(append));
         assert_eq!(

@@ -7,7 +7,7 @@ use quorate_core::notice::Notice;
 use super::Case;
 use super::reign::reigns;
 use super::signs::address_of;
-use crate::record::What;
+use crate::record::{Happening, What};
 
 impl Case<'_> {
     /// What happened around two nodes: their connection, the life of their processes, and the
@@ -28,6 +28,7 @@ impl Case<'_> {
                 | Notice::Membership(_)
                 | Notice::Leadership(_)
                 | Notice::Raft(_)
+                | Notice::Voters(_)
                 | Notice::State(_)
                 | Notice::GossipFault { .. }
                 | Notice::RoleChanged { .. }
@@ -43,11 +44,19 @@ impl Case<'_> {
                     event: Event::DialFailed { address },
                     ..
                 } if addresses.contains(&Some(*address)) => found.push((number, "dial failed")),
-                What::Started { .. } | What::Crashed { .. } | What::WentOn => {
+                What::Started { .. } | What::Crashed { .. } | What::Ended(_) | What::WentOn => {
                     found.push((number, "process"));
                     found.extend(this.cause.map(|cause| (cause, "fault")));
                 }
                 What::Step { .. } | What::Struck { .. } | What::Healed | What::Violated(_) => {}
+            }
+        }
+        // A process may have ended before the last that was heard of it: what a dying node had not
+        // written down is not in its recording.
+        for node in nodes {
+            if let Some(ended) = self.end_of(node, until) {
+                found.push((ended, "process"));
+                found.extend(self.record.all[ended].cause.map(|cause| (cause, "fault")));
             }
         }
         let (from_ns, until_ns) = (self.record.all[since].at_ns, self.record.all[until].at_ns);
@@ -60,5 +69,20 @@ impl Case<'_> {
         found
             .into_iter()
             .for_each(|(number, part)| self.add(number, part));
+    }
+
+    /// The end of a process that does not run any more.
+    fn end_of(&self, node: NodeId, until: usize) -> Option<usize> {
+        let turn = |h: &Happening| match h.what {
+            What::Crashed { .. } | What::Ended(_) => Some(true),
+            What::Started { .. } => Some(false),
+            What::Step { .. }
+            | What::Struck { .. }
+            | What::WentOn
+            | What::Healed
+            | What::Violated(_) => None,
+        };
+        let last = self.last(until + 1, |h| h.node == Some(node) && turn(h).is_some())?;
+        (turn(&self.record.all[last]) == Some(true)).then_some(last)
     }
 }

@@ -52,15 +52,17 @@ impl Case<'_> {
         if let Some(heard) = heard {
             self.add(heard, "last heartbeat");
             let former = self.record.all[heard].peer.unwrap_or(node);
+            // It may have ended while that heartbeat was on its way.
+            let since = self.record.all[heard].cause.unwrap_or(heard);
             let falls = |h: &Happening| changes(h, |from, _| from == Role::Leader);
-            let steps = self.between(heard, number);
+            let steps = self.between(since, number);
             let fell = steps
                 .filter(|(_, h)| h.node == Some(former) && falls(h))
                 .map(|(n, _)| n);
             let fell: Vec<usize> = fell.collect();
             fell.into_iter()
                 .for_each(|number| self.add(number, "former leader"));
-            self.circumstances(heard, number, [node, former]);
+            self.circumstances(since, number, [node, former]);
         }
     }
 }

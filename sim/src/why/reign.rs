@@ -2,7 +2,7 @@
 
 use quorate_core::id::NodeId;
 
-use crate::plan::Fault;
+use crate::plan::{Fault, Ways};
 use crate::record::{Happening, What};
 
 /// How long a fault of the plan was in force.
@@ -23,8 +23,8 @@ pub(super) fn reigns(all: &[Happening]) -> Vec<Reign<'_>> {
         ended.for_each(|reign| reign.until_ns = reign.until_ns.min(at));
     };
     for (number, this) in all.iter().enumerate() {
-        let (fault, hits) = match &this.what {
-            What::Struck { fault, hits, .. } => (fault, hits),
+        let (strike, hits) = match &this.what {
+            What::Struck { strike, hits, .. } => (strike, hits),
             What::Healed => {
                 end(&mut reigns, this.at_ns, |_| true);
                 continue;
@@ -32,37 +32,35 @@ pub(super) fn reigns(all: &[Happening]) -> Vec<Reign<'_>> {
             What::Step { .. }
             | What::Started { .. }
             | What::Crashed { .. }
+            | What::Ended(_)
             | What::WentOn
             | What::Violated(_) => continue,
         };
-        let (is_cut, for_ms) = match fault {
-            Fault::Partition { .. } | Fault::PartitionLeader { .. } => {
+        let (is_cut, is_partition) = match &strike.fault {
+            Fault::Partition(_) => {
                 end(&mut reigns, this.at_ns, |reign| reign.is_cut);
-                (true, None)
+                (true, true)
             }
-            Fault::Cut { .. } | Fault::CutAll { .. } => (true, None),
-            Fault::HealAll => {
+            Fault::Cut(_) => (true, false),
+            Fault::Heal(ways) if *ways == Ways::default() => {
                 end(&mut reigns, this.at_ns, |reign| reign.is_cut);
                 continue;
             }
-            Fault::Pause { for_ms, .. }
-            | Fault::LatencySpike { for_ms, .. }
-            | Fault::SlowDisk { for_ms, .. } => (false, Some(*for_ms)),
+            Fault::Network(..) | Fault::Pause(_) | Fault::SlowDisk(..) => (false, false),
             // A crash shows in its process; a way that opens ends no other fault for certain.
             Fault::Crash { .. }
-            | Fault::Heal { .. }
-            | Fault::Restart { .. }
-            | Fault::RestartAll => continue,
+            | Fault::Heal(_)
+            | Fault::Calm(_)
+            | Fault::Restart(_)
+            | Fault::Resume(_) => continue,
         };
+        let lasts = strike.lasts.map_or(u64::MAX, |lasts| lasts.ns());
         reigns.push(Reign {
             number,
-            hits: if matches!(fault, Fault::PartitionLeader { .. }) {
-                &[]
-            } else {
-                hits
-            },
+            // A partition concerns all.
+            hits: if is_partition { &[] } else { hits },
             from_ns: this.at_ns,
-            until_ns: for_ms.map_or(u64::MAX, |for_ms| this.at_ns + for_ms * 1_000_000),
+            until_ns: this.at_ns.saturating_add(lasts),
             is_cut,
         });
     }

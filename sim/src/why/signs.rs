@@ -103,6 +103,7 @@ pub(super) fn address_of(all: &[Happening], node: NodeId) -> Option<SocketAddr> 
             | Notice::Membership(_)
             | Notice::Leadership(_)
             | Notice::Raft(_)
+            | Notice::Voters(_)
             | Notice::State(_)
             | Notice::GossipFault { .. }
             | Notice::RoleChanged { .. }

@@ -60,6 +60,7 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
         | Notice::Membership(_)
         | Notice::Leadership(_)
         | Notice::Raft(_)
+        | Notice::Voters(_)
         | Notice::State(_)
         | Notice::GossipFault { .. }
         | Notice::RoleChanged { .. }

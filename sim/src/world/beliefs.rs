@@ -6,26 +6,25 @@ use quorate_core::membership::{Fact, Member, State};
 use super::World;
 use super::heard::Before;
 use crate::checkers::{accused_refute, no_suspicion_without_faults};
+use crate::expect::Belief;
 use crate::marks::Mark;
-
-/// No way of a quiet network takes longer.
-const QUIET_LATENCY_US: u64 = 30_000;
 
 impl World {
     pub(super) fn witness_fact(&mut self, index: usize, fact: &Fact) {
         let id = self.hosts[index].id;
-        let network = self.plan.network;
-        let is_quiet = !self.is_troubled
-            && network.loss_permille == 0
-            && network.latency_us_max <= QUIET_LATENCY_US;
+        let is_quiet = !self.is_troubled && self.plan.is_calm();
         self.witness_belief(index, about(fact));
         match *fact {
             Fact::Suspected { peer, .. } => {
+                self.sightings
+                    .believes(self.now, id, peer.node, Belief::Suspected);
                 self.checkers.suspects_may_refute.suspected(peer, self.now);
                 let verdict = no_suspicion_without_faults::check(id, peer, is_quiet);
                 self.demand("no_suspicion_without_faults", verdict);
             }
             Fact::Died { peer, .. } => {
+                self.sightings
+                    .believes(self.now, id, peer.node, Belief::Dead);
                 let verdict = self.checkers.suspects_may_refute.died(id, peer, self.now);
                 self.demand("suspects_may_refute", verdict);
                 self.witness_gone(id, peer);
@@ -44,7 +43,12 @@ impl World {
     pub(super) fn witness_accusation(&mut self, index: usize, before: &Before) {
         let process = self.hosts[index].process.as_ref();
         if let (Some(accused), Some(process)) = (before.accused, process) {
-            let after = process.node.view().membership().incarnation();
+            let membership = process.node.view().membership();
+            // A node that died too often lately waits before it comes back.
+            if membership.is_on_probation() {
+                return;
+            }
+            let after = membership.incarnation();
             let verdict = accused_refute::check(self.hosts[index].id, accused, after);
             self.demand("accused_refute", verdict);
         }

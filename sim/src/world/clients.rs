@@ -16,7 +16,7 @@ const CLOSING_NS: u64 = 3_000_000_000;
 impl World {
     pub(super) fn on_client(&mut self, client: usize, turn: u64) {
         // The last writes must have time to reach every node before the last check.
-        let is_closing = self.now + CLOSING_NS > self.plan.end_ms * 1_000_000;
+        let is_closing = self.now + CLOSING_NS > self.plan.end.ns();
         if is_closing || !self.workload.is_turn(client, turn) {
             return;
         }
@@ -126,9 +126,8 @@ impl World {
             .no_stale_epoch_write
             .acknowledged(index, client, request);
         self.demand("no_stale_epoch_write", verdict);
-        let heal = self.plan.heal_ms * 1_000_000;
-        if begun >= heal {
-            self.checkers.progress.acknowledged(self.now - heal);
+        if let Some(heal) = self.plan.heal.filter(|heal| begun >= heal.ns()) {
+            self.checkers.progress.acknowledged(self.now - heal.ns());
         }
         self.totals.gap(self.now);
     }

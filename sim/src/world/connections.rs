@@ -26,14 +26,15 @@ const BUDGET: usize = 64 * 1024;
 impl World {
     pub(super) fn dial(&mut self, from: usize, address: SocketAddr, expected: Option<NodeId>) {
         let life = self.hosts[from].life;
-        let latency = self.ways.latency(&mut self.network);
+        let to = host_at(address).filter(|to| *to < self.hosts.len());
+        let way = (from, to.unwrap_or(from));
+        let at = self.ways.arrival(self.now, way, 0, &mut self.network);
         let Some(process) = self.hosts[from].process.as_mut() else {
             return;
         };
         process.dials.push((address, expected));
         let dial = process.dials.len() - 1;
-        self.queue
-            .push(self.now + latency, Due::Opened { from, life, dial });
+        self.queue.push(at, Due::Opened { from, life, dial });
     }
 
     /// The opening of a connection is where it was sent, or would be.
@@ -64,7 +65,9 @@ impl World {
             .as_ref()
             .is_some_and(|process| process.started);
         if !listens {
-            let at = self.now + self.ways.latency(&mut self.network);
+            let at = self
+                .ways
+                .arrival(self.now, (to, from), 0, &mut self.network);
             return self.queue.push(
                 at,
                 Due::DialFailed {
@@ -217,11 +220,16 @@ impl World {
     }
 
     pub(super) fn send_segment(&mut self, conn: usize, end: usize, segment: Segment) {
-        let latency = self.ways.latency(&mut self.network);
         let Some(state) = self.conns[conn].as_mut() else {
             return;
         };
-        let at = state.pipes[end].push(self.now + latency, segment);
+        let way = (state.ends[end].host, state.ends[1 - end].host);
+        let bytes = match &segment {
+            Segment::Bytes(bytes) => bytes.len(),
+            Segment::Close => 0,
+        };
+        let at = self.ways.arrival(self.now, way, bytes, &mut self.network);
+        let at = state.pipes[end].push(at, segment);
         self.queue.push(at, Due::Arrived { conn, end: 1 - end });
     }
 

@@ -1,5 +1,7 @@
 //! Carrying out the faults of a plan, and healing them.
 
+use std::collections::BTreeSet;
+
 use quorate_core::node::Event;
 use quorate_core::raft::Role;
 
@@ -7,7 +9,7 @@ use super::World;
 use super::host::{Doom, Host};
 use crate::engine::des::Due;
 use crate::marks::Mark;
-use crate::plan::{Fault, Moment, Part, Who};
+use crate::plan::{Fault, Moment, Part, Seat, Ways, Who};
 use crate::record::What;
 
 impl World {
@@ -15,81 +17,103 @@ impl World {
         let Some(strike) = self.plan.faults.get(index) else {
             return;
         };
-        let fault = strike.fault.clone();
+        let (fault, lasts) = (strike.fault.clone(), strike.lasts);
         self.is_troubled = true;
         self.trace.note(self.now, &index);
-        self.note_fault(index, &fault);
+        self.note_fault(index);
+        if let Some(lasts) = lasts {
+            self.queue.push(self.now + lasts.ns(), Due::Over(index));
+        }
         match fault {
-            Fault::Cut { from, to } => self.cut_one(from, to, true),
-            Fault::Heal { from, to } => self.cut_one(from, to, false),
-            Fault::CutAll { who, inbound } => {
-                let Some(who) = self.resolve(who) else { return };
-                for other in 0..self.hosts.len() {
-                    let (from, to) = if inbound { (other, who) } else { (who, other) };
-                    self.ways.set_cut(from, to, true);
-                }
+            Fault::Cut(ways) => self.cut(&ways, lasts.map(|_| index)),
+            Fault::Heal(ways) => self.open(&ways),
+            Fault::Partition(groups) => self.partition(&groups, lasts.map(|_| index)),
+            Fault::Network(ways, change) => {
+                let pairs = self.pairs(&ways);
+                self.ways.change(Some(index), pairs, change);
             }
-            Fault::Partition { groups } => self.partition(&groups),
-            Fault::PartitionLeader { with } => self.partition_leader(with),
-            Fault::HealAll => self.open_ways(),
+            Fault::Calm(ways) => {
+                let pairs = self.pairs(&ways);
+                self.ways.calm(pairs.as_ref());
+            }
             Fault::Crash {
                 who,
                 moment,
-                torn,
-                restart_after_ms,
+                fate,
+                restart,
             } => {
                 let Some(who) = self.resolve(who) else { return };
                 self.hosts[who].doom = Some(Doom {
                     moment,
-                    torn,
-                    restart_after_ms,
+                    fate,
+                    restart,
                 });
                 if moment == Moment::Now {
                     self.crash_of_doom(who);
                 }
             }
-            Fault::Restart { node } => {
-                if let Some(host) = self.resolve(Who::Node(node)) {
+            Fault::Restart(None) => self.restart_all(),
+            Fault::Restart(Some(who)) => {
+                if let Some(host) = self.resolve(who) {
                     let life = self.hosts[host].life;
                     self.on_restart(host, life);
                 }
             }
-            Fault::RestartAll => self.restart_all(),
-            Fault::Pause { who, for_ms } => self.pause(who, for_ms),
-            Fault::LatencySpike { extra_ms, for_ms } => {
-                self.ways.set_extra(extra_ms * 1_000_000);
-                self.latency_spells += 1;
-                let due = Due::Calm {
-                    host: None,
-                    spell: self.latency_spells,
+            Fault::Pause(who) => {
+                let Some(host) = self.resolve(who) else {
+                    return;
                 };
-                self.queue.push(self.now + for_ms * 1_000_000, due);
+                let state = &mut self.hosts[host];
+                state.paused = state.process.is_some();
+                state.paused_by = index;
             }
-            Fault::SlowDisk {
-                who,
-                sync_ms,
-                for_ms,
-            } => self.slow_disk(who, sync_ms, for_ms),
+            Fault::Resume(who) => {
+                if let Some(host) = self.resolve(who) {
+                    self.resume(host);
+                }
+            }
+            Fault::SlowDisk(who, sync) => {
+                let Some(host) = self.resolve(who) else {
+                    return;
+                };
+                self.hosts[host].slow_sync_ns = sync.ns();
+                self.hosts[host].slowed_by = index;
+            }
         }
+    }
+
+    /// A fault that lasts a while is over, unless a later one has taken its place.
+    pub(super) fn on_over(&mut self, fault: usize) {
+        for host in 0..self.hosts.len() {
+            let state = &mut self.hosts[host];
+            if state.slowed_by == fault {
+                state.slow_sync_ns = 0;
+            }
+            if state.paused_by == fault {
+                self.resume(host);
+            }
+        }
+        self.ways.end(fault);
+        self.release_held();
     }
 
     pub(super) fn on_heal_all(&mut self) {
         self.note(None, What::Healed);
         self.trace.note(self.now, &"heal");
-        self.ways.set_extra(0);
+        self.ways.calm(None);
         for host in 0..self.hosts.len() {
             self.hosts[host].doom = None;
             self.hosts[host].slow_sync_ns = 0;
-            let pause = self.hosts[host].pauses;
-            self.on_resume(host, pause);
+            self.resume(host);
         }
-        self.open_ways();
+        self.ways.open_all();
+        self.release_held();
         self.restart_all();
     }
 
-    pub(super) fn on_resume(&mut self, host: usize, pause: u64) {
+    fn resume(&mut self, host: usize) {
         let state = &mut self.hosts[host];
-        if !state.paused || state.pauses != pause {
+        if !state.paused {
             return;
         }
         state.paused = false;
@@ -103,16 +127,6 @@ impl World {
         }
         for (ticket, command) in std::mem::take(&mut self.hosts[host].commands) {
             self.step(host, Event::Command { ticket, command });
-        }
-    }
-
-    pub(super) fn on_calm(&mut self, host: Option<usize>, spell: u64) {
-        match host {
-            None if spell == self.latency_spells => self.ways.set_extra(0),
-            Some(host) if spell == self.hosts[host].slow_spells => {
-                self.hosts[host].slow_sync_ns = 0;
-            }
-            None | Some(_) => {}
         }
     }
 
@@ -166,63 +180,103 @@ impl World {
         }
     }
 
-    fn cut_one(&mut self, from: Who, to: Who, cut: bool) {
-        if let (Some(from), Some(to)) = (self.resolve(from), self.resolve(to)) {
-            self.ways.set_cut(from, to, cut);
-            self.release_held();
+    /// The ways between two sides, as pairs of hosts; none stands for all of them.
+    pub(super) fn pairs(&self, ways: &Ways) -> Option<BTreeSet<(usize, usize)>> {
+        if ways.from.is_empty() && ways.to.is_empty() {
+            return None;
+        }
+        let side = |named: &[Who]| -> Vec<usize> {
+            match named {
+                [] => (0..self.hosts.len()).collect(),
+                named => named.iter().filter_map(|who| self.resolve(*who)).collect(),
+            }
+        };
+        let (from, to) = (side(&ways.from), side(&ways.to));
+        let there = from
+            .iter()
+            .flat_map(|from| to.iter().map(move |to| (*from, *to)));
+        let back = |(from, to)| ways.both.then_some((to, from));
+        Some(
+            there
+                .flat_map(|pair| [Some(pair), back(pair)])
+                .flatten()
+                .collect(),
+        )
+    }
+
+    fn cut(&mut self, ways: &Ways, until: Option<usize>) {
+        for (from, to) in self.each_pair(ways) {
+            self.ways.close(from, to, until);
         }
     }
 
-    fn partition_leader(&mut self, with: usize) {
-        let Some(leader) = self.resolve(Who::Part(Part::Leader)) else {
-            return;
-        };
-        let leader = leader as u64 + 1;
-        let numbers = 1..=self.hosts.len() as u64;
-        let others: Vec<u64> = numbers.filter(|number| *number != leader).collect();
-        let (near, far) = others.split_at(with.min(others.len()));
-        let near = near.iter().copied().chain([leader]).collect();
-        self.partition(&[near, far.to_vec()]);
+    fn open(&mut self, ways: &Ways) {
+        for (from, to) in self.each_pair(ways) {
+            self.ways.open(from, to);
+        }
+        self.release_held();
     }
 
-    fn pause(&mut self, who: Who, for_ms: u64) {
-        let Some(host) = self.resolve(who) else {
-            return;
-        };
-        let state = &mut self.hosts[host];
-        state.paused = state.process.is_some();
-        state.pauses += 1;
-        let pause = state.pauses;
-        let at = self.now + for_ms * 1_000_000;
-        self.queue.push(at, Due::Resume { host, pause });
+    fn each_pair(&self, ways: &Ways) -> BTreeSet<(usize, usize)> {
+        self.pairs(ways).unwrap_or_else(|| {
+            let hosts = || 0..self.hosts.len();
+            hosts()
+                .flat_map(|from| hosts().map(move |to| (from, to)))
+                .collect()
+        })
     }
 
-    fn slow_disk(&mut self, who: Who, sync_ms: u64, for_ms: u64) {
-        let Some(who) = self.resolve(who) else {
+    /// Sets all ways at once: those within a group are open, all others closed.
+    fn partition(&mut self, groups: &[Vec<Seat>], until: Option<usize>) {
+        let Some(groups) = self.seated(groups) else {
             return;
         };
-        let host = &mut self.hosts[who];
-        host.slow_sync_ns = sync_ms * 1_000_000;
-        host.slow_spells += 1;
-        let (host, spell) = (Some(who), host.slow_spells);
-        let at = self.now + for_ms * 1_000_000;
-        self.queue.push(at, Due::Calm { host, spell });
-    }
-
-    fn partition(&mut self, groups: &[Vec<u64>]) {
-        let group = |host: usize| groups.iter().position(|g| g.contains(&(host as u64 + 1)));
+        let group = |host: usize| groups.iter().position(|group| group.contains(&host));
         for from in 0..self.hosts.len() {
             for to in 0..self.hosts.len() {
                 let together = group(from).is_some() && group(from) == group(to);
-                self.ways.set_cut(from, to, !together);
+                if together {
+                    self.ways.open(from, to);
+                } else {
+                    self.ways.close(from, to, until);
+                }
             }
         }
         self.release_held();
     }
 
-    fn open_ways(&mut self) {
-        self.ways.open_all();
-        self.release_held();
+    /// Who sits in which group. None if a part that is named is played by nobody: a partition
+    /// without the node it is about would be another one.
+    fn seated(&self, groups: &[Vec<Seat>]) -> Option<Vec<Vec<usize>>> {
+        let mut free: BTreeSet<usize> = (0..self.hosts.len()).collect();
+        let mut seated: Vec<Vec<usize>> = vec![Vec::new(); groups.len()];
+        let seats = || {
+            groups
+                .iter()
+                .enumerate()
+                .flat_map(|(at, group)| group.iter().map(move |s| (at, s)))
+        };
+        for (at, seat) in seats() {
+            if let Seat::One(who) = seat {
+                let host = self.resolve(*who)?;
+                if free.remove(&host) {
+                    seated[at].push(host);
+                }
+            }
+        }
+        for (at, seat) in seats() {
+            if let Seat::Others(count) = seat {
+                let some: Vec<usize> = free.iter().copied().take(*count).collect();
+                some.iter().for_each(|host| {
+                    free.remove(host);
+                });
+                seated[at].extend(some);
+            }
+        }
+        if let Some((at, _)) = seats().find(|(_, seat)| **seat == Seat::Rest) {
+            seated[at].extend(free);
+        }
+        Some(seated)
     }
 
     fn restart_all(&mut self) {

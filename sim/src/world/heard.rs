@@ -141,6 +141,8 @@ fn accused(me: NodeId, event: &Event) -> Option<Incarnation> {
         membership::Message::Join(join) => &join.updates,
         membership::Message::Welcome(welcome) => &welcome.updates,
         membership::Message::Gossip(gossip) => &gossip.updates,
+        membership::Message::Sync(sync) => &sync.updates,
+        membership::Message::Differ(differ) => &differ.updates,
     };
     let accuses = |update: &&Update| update.node == me && update.state != State::Alive;
     let accused = updates.iter().filter(accuses);

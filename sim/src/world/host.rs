@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use quorate_core::failover::{Placement, RoleSpec};
-use quorate_core::id::{ClusterId, LogIndex, NodeId, RoleName, Ticket};
+use quorate_core::id::{LogIndex, NodeId, RoleName, Ticket};
 #[cfg(feature = "mutants")]
 use quorate_core::mutant::Mutant;
-use quorate_core::node::{Command, Config, Node, ValidConfig};
+use quorate_core::node::{Command, Node, ValidConfig};
 use quorate_core::raft::Standing;
 use quorate_core::seed::Seed;
 use quorate_core::transport::{Link, Session};
+use quorate_core::voters::Voters;
 
-use super::PRIMARY;
 use crate::disk::Disk;
 use crate::engine::des::Due;
-use crate::plan::{Moment, Plan};
+use crate::plan::{Fate, Moment, Plan};
+use crate::scenario;
+use crate::span::Span;
 
 /// A running process.
 pub(super) struct Process {
@@ -30,6 +31,8 @@ pub(super) struct Process {
     pub(super) sessions: BTreeMap<usize, Session>,
     pub(super) dials: Vec<(SocketAddr, Option<NodeId>)>,
     pub(super) standing: Standing,
+    /// The voters it goes by, as of its last step but the one being looked at.
+    pub(super) voters: Voters,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
     /// The digest of the state that a checker has seen last.
@@ -44,8 +47,8 @@ pub(super) struct Process {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doom {
     pub(super) moment: Moment,
-    pub(super) torn: bool,
-    pub(super) restart_after_ms: Option<u64>,
+    pub(super) fate: Fate,
+    pub(super) restart: Option<Span>,
 }
 
 /// A machine: it keeps its disk when its process ends.
@@ -58,29 +61,19 @@ pub(super) struct Host {
     pub(super) disk: Disk,
     pub(super) doom: Option<Doom>,
     pub(super) paused: bool,
-    pub(super) pauses: u64,
+    /// By which fault.
+    pub(super) paused_by: usize,
     pub(super) backlog: Vec<Due>,
     pub(super) commands: Vec<(Ticket, Command)>,
     pub(super) slow_sync_ns: u64,
-    pub(super) slow_spells: u64,
+    /// By which fault.
+    pub(super) slowed_by: usize,
 }
 
 pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
-    let mut config = Config::lan(cluster(), NodeId(node), address_of(node));
-    config.voters = (1..=plan.voters).map(NodeId).collect();
-    config.roles = vec![
-        RoleSpec {
-            name: name(PRIMARY),
-            placement: Placement::Leader,
-        },
-        RoleSpec {
-            name: name("archive"),
-            placement: Placement::Voter,
-        },
-    ];
-    let config = match config.validate() {
+    let config = match scenario::config(plan, node) {
         Ok(config) => config,
-        Err(error) => panic!("the simulated configuration is valid: {error}"),
+        Err(error) => panic!("a plan's configuration was checked when it was read: {error}"),
     };
     Host {
         id: NodeId(node),
@@ -91,18 +84,12 @@ pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
         disk: Disk::default(),
         doom: None,
         paused: false,
-        pauses: 0,
+        paused_by: 0,
         backlog: Vec::new(),
         commands: Vec::new(),
         slow_sync_ns: 0,
-        slow_spells: 0,
+        slowed_by: 0,
     }
-}
-
-/// The number of a node makes up the lower three bytes of its address.
-fn address_of(node: u64) -> SocketAddr {
-    let [.., a, b, c] = node.to_be_bytes();
-    SocketAddr::from(([10, a, b, c], 7000))
 }
 
 /// The index of the host at an address, whether or not there is one.
@@ -112,14 +99,7 @@ pub(super) fn host_at(address: SocketAddr) -> Option<usize> {
     };
     let [net, a, b, c] = ip.octets();
     let node = usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?;
-    node.checked_sub(1).filter(|_| net == 10)
-}
-
-fn cluster() -> ClusterId {
-    match ClusterId::new("sim") {
-        Ok(cluster) => cluster,
-        Err(error) => panic!("a constant: {error}"),
-    }
+    node.checked_sub(1).filter(|_| net >= scenario::NET)
 }
 
 pub(super) fn name(text: &str) -> RoleName {
@@ -173,10 +153,11 @@ mod tests {
     fn every_node_has_an_address_of_its_own() {
         for node in [1, 254, 255, 256, 257, 10_000] {
             let index = usize::try_from(node).unwrap() - 1;
-            assert_eq!(host_at(address_of(node)), Some(index));
+            assert_eq!(host_at(scenario::address(node, 0)), Some(index));
         }
-        assert_eq!(address_of(10_000).to_string(), "10.0.39.16:7000");
+        assert_eq!(scenario::address(10_000, 0).to_string(), "10.0.39.16:7000");
         assert_eq!(host_at(SocketAddr::from(([10, 0, 0, 0], 7000))), None);
-        assert_eq!(host_at(SocketAddr::from(([127, 0, 0, 1], 7000))), None);
+        assert_eq!(host_at(scenario::address(3, 2)), Some(2), "after two moves");
+        assert_eq!(host_at(SocketAddr::from(([9, 0, 0, 1], 7000))), None);
     }
 }

@@ -46,7 +46,8 @@ impl World {
         };
         let mut node = start.node();
         plant(&mut node, self.plan.mutant.as_deref());
-        let standing = node.view().raft().standing();
+        let raft = node.view().raft();
+        let (standing, voters) = (raft.standing(), raft.voters().clone());
         let life = host.life;
         host.process = Some(Process {
             node,
@@ -57,6 +58,7 @@ impl World {
             sessions: BTreeMap::new(),
             dials: Vec::new(),
             standing,
+            voters,
             seen: LogIndex(0),
             state_seen: None,
             members_seen: None,
@@ -128,9 +130,7 @@ impl World {
             return;
         }
         let disk = self.plan.disk;
-        let nanos = self
-            .disks
-            .within(disk.sync_us_min * 1_000..=disk.sync_us_max * 1_000);
+        let nanos = self.disks.within(disk.sync_min.ns()..=disk.sync_max.ns());
         let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
         let host = index;
         if nanos + slow > STALL_NS {
@@ -166,16 +166,15 @@ impl World {
             record.closed(&process.links);
         }
         let state = &mut self.hosts[host];
-        let torn = doom.torn.then_some(&mut self.disks);
-        state.disk.crash(torn);
+        state.disk.crash(doom.fate, &mut self.disks);
         state.paused = false;
         state.backlog.clear();
         state.commands.clear();
         let life = state.life;
         self.close_ends_of(&process.links);
-        if let Some(after) = doom.restart_after_ms {
-            self.queue
-                .push(self.now + after * 1_000_000, Due::Restart { host, life });
+        if let Some(after) = doom.restart {
+            let at = self.now + after.ns();
+            self.queue.push(at, Due::Restart { host, life });
         }
     }
 }

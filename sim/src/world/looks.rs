@@ -5,8 +5,10 @@
 //! them, the next look to the next part. What a step shows (`watch`, `witness`) is always seen, and
 //! at the end of a run everything is read once more.
 
+use std::collections::BTreeSet;
+
 use quorate_core::control::Envelope;
-use quorate_core::id::{NodeId, Peer};
+use quorate_core::id::{LogIndex, NodeId, Peer};
 use quorate_core::membership::{Member, State};
 use quorate_core::raft::Role;
 use quorate_core::wire::codec;
@@ -14,11 +16,15 @@ use quorate_core::wire::codec;
 use super::World;
 use super::host::{Host, Process};
 use super::states::TURN_NS;
+use crate::checkers::elected_by_majority::sides;
 use crate::checkers::{Verdict, outbox_bounded};
 use crate::engine::des::Due;
+use crate::span::Span;
 
 /// One look reads at most so many lines of member lists, and at least one list.
 const LINES_MAX: usize = 10_000;
+/// So long after the heal every node has what was acknowledged before.
+const SETTLED: Span = Span::from_ms(25_000);
 /// The whole is looked at so often.
 pub(super) const LOOK_NS: u64 = 100_000_000;
 /// The hosts' own messages are sent so often.
@@ -42,7 +48,8 @@ impl World {
             self.write_states();
             self.look_at_states();
         }
-        if let Some(since) = self.now.checked_sub(self.plan.heal_ms * 1_000_000) {
+        let heal = self.plan.heal;
+        if let Some(since) = heal.and_then(|heal| self.now.checked_sub(heal.ns())) {
             self.look_after_heal(since);
         }
     }
@@ -156,34 +163,70 @@ impl World {
         if host.paused || !host.process.as_ref().is_some_and(leads) {
             return false;
         }
-        let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-        let reachable = self
-            .hosts
-            .iter()
-            .take(voters)
-            .enumerate()
-            .filter(|(other, host)| {
-                let is_up = host.process.as_ref().is_some_and(|process| process.started);
-                let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
-                is_up && !host.paused && !is_cut
-            });
-        2 * reachable.count() <= voters
+        let Some(process) = &host.process else {
+            return false;
+        };
+        let is_reachable = |node: &&NodeId| {
+            let other = usize::try_from(node.0 - 1).unwrap_or(usize::MAX);
+            let Some(host) = self.hosts.get(other) else {
+                return false;
+            };
+            let is_up = host.process.as_ref().is_some_and(|process| process.started);
+            let is_cut = self.ways.is_cut(index, other) || self.ways.is_cut(other, index);
+            is_up && !host.paused && !is_cut
+        };
+        sides(&process.voters)
+            .any(|side| 2 * side.iter().filter(is_reachable).count() <= side.len())
     }
 
+    /// Every node must have what was acknowledged, if there was time to heal; else none may have
+    /// applied the log beyond it without it.
     fn look_at_acknowledged(&mut self) {
+        let settled = self
+            .plan
+            .heal
+            .is_some_and(|heal| heal.plus(SETTLED) <= self.plan.end);
         for index in 0..self.hosts.len() {
-            let Some(process) = self.hosts[index].process.as_ref() else {
-                continue;
+            let missing = self.missing(index, |at, commit| settled || at <= commit);
+            let verdict = match missing.first() {
+                None => Ok(()),
+                Some(at) => {
+                    let id = self.hosts[index].id;
+                    Err(self.checkers.acknowledged_survive.lost(id, *at))
+                }
             };
-            let raft = process.node.view().raft();
-            let verdict = self
-                .checkers
-                .acknowledged_survive
-                .check(self.hosts[index].id, |at| {
-                    let entry = raft.entry(at).filter(|_| at <= raft.commit())?;
-                    codec::decode::<Envelope>(&entry.data).ok()
-                });
             self.demand("acknowledged_survive", verdict);
         }
+    }
+
+    /// How many acknowledged writes a node has applied the log beyond without, or no node has.
+    pub(super) fn lost(&self) -> u64 {
+        let hosts = || 0..self.hosts.len();
+        let beyond = |at, commit| at <= commit;
+        let mut lost: BTreeSet<LogIndex> = hosts()
+            .flat_map(|index| self.missing(index, beyond))
+            .collect();
+        let runs = |index: &usize| self.hosts[*index].process.is_some();
+        let nowhere = hosts()
+            .filter(runs)
+            .map(|index| self.missing(index, |_, _| true));
+        let nowhere = nowhere.map(|missing| missing.into_iter().collect::<BTreeSet<_>>());
+        lost.extend(nowhere.reduce(|one, two| &one & &two).unwrap_or_default());
+        lost.len() as u64
+    }
+
+    /// The acknowledged writes that a running node has not committed, of those that it should have.
+    fn missing(&self, index: usize, should: impl Fn(LogIndex, LogIndex) -> bool) -> Vec<LogIndex> {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return Vec::new();
+        };
+        let raft = process.node.view().raft();
+        let commit = raft.commit();
+        let has = |at: LogIndex| {
+            let entry = raft.entry(at).filter(|_| at <= commit)?;
+            codec::decode::<Envelope>(&entry.data).ok()
+        };
+        let missing = self.checkers.acknowledged_survive.missing(has);
+        missing.filter(|at| should(*at, commit)).collect()
     }
 }

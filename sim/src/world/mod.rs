@@ -14,6 +14,7 @@ mod connections;
 mod faults;
 mod heard;
 mod host;
+mod judge;
 mod lives;
 mod looks;
 mod recording;
@@ -24,6 +25,7 @@ mod watch;
 mod witness;
 
 use std::hash::Hasher;
+use std::time::Instant;
 
 use quorate_core::id::{LinkId, RoleName};
 use quorate_core::node::{Action, Event};
@@ -32,6 +34,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 use quorate_core::time::Time;
 
 use self::host::{Host, host, name};
+use self::judge::{Sightings, Trial};
 use self::looks::LOOK_NS;
 pub(crate) use self::traffic::Direction;
 use self::watch::vote_sent;
@@ -42,6 +45,7 @@ use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
 use crate::record::{Record, Step};
 use crate::report::{Fingerprint, Report, Totals};
+use crate::steps::{Kind, Stopwatch};
 use crate::timeline;
 use crate::trace::{Fold, Trace};
 use crate::workload::Workload;
@@ -62,7 +66,6 @@ pub struct World {
     hosts: Vec<Host>,
     conns: Vec<Option<Box<Conn>>>,
     ways: Ways,
-    latency_spells: u64,
     network: Random,
     disks: Random,
     workload: Workload,
@@ -72,6 +75,8 @@ pub struct World {
     violation: Option<Violation>,
     trace: Trace,
     record: Option<Box<Record>>,
+    /// Times every step, if it is there.
+    pub stopwatch: Option<Stopwatch>,
     /// The ways as the record knows them, and how often they had changed by then.
     cut_seen: Vec<bool>,
     changes_seen: u64,
@@ -89,6 +94,9 @@ pub struct World {
     touched: Vec<(usize, usize)>,
     scratch: Vec<u8>,
     primary: RoleName,
+    trials: Vec<Trial>,
+    next_judgement: u64,
+    sightings: Sightings,
 }
 
 impl World {
@@ -112,9 +120,11 @@ impl World {
             );
         }
         for (index, strike) in plan.faults.iter().enumerate() {
-            queue.push(strike.at_ms * 1_000_000, Due::Fault(index));
+            queue.push(strike.at.ns(), Due::Fault(index));
         }
-        queue.push(plan.heal_ms * 1_000_000, Due::HealAll);
+        if let Some(heal) = plan.heal {
+            queue.push(heal.ns(), Due::HealAll);
+        }
         queue.push(LOOK_NS, Due::Look);
         let workload = Workload::new(plan.workload, seed.stream(Stream::Workload));
         for client in 0..workload.len() {
@@ -123,14 +133,13 @@ impl World {
                 Due::Client { client, turn: 0 },
             );
         }
-        World {
+        let mut world = World {
             now: 0,
             queue,
             ways: Ways::new(hosts.len(), plan.network),
             plan: plan.clone(),
             hosts,
             conns: Vec::new(),
-            latency_spells: 0,
             network: seed.stream(Stream::Network),
             disks: seed.stream(Stream::Disk),
             workload,
@@ -139,6 +148,7 @@ impl World {
             violation: None,
             trace: Trace::default(),
             record: None,
+            stopwatch: None,
             cut_seen: Vec::new(),
             changes_seen: 0,
             totals: Totals::default(),
@@ -151,7 +161,16 @@ impl World {
             touched: Vec::new(),
             scratch: Vec::new(),
             primary: name(PRIMARY),
+            trials: Vec::new(),
+            next_judgement: NEVER,
+            sightings: Sightings::default(),
+        };
+        for (ways, change) in &plan.terrain {
+            let pairs = world.pairs(ways);
+            world.ways.change(None, pairs, *change);
         }
+        world.open_trials();
+        world
     }
 
     /// Whether the run has ended early.
@@ -186,8 +205,7 @@ impl World {
             Due::Join { host, life } => self.on_join(host, life),
             Due::Fault(index) => self.on_fault(index),
             Due::Restart { host, life } => self.on_restart(host, life),
-            Due::Resume { host, pause } => self.on_resume(host, pause),
-            Due::Calm { host, spell } => self.on_calm(host, spell),
+            Due::Over(fault) => self.on_over(fault),
             Due::Client { client, turn } => self.on_client(client, turn),
             Due::HealAll => self.on_heal_all(),
             Due::Look => self.on_look(),
@@ -204,17 +222,20 @@ impl World {
         self.totals.converged_after_ns = self.checkers.membership_converges.converged_after();
         self.totals.progress_after_ns = self.checkers.progress.acknowledged_after();
         let draws = self.last_draws();
-        Report::new(
-            &self.plan,
-            Fingerprint {
-                trace: self.trace.hash(),
-                draws,
-            },
-            self.violation,
-            self.totals,
-            self.marks,
-            self.record.as_deref().map(timeline::story),
-        )
+        let print = Fingerprint {
+            trace: self.trace.hash(),
+            draws,
+        };
+        let expectations = self.verdicts();
+        let mut report = Report::new(&self.plan, print, self.totals, expectations);
+        report.violation = self.violation;
+        report.marks = self.marks;
+        report.timeline = self
+            .record
+            .as_deref()
+            .map(timeline::story)
+            .unwrap_or_default();
+        report
     }
 
     /// What can be said only at the end.
@@ -252,8 +273,7 @@ impl World {
             Due::Opened { .. }
             | Due::Fault(_)
             | Due::Restart { .. }
-            | Due::Resume { .. }
-            | Due::Calm { .. }
+            | Due::Over(_)
             | Due::Client { .. }
             | Due::HealAll
             | Due::Look => None,
@@ -312,14 +332,20 @@ impl World {
             return;
         };
         let mut actions = std::mem::take(&mut self.actions);
+        let kind = Kind::of(&event);
         self.totals.events += 1;
+        self.totals.steps.count(kind);
         self.trace.step(now, host.id.0, &event);
         let is_tick = matches!(event, Event::Tick);
         let kept = self.record.is_some().then(|| event.clone());
         let due = kept.as_ref().filter(|_| is_tick);
         let due = due.and_then(|_| process.node.deadline()).map(|d| d.why);
         let local = Time(now - process.born);
+        let begun = self.stopwatch.is_some().then(Instant::now);
         process.node.step(local, event, &mut actions);
+        if let (Some(stopwatch), Some(begun)) = (&mut self.stopwatch, begun) {
+            stopwatch.add(kind, begun.elapsed());
+        }
         self.trace.actions(&actions);
         if let (Some(record), Some(event)) = (&mut self.record, kept) {
             record.stepped(Step {
@@ -329,7 +355,7 @@ impl World {
                 event,
                 due,
                 actions: &actions,
-                links: &process.links,
+                ends: &|link| process.links.get(slot(link)).copied(),
             });
         }
         self.totals.actions += actions.len() as u64;

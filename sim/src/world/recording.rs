@@ -3,7 +3,6 @@
 use quorate_core::id::NodeId;
 
 use super::World;
-use crate::plan::{Fault, Part, Who};
 use crate::record::{Record, Spell, Way, What};
 
 impl World {
@@ -56,26 +55,24 @@ impl World {
         }
     }
 
-    pub(super) fn note_fault(&mut self, index: usize, fault: &Fault) {
-        if self.record.is_none() {
+    pub(super) fn note_fault(&mut self, index: usize) {
+        let Some(strike) = self
+            .plan
+            .faults
+            .get(index)
+            .filter(|_| self.record.is_some())
+        else {
             return;
-        }
-        let named = match fault {
-            Fault::Cut { from, to } | Fault::Heal { from, to } => vec![*from, *to],
-            Fault::CutAll { who, .. }
-            | Fault::Crash { who, .. }
-            | Fault::Pause { who, .. }
-            | Fault::SlowDisk { who, .. } => vec![*who],
-            Fault::PartitionLeader { .. } => vec![Who::Part(Part::Leader)],
-            Fault::Restart { node } => vec![Who::Node(*node)],
-            Fault::Partition { .. }
-            | Fault::HealAll
-            | Fault::RestartAll
-            | Fault::LatencySpike { .. } => Vec::new(),
         };
-        let found = named.into_iter().filter_map(|who| self.resolve(who));
+        let strike = strike.clone();
+        let found = strike.fault.names().into_iter();
+        let found = found.filter_map(|who| self.resolve(who));
         let hits = found.map(|index| self.hosts[index].id).collect();
-        let fault = fault.clone();
-        self.note(None, What::Struck { index, fault, hits });
+        let struck = What::Struck {
+            index,
+            strike,
+            hits,
+        };
+        self.note(None, struck);
     }
 }

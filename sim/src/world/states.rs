@@ -24,7 +24,7 @@ impl World {
         let (kind, key) = (self.writers.below(100), self.writers.below(KEYS));
         let host = &self.hosts[index];
         let is_up = host.process.as_ref().is_some_and(|process| process.started);
-        if !is_up || host.paused || self.now >= self.plan.heal_ms * 1_000_000 {
+        if !is_up || host.paused || self.now >= self.plan.heal.unwrap_or(self.plan.end).ns() {
             return;
         }
         let key = format!("key-{key}");
@@ -77,7 +77,7 @@ impl World {
             .iter()
             .filter_map(|host| Some((host.id, host.process.as_ref()?)));
         let digests = up.map(|(id, process)| (id, process.node.view().gossip().digest()));
-        let heal = self.plan.heal_ms * 1_000_000;
+        let heal = self.plan.heal.unwrap_or(self.plan.end).ns();
         let agreed = self.checkers.membership_converges.converged_after();
         let since = agreed.map_or(0, |after| self.now.saturating_sub(heal + after));
         let verdict = self.checkers.state_converges.look(since, digests);

@@ -4,6 +4,7 @@ use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
 use quorate_core::id::{Epoch, LogIndex, NodeId, Term};
 use quorate_core::node::Action;
+use quorate_core::notice::Notice;
 use quorate_core::raft::{self, Role};
 use quorate_core::wire::{Message, codec};
 
@@ -33,7 +34,7 @@ impl World {
         };
         let view = process.node.view();
         let raft = view.raft();
-        let voters = self.plan.voters;
+        let voters = &process.voters;
         let mut verdicts: [(&'static str, Verdict); 6] = [
             ("one_leader_per_term", Ok(())),
             ("log_matching", Ok(())),
@@ -46,7 +47,9 @@ impl World {
         let standing = raft.standing();
         if standing != process.standing {
             process.standing = standing;
+            self.totals.terms = self.totals.terms.max(standing.term.0);
             if standing.role == Role::Leader {
+                self.sightings.leads(self.now, id);
                 verdicts[0].1 = self.checkers.one_leader_per_term.leads(id, standing.term);
             }
         }
@@ -86,6 +89,12 @@ impl World {
                 let state = view.control().state();
                 verdicts[3].1 = self.checkers.no_stale_epoch_write.compare(id, state);
             }
+        }
+        if actions
+            .iter()
+            .any(|it| matches!(it, Action::Notify(Notice::Voters(_))))
+        {
+            process.voters = raft.voters().clone();
         }
         for (checker, verdict) in verdicts {
             self.demand(checker, verdict);

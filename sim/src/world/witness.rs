@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
 use quorate_core::gossip;
-use quorate_core::id::{LinkId, Lsn, NodeId, Term, Ticket};
+use quorate_core::id::{LinkId, LogIndex, Lsn, NodeId, Term, Ticket};
 use quorate_core::membership;
 use quorate_core::node::{Action, Refusal};
 use quorate_core::notice::Notice;
 use quorate_core::raft::{self, AppendOutcome, Cause, Entry, Role};
+use quorate_core::voters::Voters;
 use quorate_core::wire::{Message, codec};
 
 use super::World;
 use super::heard::{Before, Heard};
 use crate::checkers::{
-    Verdict, commit_is_earned, election_restriction, exchange_is_full, promises_wait,
+    Verdict, changes_wait, commit_is_earned, election_restriction, exchange_is_full, promises_wait,
     terms_are_obeyed,
 };
 use crate::marks::Mark;
@@ -99,8 +100,38 @@ impl World {
         if standing.role == Role::Leader {
             for entry in entries.iter().filter(|entry| entry.term == standing.term) {
                 self.witness_grant(entry);
+                self.witness_change(index, entry);
             }
         }
+    }
+
+    fn witness_change(&mut self, index: usize, entry: &Entry) {
+        let (id, process) = (self.hosts[index].id, self.hosts[index].process.as_ref());
+        let (Some(process), Some(next)) = (process, &entry.voters) else {
+            return;
+        };
+        let raft = process.node.view().raft();
+        let earlier = (1..entry.index.0).rev().map(LogIndex);
+        let last = earlier
+            .filter_map(|at| Some((at, raft.entry(at)?.voters.as_ref()?)))
+            .next();
+        let first = Voters::of(
+            process
+                .node
+                .view()
+                .config()
+                .voters
+                .iter()
+                .copied()
+                .collect(),
+        );
+        let last = last.unwrap_or((LogIndex(0), &first));
+        let verdict = changes_wait::check(id, last, raft.commit(), next);
+        self.marks.hit(match next.is_joint() {
+            true => Mark::ChangeBegun,
+            false => Mark::ChangeEnded,
+        });
+        self.demand("changes_wait", verdict);
     }
 
     fn witness_grant(&mut self, entry: &Entry) {
@@ -186,12 +217,16 @@ impl World {
             Notice::State(gossip::Fact::Changed { .. })
             | Notice::GossipFault { .. }
             | Notice::Started { .. }
-            | Notice::Membership(membership::Notice::PeerFault { .. })
+            | Notice::Membership(
+                membership::Notice::PeerFault { .. } | membership::Notice::OnProbation { .. },
+            )
             | Notice::Leadership(_)
+            | Notice::Voters(_)
             | Notice::Raft(
                 raft::Notice::PeerFault { .. }
                 | raft::Notice::ElectionRepeated { .. }
                 | raft::Notice::TransferBegun { .. }
+                | raft::Notice::Removed { .. }
                 | raft::Notice::TransferEnded { .. },
             )
             | Notice::RoleChanged { .. }
@@ -368,7 +403,7 @@ impl World {
         if (before.standing.role, before.standing.term) != (Role::Leader, term) {
             let elected = checkers
                 .elected_by_majority
-                .leads(id, term, self.plan.voters);
+                .leads(id, term, &process.voters);
             let waited = promises_wait::votes(&checkers.ledger, id, term, id);
             self.demand("elected_by_majority", elected);
             self.demand("promises_wait", waited);

@@ -9,6 +9,7 @@ use madsim::runtime::{Handle, NodeHandle};
 use madsim::task::NodeId as Machine;
 use madsim::time::{Instant, sleep};
 use quorate_sim::plan::{Part, Plan, Who};
+use quorate_sim::span::Span;
 use quorate_tokio::ClusterNetworkManager;
 
 use crate::member::{self, Client, Legacy, lock};
@@ -25,7 +26,8 @@ struct Machinery {
 pub struct Cluster {
     machines: BTreeMap<u64, Machinery>,
     down: BTreeSet<u64>,
-    cuts: BTreeSet<(u64, u64)>,
+    /// Each closed direction, and the fault that closed it last.
+    cuts: BTreeMap<(u64, u64), usize>,
     paused: BTreeSet<u64>,
     started: Instant,
     /// What has been observed.
@@ -37,8 +39,10 @@ impl Cluster {
     pub fn start(plan: &Plan) -> Cluster {
         let network = plan.network;
         NetSim::current().update_config(|config| {
-            let micros = Duration::from_micros;
-            config.send_latency = micros(network.latency_us_min)..micros(network.latency_us_max);
+            let nanos = |span: Span| Duration::from_nanos(span.ns());
+            // An empty window is none; a nanosecond makes no difference.
+            let longest = network.latency_max.plus(Span::from_ns(1));
+            config.send_latency = nanos(network.latency_min)..nanos(longest);
         });
         let record = Arc::new(Mutex::new(Record::new()));
         let issued = papers::issue(plan.nodes).expect("certificates can be made");
@@ -50,7 +54,7 @@ impl Cluster {
                 nodes: plan.nodes,
                 voters: plan.voters,
                 seed: plan.seed,
-                interval: Duration::from_millis(plan.workload.interval_ms.max(1)),
+                interval: Duration::from_nanos(plan.workload.interval.ns().max(1_000_000)),
                 papers,
                 platter: Arc::default(),
                 client: Arc::new(Mutex::new(Client::default())),
@@ -69,7 +73,7 @@ impl Cluster {
                 },
             );
         }
-        let (down, cuts, paused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (down, cuts, paused) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         Cluster {
             machines,
             down,
@@ -156,23 +160,38 @@ impl Cluster {
         }
     }
 
-    /// Opens or closes one direction between two nodes.
-    pub fn cut(&mut self, from: u64, to: u64, closed: bool) {
+    /// A fault closes one direction between two nodes.
+    pub fn close(&mut self, from: u64, to: u64, fault: usize) {
         let (Some(a), Some(b)) = (self.machine(from), self.machine(to)) else {
             return;
         };
-        let network = NetSim::current();
-        if closed && self.cuts.insert((from, to)) {
-            network.clog_link(a, b);
-        } else if !closed && self.cuts.remove(&(from, to)) {
-            network.unclog_link(a, b);
+        if from != to && self.cuts.insert((from, to), fault).is_none() {
+            NetSim::current().clog_link(a, b);
+        }
+    }
+
+    /// Opens one direction.
+    pub fn open(&mut self, from: u64, to: u64) {
+        let (Some(a), Some(b)) = (self.machine(from), self.machine(to)) else {
+            return;
+        };
+        if self.cuts.remove(&(from, to)).is_some() {
+            NetSim::current().unclog_link(a, b);
         }
     }
 
     /// Opens every direction.
     pub fn heal_all(&mut self) {
-        for (from, to) in self.cuts.clone() {
-            self.cut(from, to, false);
+        for (from, to) in self.cuts.keys().copied().collect::<Vec<_>>() {
+            self.open(from, to);
+        }
+    }
+
+    /// Opens the directions that a fault was the last to close.
+    pub fn open_cuts_of(&mut self, fault: usize) {
+        let all = self.cuts.iter().filter(|(_, by)| **by == fault);
+        for (from, to) in all.map(|(pair, _)| *pair).collect::<Vec<_>>() {
+            self.open(from, to);
         }
     }
 

@@ -1,63 +1,18 @@
-//! Faults of a plan on madsim's switches.
-//!
-//! Its network knows no latency per link, its crash no moment between two writes, its disk is ours
-//! and never tears. What needs those is refused before the run: `cargo sim run` can do it.
+//! Faults of a plan on madsim's switches. What they cannot do was refused before: see `limits`.
 
-use quorate_sim::plan::{Fault, Moment, Part, Plan, Who};
+use std::collections::BTreeSet;
+
+use quorate_sim::plan::{Fault, Seat, Strike, Ways, Who};
 
 use crate::cluster::Cluster;
-
-/// Refuses what this engine cannot do, all at once.
-///
-/// # Errors
-/// Names every fault that cannot be carried out.
-pub fn check(plan: &Plan) -> Result<(), String> {
-    let refused: Vec<String> = plan
-        .faults
-        .iter()
-        .filter_map(|strike| beyond(&strike.fault))
-        .collect();
-    let mutant = plan
-        .mutant
-        .as_ref()
-        .map(|name| format!("the planted bug {name}"));
-    let refused: Vec<String> = refused.into_iter().chain(mutant).collect();
-    if refused.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "this engine cannot do: {}. The engine des can",
-        refused.join(", ")
-    ))
-}
-
-fn beyond(fault: &Fault) -> Option<String> {
-    match fault {
-        Fault::Crash {
-            moment: Moment::Now,
-            torn: _,
-            ..
-        } => None,
-        Fault::Crash { moment, .. } => Some(format!("a crash at {moment:?}")),
-        Fault::LatencySpike { .. } => Some("a spike of latency".into()),
-        Fault::SlowDisk { .. } => Some("a slow disk".into()),
-        Fault::Cut { .. }
-        | Fault::CutAll { .. }
-        | Fault::Heal { .. }
-        | Fault::Partition { .. }
-        | Fault::PartitionLeader { .. }
-        | Fault::HealAll
-        | Fault::Restart { .. }
-        | Fault::RestartAll
-        | Fault::Pause { .. } => None,
-    }
-}
 
 /// What is to be done at some moment.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A fault of the plan.
-    Strike(Fault),
+    /// A fault of the plan, by its place there.
+    Strike(usize, Strike),
+    /// A fault that lasts a while is over.
+    Over(usize),
     /// The return of a crashed node.
     Restart(u64),
     /// The end of a pause.
@@ -65,90 +20,135 @@ pub enum Step {
 }
 
 /// Takes one step; what must follow it, and so many milliseconds later.
-pub fn take(cluster: &mut Cluster, step: &Step) -> Option<(u64, Step)> {
+pub fn take(cluster: &mut Cluster, step: &Step) -> Vec<(u64, Step)> {
     match step {
-        Step::Strike(fault) => strike(cluster, fault),
+        Step::Strike(number, strike) => {
+            let over = strike.lasts.map(|lasts| (lasts.ms(), Step::Over(*number)));
+            let next = strike_now(cluster, *number, strike);
+            over.into_iter().chain(next).collect()
+        }
+        Step::Over(number) => {
+            cluster.open_cuts_of(*number);
+            Vec::new()
+        }
         Step::Restart(node) => {
             cluster.restart(*node);
-            None
+            Vec::new()
         }
         Step::Resume(node) => {
             cluster.pause(*node, false);
-            None
+            Vec::new()
         }
     }
 }
 
-fn strike(cluster: &mut Cluster, fault: &Fault) -> Option<(u64, Step)> {
-    match fault {
-        Fault::Cut { from, to } => switch(cluster, *from, *to, true),
-        Fault::Heal { from, to } => switch(cluster, *from, *to, false),
-        Fault::CutAll { who, inbound } => {
-            let node = cluster.resolve(*who)?;
-            for other in cluster.nodes().into_iter().filter(|other| *other != node) {
-                let (from, to) = if *inbound {
-                    (other, node)
-                } else {
-                    (node, other)
-                };
-                cluster.cut(from, to, true);
+fn strike_now(cluster: &mut Cluster, number: usize, strike: &Strike) -> Option<(u64, Step)> {
+    match &strike.fault {
+        Fault::Cut(ways) => {
+            for (from, to) in pairs(cluster, ways) {
+                cluster.close(from, to, number);
             }
         }
-        Fault::Partition { groups } => part(cluster, groups),
-        Fault::PartitionLeader { with } => {
-            let leader = cluster.resolve(Who::Part(Part::Leader))?;
-            let others = cluster.nodes().into_iter().filter(|other| *other != leader);
-            let nodes: Vec<u64> = std::iter::once(leader).chain(others).collect();
-            let (side, rest) = nodes.split_at((with + 1).min(nodes.len()));
-            part(cluster, &[side.to_vec(), rest.to_vec()]);
+        Fault::Heal(ways) if *ways == Ways::default() => cluster.heal_all(),
+        Fault::Heal(ways) => {
+            for (from, to) in pairs(cluster, ways) {
+                cluster.open(from, to);
+            }
         }
-        Fault::HealAll => cluster.heal_all(),
-        Fault::Crash {
-            who,
-            moment: _,
-            torn: _,
-            restart_after_ms,
-        } => {
+        Fault::Partition(groups) => part(cluster, groups, number)?,
+        Fault::Crash { who, restart, .. } => {
             let node = cluster.resolve(*who)?;
             cluster.crash(node);
-            return restart_after_ms.map(|after| (after, Step::Restart(node)));
+            return restart.map(|after| (after.ms(), Step::Restart(node)));
         }
-        Fault::Restart { node } => cluster.restart(*node),
-        Fault::RestartAll => {
+        Fault::Restart(Some(who)) => {
+            let node = cluster.resolve(*who)?;
+            cluster.restart(node);
+        }
+        Fault::Restart(None) => {
             for node in cluster.nodes() {
                 cluster.restart(node);
             }
         }
-        Fault::Pause { who, for_ms } => {
+        Fault::Pause(who) => {
             let node = cluster.resolve(*who)?;
             cluster.pause(node, true);
-            return Some((*for_ms, Step::Resume(node)));
+            return strike.lasts.map(|lasts| (lasts.ms(), Step::Resume(node)));
         }
-        Fault::LatencySpike { .. } | Fault::SlowDisk { .. } => {
+        Fault::Resume(who) => {
+            let node = cluster.resolve(*who)?;
+            cluster.pause(node, false);
+        }
+        Fault::Network(..) | Fault::Calm(_) | Fault::SlowDisk(..) => {
             unreachable!("refused before the run")
         }
     }
     None
 }
 
-fn switch(cluster: &mut Cluster, from: Who, to: Who, closed: bool) {
-    if let (Some(from), Some(to)) = (cluster.resolve(from), cluster.resolve(to)) {
-        cluster.cut(from, to, closed);
-    }
+/// The directions between two sides.
+fn pairs(cluster: &Cluster, ways: &Ways) -> BTreeSet<(u64, u64)> {
+    let side = |named: &[Who]| -> Vec<u64> {
+        match named {
+            [] => cluster.nodes(),
+            named => named
+                .iter()
+                .filter_map(|who| cluster.resolve(*who))
+                .collect(),
+        }
+    };
+    let (from, to) = (side(&ways.from), side(&ways.to));
+    let there = from
+        .iter()
+        .flat_map(|from| to.iter().map(move |to| (*from, *to)));
+    let back = |(from, to)| ways.both.then_some((to, from));
+    there
+        .flat_map(|pair| [Some(pair), back(pair)])
+        .flatten()
+        .collect()
 }
 
-/// Cuts both ways between nodes that share no group.
-fn part(cluster: &mut Cluster, groups: &[Vec<u64>]) {
+/// Closes both ways between nodes that share no group, and opens those within one. Nothing, if a
+/// part that is named is played by nobody.
+fn part(cluster: &mut Cluster, groups: &[Vec<Seat>], number: usize) -> Option<()> {
+    let mut free: BTreeSet<u64> = cluster.nodes().into_iter().collect();
+    let mut seated: Vec<Vec<u64>> = vec![Vec::new(); groups.len()];
+    let seats = || {
+        groups
+            .iter()
+            .enumerate()
+            .flat_map(|(at, group)| group.iter().map(move |s| (at, s)))
+    };
+    for (at, seat) in seats() {
+        if let Seat::One(who) = seat {
+            let node = cluster.resolve(*who)?;
+            if free.remove(&node) {
+                seated[at].push(node);
+            }
+        }
+    }
+    for (at, seat) in seats() {
+        if let Seat::Others(count) = seat {
+            let some: Vec<u64> = free.iter().copied().take(*count).collect();
+            free.retain(|node| !some.contains(node));
+            seated[at].extend(some);
+        }
+    }
+    if let Some((at, _)) = seats().find(|(_, seat)| **seat == Seat::Rest) {
+        seated[at].extend(free);
+    }
     let nodes = cluster.nodes();
     for (a, b) in nodes
         .iter()
         .flat_map(|a| nodes.iter().map(move |b| (*a, *b)))
     {
-        let together = groups
+        let together = seated
             .iter()
             .any(|group| group.contains(&a) && group.contains(&b));
-        if a != b && !together {
-            cluster.cut(a, b, true);
+        match together {
+            true => cluster.open(a, b),
+            false => cluster.close(a, b, number),
         }
     }
+    Some(())
 }

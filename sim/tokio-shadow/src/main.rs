@@ -5,7 +5,7 @@
 //! simulated, the driver, the connection pump and TLS are the shipped ones. Ring's random bytes are
 //! not seeded, so no byte of a TLS stream enters the trace; nothing that is traced depends on them.
 //!
-//! What a plan can say and this engine cannot do is refused by name, never skipped: see `faults`.
+//! What a plan can say and this engine cannot do is refused by name, never skipped: see `limits`.
 
 #[cfg(madsim)]
 mod cluster;
@@ -13,6 +13,7 @@ mod cluster;
 mod disk;
 #[cfg(madsim)]
 mod faults;
+mod limits;
 #[cfg(madsim)]
 mod member;
 #[cfg(madsim)]
@@ -22,10 +23,10 @@ mod run;
 #[cfg(madsim)]
 mod verdict;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use quorate_sim::named::Named;
 use quorate_sim::plan::Plan;
 use quorate_sim::scenarios;
 
@@ -51,11 +52,11 @@ enum Verb {
     List,
     /// Run a scenario or a plan file.
     Run {
-        /// Its name, or the path of a plan.
+        /// Its name, or the path of a scenario or plan file.
         what: String,
-        /// Where the timing comes from.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
+        /// The seed; without it the one that the file names, or 1.
+        #[arg(long)]
+        seed: Option<u64>,
         /// One JSON object.
         #[arg(long)]
         json: bool,
@@ -65,31 +66,23 @@ enum Verb {
 fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::List => {
-            for scenario in scenarios::ALL {
+            for scenario in scenarios::ALL.iter().filter_map(|story| story.read().ok()) {
                 println!("{:<16} {}", scenario.name, scenario.about);
             }
             ExitCode::SUCCESS
         }
-        Verb::Run { what, seed, json } => match plan(&what, seed) {
-            Ok(plan) => run(plan, json),
-            Err(why) => usage(&why),
-        },
+        Verb::Run { what, seed, json } => {
+            let named = Named::find(&what);
+            match named.and_then(|named| named.plan_within(seed, &limits::LIMITS)) {
+                Ok(plan) => run(plan, json),
+                Err(why) => usage(&why.to_string()),
+            }
+        }
     }
-}
-
-fn plan(what: &str, seed: u64) -> Result<Plan, String> {
-    if let Some(scenario) = scenarios::find(what) {
-        return Ok((scenario.build)(seed));
-    }
-    let path = PathBuf::from(what);
-    if !path.exists() {
-        return Err(format!("\"{what}\" is neither a scenario nor a plan file"));
-    }
-    Plan::read(&path).map_err(|error| error.to_string())
 }
 
 fn usage(why: &str) -> ExitCode {
-    eprintln!("madsim: {why}");
+    eprintln!("error: {why}");
     ExitCode::from(USAGE)
 }
 
@@ -103,9 +96,6 @@ fn run(_plan: Plan, _json: bool) -> ExitCode {
 
 #[cfg(madsim)]
 fn run(plan: Plan, json: bool) -> ExitCode {
-    if let Err(why) = faults::check(&plan) {
-        return usage(&why);
-    }
     let report = run::on_a_fresh_thread(plan);
     report.print(json);
     if report.violations.is_empty() {

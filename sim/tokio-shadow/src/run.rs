@@ -36,29 +36,33 @@ async fn live(plan: Plan) -> Report {
     let mut cluster = Cluster::start(&plan);
     let mut steps: BTreeMap<(u64, usize), Step> = BTreeMap::new();
     for (number, strike) in plan.faults.iter().enumerate() {
-        steps.insert((strike.at_ms, number), Step::Strike(strike.fault.clone()));
+        steps.insert(
+            (strike.at.ms(), number),
+            Step::Strike(number, strike.clone()),
+        );
     }
+    let (heal_ms, end_ms) = (plan.heal.unwrap_or(plan.end).ms(), plan.end.ms());
     let (mut now_ms, mut number) = (0, steps.len());
     while let Some(((at_ms, _), step)) = steps.pop_first() {
-        if at_ms >= plan.heal_ms {
+        if at_ms >= heal_ms {
             break;
         }
         cluster.pass(at_ms.saturating_sub(now_ms)).await;
         now_ms = at_ms;
-        if let Some((after_ms, next)) = faults::take(&mut cluster, &step) {
+        for (after_ms, next) in faults::take(&mut cluster, &step) {
             number += 1;
             steps.insert((now_ms + after_ms, number), next);
         }
     }
-    cluster.pass(plan.heal_ms.saturating_sub(now_ms)).await;
+    cluster.pass(heal_ms.saturating_sub(now_ms)).await;
     cluster.heal_everything();
     let healed = cluster.acknowledged();
-    cluster.pass(plan.end_ms - plan.heal_ms).await;
+    cluster.pass(end_ms - heal_ms).await;
     cluster.stop_clients();
     // The clients end with an answer to their last request.
     while cluster.clients_are_busy() {
         sleep(TICK).await;
-        if cluster.elapsed_ms() > plan.end_ms + verdict::PATIENCE_MS {
+        if cluster.elapsed_ms() > end_ms + verdict::PATIENCE_MS {
             break;
         }
     }

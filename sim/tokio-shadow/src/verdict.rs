@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use madsim::time::Instant;
 use quorate_core::id::Term;
-use quorate_core::journal::Fingerprint;
 use quorate_runtime::{ClusterEvent, NodeId, control};
+use quorate_sim::expect::{Claim, Count};
 use quorate_sim::plan::Plan;
+use quorate_sim::trace::Trace;
 
 use crate::cluster::Cluster;
 use crate::member;
@@ -21,9 +22,11 @@ pub const PATIENCE_MS: u64 = 15_000;
 #[derive(Debug)]
 pub struct Record {
     began: Instant,
-    fingerprint: Fingerprint,
+    happened: Trace,
     events: u64,
     leaders: BTreeMap<Term, NodeId>,
+    /// Writes refused for their epoch.
+    refused: u64,
     violations: Vec<(&'static str, String)>,
 }
 
@@ -32,9 +35,10 @@ impl Record {
     pub fn new() -> Record {
         Record {
             began: Instant::now(),
-            fingerprint: Fingerprint::default(),
+            happened: Trace::default(),
             events: 0,
             leaders: BTreeMap::new(),
+            refused: 0,
             violations: Vec::new(),
         }
     }
@@ -60,6 +64,7 @@ impl Record {
 
     /// A client's request was answered.
     pub fn answered(&mut self, node: u64, request: u64, accepted: bool) {
+        self.refused += u64::from(!accepted);
         self.trace(&format!("n{node} request {request} accepted {accepted}"));
     }
 
@@ -75,8 +80,7 @@ impl Record {
 
     fn trace(&mut self, line: &str) {
         let nanos = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.fingerprint.fold(&nanos);
-        self.fingerprint.fold(line);
+        self.happened.note(nanos, &line);
         self.events += 1;
     }
 }
@@ -86,7 +90,7 @@ impl Record {
 pub struct Report {
     name: String,
     seed: u64,
-    fingerprint: Fingerprint,
+    trace: String,
     events: u64,
     leaders: usize,
     acknowledged: u64,
@@ -106,7 +110,7 @@ impl Report {
                 "engine": "madsim",
                 "plan": self.name,
                 "seed": self.seed,
-                "trace": self.fingerprint.to_string(),
+                "trace": self.trace,
                 "events": self.events,
                 "leaders": self.leaders,
                 "acknowledged": self.acknowledged,
@@ -123,7 +127,7 @@ impl Report {
             println!("violation of {checker}: {what}");
         }
         println!("{} violations", self.violations.len());
-        println!("trace {}", self.fingerprint);
+        println!("trace {}", self.trace);
     }
 }
 
@@ -141,18 +145,18 @@ pub async fn judge(plan: &Plan, cluster: &Cluster, healed: u64) -> Report {
     if cluster.clients_are_busy() {
         found.push(("progress", "a request was never answered".to_string()));
     }
-    check_expectations(plan, cluster, acknowledged, &mut found);
     for node in cluster.nodes() {
         check_registers(cluster, node, &mut found).await;
         check_members(cluster, node, &mut found).await;
     }
     check_fencing(cluster, &mut found).await;
+    check_expectations(plan, cluster, acknowledged, &mut found);
     let mut record = member::lock(&cluster.record);
     record.violations.append(&mut found);
     Report {
         name: plan.name.clone(),
         seed: plan.seed,
-        fingerprint: record.fingerprint,
+        trace: format!("{:016x}", record.happened.hash()),
         events: record.events,
         leaders: record.leaders.len(),
         acknowledged,
@@ -163,21 +167,27 @@ pub async fn judge(plan: &Plan, cluster: &Cluster, healed: u64) -> Report {
 type Found = Vec<(&'static str, String)>;
 
 fn check_expectations(plan: &Plan, cluster: &Cluster, acknowledged: u64, found: &mut Found) {
-    let leaders = member::lock(&cluster.record).leaders.len() as u64;
-    let mut expect = |what: &str, got: u64, min: u64| {
-        if got < min {
+    let record = member::lock(&cluster.record);
+    let (leaders, refused) = (record.leaders.len() as u64, record.refused);
+    for expectation in &plan.expect {
+        let Claim::Count(what, compare, number) = expectation.claim else {
+            unreachable!("refused before the run")
+        };
+        let got = match what {
+            Count::Leaders => leaders,
+            Count::Acknowledged => acknowledged,
+            Count::Stale => refused,
+            Count::Terms | Count::Lost | Count::Suspicions | Count::Deaths => {
+                unreachable!("refused before the run")
+            }
+        };
+        if !compare.holds(got, number) {
             found.push((
                 "expectations",
-                format!("{got} {what}, at least {min} expected"),
+                format!("expected {expectation}; found {got}"),
             ));
         }
-    };
-    expect("leaders", leaders, plan.expect.leaders_min);
-    expect(
-        "acknowledged writes",
-        acknowledged,
-        plan.expect.acknowledged_min,
-    );
+    }
 }
 
 /// Every acknowledged write took effect once: Raft §5.4, leader completeness, seen from outside.
@@ -224,8 +234,12 @@ async fn check_fencing(cluster: &Cluster, found: &mut Found) {
         let Some(legacy) = cluster.legacy(node) else {
             continue;
         };
-        if let Some((true, outcome)) = member::write_under_the_first_epoch(legacy).await {
-            found.push(("no_stale_epoch_write", format!("n{node}: {outcome}")));
+        match member::write_under_the_first_epoch(legacy).await {
+            Some((true, outcome)) => {
+                found.push(("no_stale_epoch_write", format!("n{node}: {outcome}")));
+            }
+            Some((false, _)) => member::lock(&cluster.record).refused += 1,
+            None => {}
         }
     }
 }

@@ -28,6 +28,7 @@ fn wrong_messages_are_faults_and_change_nothing() {
             probe,
             alive: NodeId(2),
             incarnation: Incarnation::of_boot(1),
+            fingerprint: 0,
             updates: Vec::new(),
         });
         let nack = Message::Nack(Nack { probe });
@@ -96,7 +97,7 @@ fn more_members_than_the_maximum_are_a_fault() {
     step(
         &mut machine,
         Time(2),
-        gossip(3, [update(2, 1, State::Dead)].to_vec()),
+        gossip(3, [believed(2, 1, State::Dead)].to_vec()),
     );
     let out = step(
         &mut machine,
@@ -141,7 +142,9 @@ fn an_exchange_is_paged_and_a_stranger_is_asked_once_per_period() {
             | Message::PingReq(_)
             | Message::Nack(_)
             | Message::Join(_)
-            | Message::Gossip(_) => None,
+            | Message::Gossip(_)
+            | Message::Sync(_)
+            | Message::Differ(_) => None,
         })
         .collect();
     assert_eq!(pages, [(64, 1, true), (64, 65, true), (13, 129, false)]);
@@ -200,7 +203,14 @@ fn any_input(random: &mut Random) -> Input {
             let edge = [0, u64::MAX, u64::MAX - 1][random.index(3)];
             let usual = random.within(1..=3) << 24 | random.below(3);
             told.incarnation = Incarnation(if random.chance(10) { edge } else { usual });
-            told.accuser = [None, Some(NodeId(random.below(7)))][random.index(2)];
+            let accuser = NodeId(random.below(7));
+            let witnesses = (0..random.below(5)).map(NodeId).collect();
+            let evidence = Evidence {
+                accuser,
+                witnesses,
+                health: 0,
+            };
+            told.evidence = random.chance(500).then_some(evidence);
             told.address = address(random.within(1..=8));
             told
         })
@@ -214,6 +224,7 @@ fn any_input(random: &mut Random) -> Input {
             probe,
             alive: NodeId(random.within(1..=7)),
             incarnation: Incarnation(random.within(1..=3) << 24),
+            fingerprint: random.below(2),
             updates,
         }),
         4 => Message::PingReq(PingReq {
@@ -223,6 +234,16 @@ fn any_input(random: &mut Random) -> Input {
         }),
         5 => Message::Nack(Nack { probe }),
         6 => Message::Join(Join { updates, more }),
+        7 if random.chance(300) => Message::Sync(Sync {
+            parts: [0, random.word()].repeat([PARTS / 2, 3][random.index(2)]),
+            updates,
+        }),
+        7 if random.chance(300) => Message::Differ(Differ {
+            parts: random.word(),
+            asks: random.chance(500),
+            updates,
+            more,
+        }),
         7 => Message::Welcome(Welcome { updates, more }),
         8 => {
             let at = address(random.within(1..=8));

@@ -26,7 +26,9 @@ fn lan() -> Config {
         indirect_relays: 3,
         gossip_fanout: 3,
         gossip_interval: Duration::from_millis(200),
-        suspicion_factor: 2,
+        suspicion_permille: 550,
+        suspicion_stretch: 6,
+        lifeguard: Lifeguard::default(),
         retransmit_factor: 4,
         rejoin_interval: Duration::from_secs(1),
         rejoin_interval_max: Duration::from_secs(8),
@@ -60,7 +62,24 @@ fn update(node: u64, boot: u64, state: State) -> Update {
         state,
         address: address(node),
         zone: None,
-        accuser: None,
+        evidence: None,
+    }
+}
+
+/// What it takes to be believed dead.
+fn two_words() -> Evidence {
+    Evidence {
+        accuser: NodeId(3),
+        witnesses: [NodeId(4)].to_vec(),
+        health: 0,
+    }
+}
+
+/// An update that is believed at once, a death too.
+fn believed(node: u64, boot: u64, state: State) -> Update {
+    Update {
+        evidence: (state == State::Dead).then(two_words),
+        ..update(node, boot, state)
     }
 }
 
@@ -123,7 +142,7 @@ fn sent(out: &[Output]) -> Vec<(u64, Message)> {
 fn fault(out: &[Output]) -> Option<PeerFault> {
     let fault = |output: &Output| match output {
         Output::Note(Notice::PeerFault { fault, .. }) => Some(*fault),
-        Output::Note(Notice::Refuting { .. })
+        Output::Note(Notice::Refuting { .. } | Notice::OnProbation { .. })
         | Output::Send { .. }
         | Output::Fact(_)
         | Output::Dial { .. }

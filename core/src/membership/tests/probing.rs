@@ -14,6 +14,7 @@ fn only_the_target_or_a_relay_may_answer_a_probe() {
             probe: ping.probe,
             alive: NodeId(alive),
             incarnation: Incarnation::of_boot(1),
+            fingerprint: 0,
             updates: Vec::new(),
         })
     };
@@ -48,7 +49,9 @@ fn an_unanswered_probe_asks_relays_then_accuses_at_the_end_of_its_period() {
             | Message::Nack(_)
             | Message::Join(_)
             | Message::Welcome(_)
-            | Message::Gossip(_) => None,
+            | Message::Gossip(_)
+            | Message::Sync(_)
+            | Message::Differ(_) => None,
         })
         .collect();
     assert_eq!(asked.len(), 3);
@@ -62,7 +65,11 @@ fn an_unanswered_probe_asks_relays_then_accuses_at_the_end_of_its_period() {
     let out = step(&mut machine, began + lan().probe_interval, Input::Tick);
     let fact = Fact::Suspected {
         peer: peer(2, 1),
-        accuser: NodeId(1),
+        // Three silent relays speak against the accuser.
+        evidence: Evidence {
+            health: 3,
+            ..Evidence::of(NodeId(1))
+        },
     };
     assert_eq!(facts(&out), [fact]);
     assert_eq!(machine.stats().failed_pings, 1);
@@ -110,11 +117,16 @@ fn a_relay_forwards_the_ack_or_says_no_in_time() {
             probe,
             alive: NodeId(2),
             incarnation: Incarnation::of_boot(1),
+            fingerprint: 0,
             updates: Vec::new(),
         })
     };
     let out = step(&mut machine, Time(0), received(2, ack(ping.probe)));
-    assert_eq!(sent(&out), [(3, ack(41))]);
+    let Message::Ack(mut relayed) = ack(41) else {
+        unreachable!("made above");
+    };
+    relayed.fingerprint = machine.table.fingerprints().all();
+    assert_eq!(sent(&out), [(3, Message::Ack(relayed))]);
     step(&mut machine, Time(0), received(3, request(42)));
     step(&mut machine, Time(0), received(3, request(43)));
     assert_eq!(
@@ -143,6 +155,7 @@ fn an_ack_reveals_what_gossip_missed() {
             probe: ping.probe,
             alive: NodeId(2),
             incarnation,
+            fingerprint: 0,
             updates: Vec::new(),
         });
         let out = step(&mut machine, *at, received(2, ack));

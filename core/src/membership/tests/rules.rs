@@ -50,11 +50,11 @@ fn a_join_of_nobody_or_of_oneself_is_answered_at_once() {
 fn transitions() -> Vec<(State, u64, State, Vec<Fact>)> {
     let died = |boot| Fact::Died {
         peer: peer(2, boot),
-        accuser: NodeId(3),
+        evidence: two_words(),
     };
     let suspected = |boot| Fact::Suspected {
         peer: peer(2, boot),
-        accuser: NodeId(3),
+        evidence: Evidence::of(NodeId(3)),
     };
     let left = |boot| Fact::Left {
         peer: peer(2, boot),
@@ -108,23 +108,16 @@ fn facts_of_every_transition() {
         step(
             &mut machine,
             Time(1),
-            gossip(3, [update(2, 1, held)].to_vec()),
+            gossip(3, [believed(2, 1, held)].to_vec()),
         );
-        let out = step(
-            &mut machine,
-            Time(2),
-            gossip(3, [update(2, boot, told)].to_vec()),
-        );
+        let told_again = || gossip(3, [believed(2, boot, told)].to_vec());
+        let out = step(&mut machine, Time(2), told_again());
         assert_eq!(
             facts(&out),
             expected,
             "{held:?} then {told:?} of boot {boot}"
         );
-        let again = step(
-            &mut machine,
-            Time(3),
-            gossip(3, [update(2, boot, told)].to_vec()),
-        );
+        let again = step(&mut machine, Time(3), told_again());
         assert_eq!(facts(&again), [], "a replay says nothing new");
     }
 }
@@ -155,7 +148,7 @@ fn a_replayed_alive_does_not_resurrect_and_a_higher_one_does() {
     step(
         &mut machine,
         Time(1),
-        gossip(3, [update(2, 1, State::Dead)].to_vec()),
+        gossip(3, [believed(2, 1, State::Dead)].to_vec()),
     );
     step(
         &mut machine,
@@ -188,14 +181,13 @@ fn a_death_in_an_exchange_is_an_accusation_and_a_leave_stays_one() {
     };
     let mut machine = knowing(&[2, 3, 4, 5]);
     let mut third = update(4, 2, State::Dead);
-    third.accuser = Some(NodeId(4));
+    third.evidence = Some(Evidence::of(NodeId(4)));
     let updates = [update(2, 1, State::Dead), third, update(5, 1, State::Left)].to_vec();
     let out = step(&mut machine, Time(1), exchange(updates));
-    let accuser = NodeId(3);
     let expected = [
         Fact::Suspected {
             peer: peer(2, 1),
-            accuser,
+            evidence: Evidence::of(NodeId(3)),
         },
         Fact::Left { peer: peer(4, 1) },
         Fact::Left { peer: peer(5, 1) },
@@ -211,7 +203,7 @@ fn a_death_in_an_exchange_is_an_accusation_and_a_leave_stays_one() {
 fn accusations_of_this_node_are_refuted_above_them_but_not_while_leaving() {
     let mut machine = knowing(&[2, 3]);
     let mut accusation = update(1, 1, State::Suspect);
-    accusation.accuser = Some(NodeId(3));
+    accusation.evidence = Some(Evidence::of(NodeId(3)));
     for state in [State::Suspect, State::Dead, State::Left] {
         accusation.state = state;
         accusation.incarnation = Incarnation(machine.incarnation().0 + 4);
@@ -274,7 +266,7 @@ fn two_who_hold_each_other_dead_reconcile_in_three_messages() {
         step(
             machine,
             now,
-            gossip(3, [update(other, 1, State::Dead)].to_vec()),
+            gossip(3, [believed(other, 1, State::Dead)].to_vec()),
         );
         net.told.remove(&(NodeId(observer), NodeId(other)));
     }

@@ -304,14 +304,8 @@ fn a_paused_node_accuses_nobody_when_it_wakes() {
     net.run(SECOND * 20);
     net.assert_all_alive(5);
     let accused = |(at, _, fact): &&(Time, NodeId, Fact)| {
-        *at >= woken
-            && matches!(
-                fact,
-                Fact::Suspected {
-                    accuser: NodeId(3),
-                    ..
-                }
-            )
+        let by_third = |evidence: &Evidence| evidence.accuser == NodeId(3);
+        *at >= woken && matches!(fact, Fact::Suspected { evidence, .. } if by_third(evidence))
     };
     assert_eq!(net.facts.iter().find(accused), None);
 }

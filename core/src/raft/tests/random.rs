@@ -4,9 +4,10 @@
 use core::time::Duration;
 
 use super::super::*;
-use super::words::MS;
+use super::words::{MS, data};
 use super::world::{Disk, World};
 use crate::seed::{Random, Seed, Stream};
+use crate::voters::VoterChange;
 
 const SEEDS: u64 = 200;
 
@@ -37,7 +38,7 @@ fn disturb(world: &mut World, plan: &mut Random, crashes: u64, number: u64) {
     let names = world.names();
     let node = names[plan.index(names.len())];
     let other = names[plan.index(names.len())];
-    match plan.below(16 + 2 * crashes) {
+    match plan.below(18 + 2 * crashes) {
         0 if world.is_up(node) => {
             let kept = plan.index(4);
             world.crash(node, kept);
@@ -52,7 +53,25 @@ fn disturb(world: &mut World, plan: &mut Random, crashes: u64, number: u64) {
             world.step(node, Input::PeerDown { node: other, dead });
         }
         9 if crashes > 0 => names.iter().for_each(|node| bounce(world, *node, plan)),
-        16.. => {
+        10 => {
+            let to = world.leader().unwrap_or(node);
+            let heir = plan.chance(500).then_some(other);
+            world.step(to, Input::Transfer { to: heir });
+        }
+        11 | 12 => {
+            let to = world.leader().unwrap_or(node);
+            let (mut change, data) = (VoterChange::default(), data(10_000 + number));
+            for node in names {
+                match plan.below(4) {
+                    0 => drop(change.remove.insert(node)),
+                    1 | 2 => drop(change.add.insert(node)),
+                    _ => {}
+                }
+            }
+            world.step(to, Input::Change { change, data });
+        }
+        13 => world.step(node, Input::DiskStalled),
+        18.. => {
             // A crash tells most where something is not durable yet.
             let is_unsynced = |node: &NodeId| {
                 let slot = &world.nodes[node];
@@ -83,11 +102,11 @@ fn heal(world: &mut World) {
 
 #[test]
 fn random_faults_break_no_promise_and_healing_restores_service() {
-    let (mut elections, mut entries) = (0, 0);
+    let (mut elections, mut entries, mut changes) = (0, 0, 0);
     for seed in 0..SEEDS {
         let mut plan = Seed::from_number(seed).stream(Stream::Workload);
         let voters = [1, 2, 3, 3, 4, 5, 5][plan.index(7)];
-        let learners = plan.below(2);
+        let learners = plan.below(3);
         let batch = [1, 2, 8][plan.index(3)];
         let mut world = World::with_batches(voters, learners, seed, batch);
         world.connect_all();
@@ -103,14 +122,17 @@ fn random_faults_break_no_promise_and_healing_restores_service() {
         }
         heal(&mut world);
         world.expect_commit(9999, 3000 * MS);
-        world.run(200 * MS);
+        // A learner that missed the end of a write hears of it with its next heartbeat.
+        world.run(300 * MS);
         world.check_log_matching();
         for node in world.names() {
             assert!(world.has_committed(node, 9999), "seed {seed}: {node}");
         }
         elections += world.term().0;
         entries += world.ledger_len();
+        changes += world.changes();
     }
     assert!(elections > SEEDS * 2, "{elections} terms: too calm");
+    assert!(changes > SEEDS, "{changes} changes of the voters: too few");
     assert!(entries > 2000, "{entries} entries: too disturbed");
 }

@@ -199,7 +199,7 @@ fn an_append_of_a_lower_term_is_told_the_term() {
 
 #[test]
 fn what_breaks_a_rule_is_reported_and_ignored() {
-    use PeerFault::{ConflictingLeader, GapInEntries, ImpossibleMatch, NotAVoter};
+    use PeerFault::{ConflictingLeader, GapInEntries, ImpossibleMatch};
     let gap = |broken: Vec<Entry>| {
         Message::Append(Append {
             term: Term(3),
@@ -211,12 +211,7 @@ fn what_breaks_a_rule_is_reported_and_ignored() {
         })
     };
     let follower_table = [
-        (4, vote(9, (9, 9)), NotAVoter),
-        (4, pre_vote(9, (9, 9)), NotAVoter),
-        (4, pre_vote_reply(9, false), NotAVoter),
-        (4, vote_reply(9, false), NotAVoter),
-        (1, append(9, (0, 0), 0, &[]), NotAVoter),
-        (4, append(9, (0, 0), 0, &[]), NotAVoter),
+        (1, append(9, (0, 0), 0, &[]), ConflictingLeader),
         (2, gap(entries(3, &[2])), GapInEntries),
         (2, gap(entries(2, &[2, 1])), GapInEntries),
         (2, gap(entries(2, &[4])), GapInEntries),
@@ -232,6 +227,11 @@ fn what_breaks_a_rule_is_reported_and_ignored() {
         let before = follower.clone();
         let out = tell(&mut follower, 2, from, message.clone());
         assert_eq!(out, faulty(from, fault), "{message:?}");
+        assert_eq!(follower, before);
+    }
+    for answer in [pre_vote_reply(9, false), vote_reply(9, false)] {
+        let before = follower.clone();
+        assert_eq!(tell(&mut follower, 2, 4, answer), [], "of no voter");
         assert_eq!(follower, before);
     }
     let leader_table = [
@@ -294,6 +294,35 @@ fn an_acknowledgement_of_an_earlier_leadership_counts_for_nothing() {
     assert_eq!(raft.commit(), LogIndex(0));
 }
 
+fn receiver(output: &Output) -> Option<NodeId> {
+    let Output::Send { to, .. } = output else {
+        return None;
+    };
+    Some(*to)
+}
+
+#[test]
+fn voters_hear_every_heartbeat_and_learners_take_turns() {
+    let mut raft = leading();
+    for learner in 4..=13 {
+        do_step(&mut raft, 1000, Input::PeerUp { node: n(learner) });
+    }
+    let mut heard = Vec::new();
+    for beat in 1..=5 {
+        let out = do_step(&mut raft, 1000 + 50 * beat, Input::Tick);
+        let told: Vec<NodeId> = out.iter().filter_map(receiver).collect();
+        assert_eq!(
+            told.len(),
+            4,
+            "two voters and two of ten learners: {told:?}"
+        );
+        heard.extend(told);
+    }
+    let times = |node: u64| heard.iter().filter(|to| **to == n(node)).count();
+    assert_eq!((2..=3).map(times).collect::<Vec<_>>(), [5, 5]);
+    assert!((4..=13).all(|learner| times(learner) == 1));
+}
+
 #[test]
 fn numbers_at_their_end_do_not_overflow() {
     let top = u64::MAX;
@@ -352,7 +381,7 @@ fn batches_are_bounded_by_number_and_bytes() {
     let out = tell(&mut raft, 1003, 3, append_reply(1, 2, matched(1)));
     assert_eq!(sizes(&out), [1, 1, 8, 8], "the window holds four messages");
     let out = tell(&mut raft, 1003, 3, append_reply(1, 2, conflict(0, 0)));
-    assert_eq!(sizes(&out), [], "the answer is older than the match");
+    assert!(sizes(&out).is_empty(), "the answer is older than the match");
 }
 
 /// Each planted bug does what its name says, and only that.

@@ -21,6 +21,7 @@ fn log_of(terms: &[u64]) -> Recovered {
         term: Term(*term),
         index: LogIndex(at as u64 + 1),
         data: data(*term * 100 + at as u64),
+        voters: None,
     };
     Recovered {
         term: Term(7),
@@ -490,6 +491,7 @@ pub(super) fn has_cause(notice: &Notice, expected: Cause) -> bool {
         Notice::ElectionRepeated { .. }
         | Notice::TransferBegun { .. }
         | Notice::TransferEnded { .. }
+        | Notice::Removed { .. }
         | Notice::PeerFault { .. } => false,
     }
 }

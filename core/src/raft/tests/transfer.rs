@@ -246,6 +246,7 @@ fn elections_that_repeat_say_why() {
             Notice::RoleChanged { .. }
             | Notice::TransferBegun { .. }
             | Notice::TransferEnded { .. }
+            | Notice::Removed { .. }
             | Notice::PeerFault { .. } => None,
         });
     let told: alloc::vec::Vec<_> = told.collect();

@@ -12,6 +12,7 @@ pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) fn config() -> Config {
     Config {
         heartbeat_interval: 50 * MS,
+        learner_beats: 5,
         election_timeout_min: 150 * MS,
         election_timeout_max: 300 * MS,
         election_handicap: Duration::ZERO,
@@ -80,6 +81,7 @@ pub(super) fn entries(from: u64, terms: &[u64]) -> Vec<Entry> {
         term: Term(*term),
         index: LogIndex(index),
         data: data(index),
+        voters: None,
     };
     (from..).zip(terms).map(entry).collect()
 }

@@ -26,10 +26,10 @@ pub(super) struct Slot {
     pub(super) committed: Vec<Entry>,
     pub(super) notices: Vec<Notice>,
     pub(super) rejected: usize,
+    pub(super) changes_refused: Vec<ChangeRefused>,
     pub(super) transfers: Vec<Result<NodeId, TransferRefused>>,
     held: Vec<(usize, NodeId, Message)>,
     boot: u64,
-    is_voter: bool,
 }
 
 enum Event {
@@ -134,10 +134,10 @@ impl World {
                     committed: Vec::new(),
                     notices: Vec::new(),
                     rejected: 0,
+                    changes_refused: Vec::new(),
                     transfers: Vec::new(),
                     held: Vec::new(),
                     boot: 0,
-                    is_voter: world.voters.contains(&node),
                 },
             );
             world.start(node, at);
@@ -234,6 +234,8 @@ impl World {
         raft.step(now, input, &mut out);
         assert!(raft.commit() >= commit && raft.commit() <= raft.last_index());
         assert!(raft.standing().term >= term);
+        let (role, is_voter) = (raft.standing().role, raft.voters().contains(node));
+        assert!(!is_voter || role != Role::Learner, "a voter may campaign");
         let due = raft.deadline();
         assert!(
             !is_tick || due.is_none_or(|due| due.at > now),
@@ -258,6 +260,8 @@ impl World {
             Output::Persist(record) => self.persist(node, record),
             Output::Committed(entry) => self.on_committed(node, entry),
             Output::Rejected { .. } => self.slot(node).rejected += 1,
+            Output::ChangeRefused { data: _, why } => self.slot(node).changes_refused.push(why),
+            Output::Voters(_) => {}
             Output::Transferred(outcome) => self.slot(node).transfers.push(outcome),
             Output::Changed(standing) => self.on_changed(node, standing),
             Output::Note(notice) => self.slot(node).notices.push(notice),
@@ -376,7 +380,6 @@ impl World {
     }
 
     fn on_changed(&mut self, node: NodeId, standing: Standing) {
-        assert_eq!(standing.role == Role::Learner, !self.nodes[&node].is_voter);
         if standing.role != Role::Leader {
             return;
         }
@@ -494,6 +497,12 @@ impl World {
             }
             assert!(self.now < end, "no commit within {span:?}");
         }
+    }
+
+    /// Changes of the voters that are over.
+    pub(super) fn changes(&self) -> u64 {
+        let is_final = |entry: &&Entry| entry.voters.as_ref().is_some_and(|it| !it.is_joint());
+        self.ledger.iter().filter(is_final).count() as u64
     }
 
     pub(super) fn ledger_len(&self) -> usize {

@@ -207,7 +207,8 @@ function drawWords() {
     html(verdict, "b", {}, "Unmet: ");
     verdict.append(DATA.unmet.join("; "));
   } else if (!DATA.checked) {
-    verdict.textContent = "Recorded lives, lived again: no checker watched them";
+    verdict.className = "plain";
+    verdict.textContent = "Real lives, lived again; no checker watched them";
   } else {
     verdict.textContent = "No property violated";
   }

@@ -1,0 +1,220 @@
+//! Our machine on the network: its own frames, driven by its own deadline.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use quorate_core::id::{ClusterId, Incarnation, NodeId, Peer};
+use quorate_core::membership::{
+    self, Fact, Input, Lifeguard, Me, Membership, Message, Output, State, UPDATES_MAX, Update,
+    Welcome,
+};
+use quorate_core::node::Config;
+use quorate_core::seed::{Seed, Stream};
+use quorate_core::time::Time;
+use quorate_core::wire;
+
+use super::machine::{Detector, Event, Machine, Node, Out, Setup};
+
+/// The header of a frame: its type, its class, its length.
+const HEADER_BYTES: usize = 16;
+
+/// One node.
+pub struct Ours {
+    machine: Membership,
+    live: usize,
+    /// The earliest tick that is on its way.
+    tick_at: Option<Time>,
+    outputs: Vec<Output>,
+}
+
+fn node_id(node: Node) -> NodeId {
+    NodeId(node as u64 + 1)
+}
+
+fn number(node: NodeId) -> Node {
+    node.0 as Node - 1
+}
+
+fn address(node: Node) -> SocketAddr {
+    let ip = Ipv4Addr::from(0x0a00_0000 + u32::try_from(node).expect("a small number"));
+    SocketAddr::from((ip, 7000))
+}
+
+fn node_at(address: SocketAddr) -> Node {
+    match address {
+        SocketAddr::V4(address) => (address.ip().to_bits() - 0x0a00_0000) as Node,
+        SocketAddr::V6(_) => unreachable!("all addresses are made here"),
+    }
+}
+
+fn config(detector: Detector) -> membership::Config {
+    let cluster = ClusterId::new("bench").expect("a name");
+    let mut config = Config::lan(cluster, NodeId(1), address(0)).membership;
+    if let Detector::Paper {
+        health,
+        dogpile,
+        buddy,
+        nacks,
+    } = detector
+    {
+        // Lifeguard §V: α = 5, β = 6, S = 8.
+        config.suspicion_permille = 5000;
+        config.suspicion_stretch = 6;
+        config.lifeguard = Lifeguard {
+            health_max: if health { 8 } else { 0 },
+            dogpile,
+            buddy,
+            nacks,
+        };
+    }
+    config
+}
+
+impl Ours {
+    fn step(&mut self, now: Time, input: Input, out: &mut Out<()>) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.machine.step(now, input, &mut outputs);
+        for output in outputs.drain(..) {
+            self.take(output, out);
+        }
+        self.outputs = outputs;
+        let Some(due) = self.machine.deadline() else {
+            return;
+        };
+        if self.tick_at.is_none_or(|at| due.at < at) {
+            self.tick_at = Some(due.at);
+            out.timers.push((due.at, ()));
+        }
+    }
+
+    fn take(&mut self, output: Output, out: &mut Out<()>) {
+        match output {
+            Output::Send { to, message } => {
+                let mut bytes = vec![0; HEADER_BYTES];
+                bytes[0] = wire::Message::Membership(message).encode(&mut bytes);
+                out.sends.push((number(to), Rc::from(bytes)));
+            }
+            Output::Dial { address } => out.dials.push(node_at(address)),
+            Output::Fact(fact) => self.announce(&fact, out),
+            Output::Joined(_) | Output::LeaveDone | Output::Note(_) => {}
+        }
+    }
+
+    fn announce(&mut self, fact: &Fact, out: &mut Out<()>) {
+        let event = match fact {
+            Fact::Joined(member) => {
+                self.live += 1;
+                Event::Joined(number(member.node))
+            }
+            Fact::Died { peer, .. } => {
+                self.live -= 1;
+                Event::Died(number(peer.node))
+            }
+            Fact::Left { .. } => {
+                self.live -= 1;
+                return;
+            }
+            Fact::Suspected { peer, .. } => Event::Suspected(number(peer.node)),
+            Fact::Refuted { .. } | Fact::Moved { .. } => return,
+        };
+        out.events.push(event);
+    }
+}
+
+impl Machine for Ours {
+    type Timer = ();
+
+    const NAME: &'static str = "quorate";
+
+    fn new(node: Node, setup: &Setup) -> Ours {
+        let me = Me {
+            node: node_id(node),
+            address: address(node),
+            zone: None,
+        };
+        let random = Seed::from_number(setup.seed)
+            .part(node as u64)
+            .stream(Stream::Membership);
+        let config = config(setup.detector);
+        let machine = Membership::new(config, me, Incarnation::of_boot(1), random);
+        Ours {
+            machine,
+            live: 1,
+            tick_at: None,
+            outputs: Vec::new(),
+        }
+    }
+
+    fn start(&mut self, now: Time, seed: Option<Node>, out: &mut Out<()>) {
+        self.step(now, Input::Started, out);
+        let seeds = seed.into_iter().map(address).collect();
+        self.step(now, Input::Join { seeds }, out);
+    }
+
+    /// As a newcomer is told by its seed.
+    fn preload(&mut self, now: Time, size: usize, out: &mut Out<()>) {
+        self.step(now, Input::Started, out);
+        let me = number(self.machine.members().next().expect("itself").node);
+        let teller = usize::from(me == 0);
+        self.link_up(now, teller, true, out);
+        let updates: Vec<Update> = (0..size).map(alive).collect();
+        for page in updates.chunks(UPDATES_MAX) {
+            let (updates, more) = (page.to_vec(), true);
+            let message = Message::Welcome(Welcome { updates, more });
+            let from = node_id(teller);
+            self.step(now, Input::Received { from, message }, out);
+        }
+        out.sends.clear();
+        out.events.clear();
+    }
+
+    fn receive(&mut self, now: Time, from: Node, packet: &[u8], out: &mut Out<()>) {
+        let from = node_id(from);
+        let decoded = wire::Message::decode(packet[0], &packet[HEADER_BYTES..]);
+        let Ok(wire::Message::Membership(message)) = decoded else {
+            unreachable!("the network damages nothing");
+        };
+        self.step(now, Input::Received { from, message }, out);
+    }
+
+    fn fire(&mut self, now: Time, (): (), out: &mut Out<()>) {
+        if self.tick_at.is_some_and(|at| at <= now) {
+            self.tick_at = None;
+        }
+        self.step(now, Input::Tick, out);
+    }
+
+    fn link_up(&mut self, now: Time, other: Node, dialed: bool, out: &mut Out<()>) {
+        let peer = Peer {
+            node: node_id(other),
+            boot: 1,
+        };
+        let address = address(other);
+        let up = Input::LinkUp {
+            peer,
+            address,
+            dialed,
+        };
+        self.step(now, up, out);
+    }
+
+    fn dial_failed(&mut self, now: Time, other: Node, out: &mut Out<()>) {
+        let address = address(other);
+        self.step(now, Input::DialFailed { address }, out);
+    }
+
+    fn live(&self) -> usize {
+        self.live
+    }
+}
+
+fn alive(node: Node) -> Update {
+    Update {
+        node: node_id(node),
+        incarnation: Incarnation::of_boot(1),
+        state: State::Alive,
+        address: address(node),
+        zone: None,
+        evidence: None,
+    }
+}

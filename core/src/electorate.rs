@@ -1,0 +1,379 @@
+//! The electorate: which nodes vote is kept as it should be, without anyone's help.
+//!
+//! The leader proposes changes of the voters through the control log, like everything else it
+//! places: a voter that is dead for long enough is replaced by a live learner, learners become
+//! voters until there are as many as there should be, and dead voters that nobody can replace are
+//! let go when fewer voters stand more failures. The new voter comes from the zone with the fewest.
+//!
+//! * I1. One change at a time; it is proposed again only when it is over or `RETRY` has passed.
+//! * I2. A change never lowers the number of voters that may fail, and never ends at an even number
+//!   where it began at an odd one: the even voter adds a vote to win and nothing else.
+//! * I3. Gossip is a hint: that a voter is dead costs it only its vote, by an entry in the log that
+//!   the live majority must agree to.
+//!
+//! Whether a learner holds enough of the log is judged by Raft, which refuses it until then.
+//!
+//! Deliberately absent: moving the votes of healthy nodes to spread them better over zones, and
+//! letting healthy voters go when there are more than there should be.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control::Command;
+use crate::id::{NodeId, Zone};
+use crate::time::{Deadline, Time, Timer, Wake};
+use crate::voters::{VoterChange, Voters};
+
+/// A change that is not over by then is proposed again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// How the voters are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// So many nodes shall vote if there are as many; odd. With 0 the voters change only when the
+    /// host asks for it.
+    pub target: usize,
+    /// A voter that is dead for so long is replaced. Shorter moves votes at each restart; longer
+    /// leaves the cluster with less to spare.
+    pub replace_after: Duration,
+}
+
+/// What the electorate is told.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// Time has passed.
+    Tick,
+    /// This node leads and has applied its own term's first entry.
+    Leading,
+    /// This node does not lead.
+    Following,
+    /// These are the voters.
+    Voters(Voters),
+    /// A node is a live member.
+    Alive {
+        /// The node.
+        node: NodeId,
+        /// Its failure domain.
+        zone: Option<Zone>,
+    },
+    /// A node is no live member any more.
+    Gone {
+        /// The node.
+        node: NodeId,
+        /// It said so itself, and does not come back soon.
+        left: bool,
+    },
+}
+
+/// What the electorate wants done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Output {
+    /// Put a command through the log.
+    Propose(Command),
+}
+
+/// The machine of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Electorate {
+    config: Config,
+    voters: Voters,
+    live: BTreeMap<NodeId, Option<Zone>>,
+    /// Since when each voter is gone; `None` for one that left.
+    gone: BTreeMap<NodeId, Option<Time>>,
+    /// Since when this node leads: a voter it has not heard of is gone since then.
+    leading: Option<Time>,
+    proposed: Option<Time>,
+    review: Timer,
+}
+
+impl Electorate {
+    /// A machine that knows of no live member but this node.
+    #[must_use]
+    pub fn new(config: Config, me: NodeId, zone: Option<Zone>, voters: Voters) -> Electorate {
+        Electorate {
+            config,
+            voters,
+            live: BTreeMap::from([(me, zone)]),
+            gone: BTreeMap::new(),
+            leading: None,
+            proposed: None,
+            review: Timer::stopped(),
+        }
+    }
+
+    /// The one verb.
+    pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Tick => {
+                if !self.review.fire(now) {
+                    return;
+                }
+            }
+            Input::Leading => {
+                self.leading.get_or_insert(now);
+            }
+            Input::Following => {
+                self.leading = None;
+                self.proposed = None;
+            }
+            Input::Voters(voters) => {
+                self.gone.retain(|node, _| voters.contains(*node));
+                self.voters = voters;
+                self.proposed = None;
+            }
+            Input::Alive { node, zone } => {
+                self.live.insert(node, zone);
+                self.gone.remove(&node);
+            }
+            Input::Gone { node, left } => {
+                self.live.remove(&node);
+                if self.voters.contains(node) {
+                    let since = (!left).then_some(now);
+                    self.gone.insert(node, since);
+                }
+            }
+        }
+        self.keep(now, out);
+    }
+
+    /// When to be stepped next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.review.deadline(Wake::Electorate)
+    }
+
+    fn keep(&mut self, now: Time, out: &mut Vec<Output>) {
+        self.review.stop();
+        let Some(leading) = self.leading.filter(|_| self.config.target > 0) else {
+            return;
+        };
+        if self.voters.is_joint() {
+            return;
+        }
+        if let Some(proposed) = self.proposed.filter(|at| now.since(*at) < RETRY) {
+            self.review.set(proposed + RETRY);
+            return;
+        }
+        let (dead, next_death) = self.dead(now, leading);
+        if let Some(change) = self.change(&dead) {
+            self.proposed = Some(now);
+            self.review.set(now + RETRY);
+            out.push(Output::Propose(Command::ChangeVoters(change)));
+        } else if let Some(at) = next_death {
+            self.review.set(at);
+        }
+    }
+
+    /// The voters that are gone for long enough, and when the next one will be.
+    fn dead(&self, now: Time, leading: Time) -> (BTreeSet<NodeId>, Option<Time>) {
+        let (mut dead, mut next) = (BTreeSet::new(), None);
+        let voters = self.voters.now().iter();
+        for node in voters.filter(|node| !self.live.contains_key(node)) {
+            let until = match self.gone.get(node) {
+                Some(None) => now,
+                Some(Some(since)) => *since + self.config.replace_after,
+                None => leading + self.config.replace_after,
+            };
+            if until <= now {
+                dead.insert(*node);
+            } else {
+                next = Some(next.map_or(until, |next: Time| next.min(until)));
+            }
+        }
+        (dead, next)
+    }
+
+    /// The change that is due, if any (I2).
+    fn change(&self, dead: &BTreeSet<NodeId>) -> Option<VoterChange> {
+        let count = self.voters.now().len();
+        let spares = self
+            .live
+            .keys()
+            .filter(|node| !self.voters.contains(**node));
+        let spare_count = spares.count();
+        if !dead.is_empty() && spare_count > 0 {
+            return Some(self.swap(dead, dead.len().min(spare_count)));
+        }
+        if !dead.is_empty() {
+            // With fewer voters, as many are needed less: 5 of which 2 are dead stand no further
+            // failure, the other 3 stand one.
+            let surplus = if count.is_multiple_of(2) { 1 } else { 2 };
+            let leaves_enough = count >= surplus + 2 && dead.len() >= surplus;
+            return leaves_enough.then(|| VoterChange {
+                add: BTreeSet::new(),
+                remove: dead.iter().copied().take(surplus).collect(),
+            });
+        }
+        let wanted = if count.is_multiple_of(2) { 1 } else { 2 };
+        let grows = spare_count >= wanted && count + wanted <= self.config.target;
+        grows.then(|| self.swap(&BTreeSet::new(), wanted))
+    }
+
+    /// So many live learners in the place of as many of the dead, or beside the voters.
+    fn swap(&self, dead: &BTreeSet<NodeId>, count: usize) -> VoterChange {
+        let mut add = BTreeSet::new();
+        for _ in 0..count {
+            add.extend(self.next_voter(dead, &add));
+        }
+        let remove = dead.iter().copied().take(add.len()).collect();
+        VoterChange { add, remove }
+    }
+
+    /// The learner whose zone has the fewest votes, the lowest id among equals.
+    fn next_voter(&self, dead: &BTreeSet<NodeId>, chosen: &BTreeSet<NodeId>) -> Option<NodeId> {
+        let votes_in = |zone: &Option<Zone>| {
+            let kept = self.voters.now().difference(dead).chain(chosen);
+            kept.filter(|node| self.live.get(node) == Some(zone))
+                .count()
+        };
+        let spares = self
+            .live
+            .iter()
+            .filter(|(node, _)| !self.voters.contains(**node) && !chosen.contains(*node));
+        let best = spares.min_by_key(|(node, zone)| (votes_in(zone), **node));
+        best.map(|(node, _)| *node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(nodes: &[u64]) -> BTreeSet<NodeId> {
+        nodes.iter().copied().map(NodeId).collect()
+    }
+
+    fn electorate(voters: &[u64], target: usize) -> Electorate {
+        let config = Config {
+            target,
+            replace_after: Duration::from_secs(30),
+        };
+        Electorate::new(config, NodeId(1), None, Voters::of(set(voters)))
+    }
+
+    fn step(machine: &mut Electorate, secs: u64, input: Input) -> Option<VoterChange> {
+        let mut out = Vec::new();
+        machine.step(Time::from_millis(secs * 1000), input, &mut out);
+        match &out[..] {
+            [] => None,
+            [Output::Propose(Command::ChangeVoters(change))] => Some(change.clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn alive(node: u64, zone: Option<&str>) -> Input {
+        let (node, zone) = (NodeId(node), zone.map(|zone| Zone::new(zone).unwrap()));
+        Input::Alive { node, zone }
+    }
+
+    fn gone(node: u64, left: bool) -> Input {
+        let node = NodeId(node);
+        Input::Gone { node, left }
+    }
+
+    fn change(remove: &[u64], add: &[u64]) -> Option<VoterChange> {
+        let (add, remove) = (set(add), set(remove));
+        Some(VoterChange { add, remove })
+    }
+
+    #[test]
+    fn a_dead_voter_is_replaced_after_its_time_and_a_leaver_at_once() {
+        let mut machine = electorate(&[1, 2, 3], 3);
+        (2..=4).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
+        assert_eq!(step(&mut machine, 1, Input::Leading), None);
+        assert_eq!(step(&mut machine, 2, gone(3, false)), None);
+        let due = machine.deadline().map(|due| due.at);
+        assert_eq!(due, Some(Time::from_millis(32_000)));
+        assert_eq!(step(&mut machine, 32, Input::Tick), change(&[3], &[4]));
+        assert_eq!(
+            step(&mut machine, 33, alive(5, None)),
+            None,
+            "one at a time"
+        );
+        assert_eq!(
+            step(&mut machine, 34, Input::Tick),
+            change(&[3], &[4]),
+            "again"
+        );
+        let joint = Voters::of(set(&[1, 2, 3])).changing_to(set(&[1, 2, 4]));
+        assert_eq!(step(&mut machine, 35, Input::Voters(joint.clone())), None);
+        assert_eq!(step(&mut machine, 36, Input::Voters(joint.settled())), None);
+        assert_eq!(step(&mut machine, 37, gone(2, true)), change(&[2], &[5]));
+    }
+
+    #[test]
+    fn a_voter_that_comes_back_in_time_keeps_its_vote() {
+        let mut machine = electorate(&[1, 2, 3], 3);
+        (2..=4).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
+        step(&mut machine, 1, Input::Leading);
+        step(&mut machine, 2, gone(3, false));
+        assert_eq!(step(&mut machine, 31, alive(3, None)), None);
+        assert_eq!(machine.deadline(), None);
+    }
+
+    #[test]
+    fn learners_become_voters_in_pairs() {
+        let mut machine = electorate(&[1, 2, 3], 5);
+        (2..=3).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
+        step(&mut machine, 1, Input::Leading);
+        assert_eq!(
+            step(&mut machine, 2, alive(4, None)),
+            None,
+            "four is no better"
+        );
+        assert_eq!(step(&mut machine, 3, alive(5, None)), change(&[], &[4, 5]));
+        let mut machine = electorate(&[1, 2], 5);
+        step(&mut machine, 0, alive(2, None));
+        step(&mut machine, 1, Input::Leading);
+        assert_eq!(step(&mut machine, 2, alive(3, None)), change(&[], &[3]));
+        let mut manual = electorate(&[1], 0);
+        step(&mut manual, 1, Input::Leading);
+        (2..=3).for_each(|node| assert_eq!(step(&mut manual, 2, alive(node, None)), None));
+    }
+
+    #[test]
+    fn without_learners_the_dead_are_let_go_if_that_helps() {
+        let mut machine = electorate(&[1, 2, 3, 4, 5], 5);
+        (2..=5).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
+        step(&mut machine, 1, Input::Leading);
+        step(&mut machine, 2, gone(5, false));
+        assert_eq!(
+            step(&mut machine, 32, Input::Tick),
+            None,
+            "four stand no more"
+        );
+        step(&mut machine, 33, gone(4, false));
+        assert_eq!(step(&mut machine, 63, Input::Tick), change(&[4, 5], &[]));
+        let mut machine = electorate(&[1, 2, 3], 3);
+        step(&mut machine, 0, alive(2, None));
+        step(&mut machine, 1, Input::Leading);
+        assert_eq!(step(&mut machine, 99, Input::Tick), None, "two stand none");
+    }
+
+    #[test]
+    fn votes_spread_over_zones() {
+        let mut machine = electorate(&[1, 2, 3], 3);
+        let zones = [(2, "a"), (3, "b"), (4, "a"), (5, "c"), (6, "b")];
+        for (node, zone) in zones {
+            step(&mut machine, 0, alive(node, Some(zone)));
+        }
+        step(&mut machine, 1, Input::Leading);
+        assert_eq!(step(&mut machine, 2, gone(3, true)), change(&[3], &[5]));
+    }
+
+    #[test]
+    fn a_leader_gives_voters_it_has_not_heard_of_their_time() {
+        let mut machine = electorate(&[1, 2, 3], 3);
+        step(&mut machine, 0, alive(2, None));
+        step(&mut machine, 0, alive(4, None));
+        assert_eq!(step(&mut machine, 10, Input::Leading), None);
+        assert_eq!(step(&mut machine, 39, Input::Tick), None);
+        assert_eq!(step(&mut machine, 40, Input::Tick), change(&[3], &[4]));
+        step(&mut machine, 41, Input::Following);
+        assert_eq!(machine.deadline(), None);
+    }
+}
