@@ -1,5 +1,7 @@
 //! What a node has counted since it started, summed over all peers.
 
+use std::time::Duration;
+
 use quorate_core::transport::{Histogram, Priority};
 
 /// Counters of one node.
@@ -22,6 +24,8 @@ pub struct Metrics {
     pub active_streams: u64,
     /// Open connections.
     pub connections: u64,
+    /// How long this node's own certificate is valid still.
+    pub certificate_left: Option<Duration>,
     /// Per class, from Critical to Low: how long messages waited here before they left.
     pub queue_delay: [Histogram; Priority::ALL.len()],
 }
