@@ -91,6 +91,10 @@ marks! {
     StaleEpochRefused => "stale-epoch-refused",
     /// A role moved off a holder that was gone.
     RoleMoved => "role-moved",
+    /// A node found the cluster split into groups.
+    SplitSeen => "split-seen",
+    /// A node found that some do not hear each other, while the cluster hangs together.
+    BridgeSeen => "bridge-seen",
     /// A node forgot its deleted keys and wrote the others anew.
     StateReset => "state-reset",
     /// An exchange brought a node state that it had missed.

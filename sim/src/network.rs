@@ -89,6 +89,7 @@ impl Ways {
         self.changes += 1;
         self.cut[word] &= !bit;
         self.holders.remove(&(from, to));
+        self.stalled.remove(&(from, to));
     }
 
     /// Opens every way.

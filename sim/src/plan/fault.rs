@@ -60,6 +60,9 @@ pub enum Fault {
     Join(Who),
     /// A node is asked something.
     Ask(Who, Question),
+    /// These nodes run, their machines are well, and the ways between them are open and calm; what
+    /// troubles the others stays. If they are a majority of the voters, they must go on.
+    Mend(Vec<Who>),
 }
 
 /// How a process comes back.
@@ -144,6 +147,7 @@ impl Fault {
             | Fault::FlipBit(_)
             | Fault::Join(_)
             | Fault::Ask(..)
+            | Fault::Mend(_)
             | Fault::Resume(_) => Lasting::Never,
         }
     }
@@ -157,7 +161,8 @@ impl Fault {
             | Fault::Restart(..)
             | Fault::Resume(_)
             | Fault::Join(_)
-            | Fault::Ask(..) => true,
+            | Fault::Ask(..)
+            | Fault::Mend(_) => true,
             Fault::Cut(_)
             | Fault::Partition(_)
             | Fault::Network(..)
@@ -208,6 +213,7 @@ impl Fault {
             | Fault::Join(who)
             | Fault::Ask(who, _) => vec![*who],
             Fault::Restart(who, _) => who.iter().copied().collect(),
+            Fault::Mend(core) => core.clone(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::values::{self, Drawn};
 use crate::plan::{Fate, Fault, Lasting, Moment, Part, Question, Return, Who};
 
 /// The words that begin an action.
-pub(super) const VERBS: [&str; 44] = [
+pub(super) const VERBS: [&str; 45] = [
     "crash",
     "kill",
     "restart",
@@ -22,6 +22,7 @@ pub(super) const VERBS: [&str; 44] = [
     "deafen",
     "mute",
     "heal",
+    "mend",
     "latency",
     "delay",
     "loss",
@@ -144,6 +145,7 @@ impl Draft {
                 Ok(vec![(Fault::Heal(ways), None)])
             }
             "disk" => self.disk(clause),
+            "mend" => Ok(vec![(Fault::Mend(self.each(clause)?), None)]),
             "half-open" => Ok(vec![(Fault::HalfOpen(self.ways(clause)?), None)]),
             "reset" => Ok(vec![(Fault::Reset(self.ways(clause)?), None)]),
             "stall" | "burst" => {

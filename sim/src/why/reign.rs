@@ -65,6 +65,7 @@ pub(super) fn reigns(all: &[Happening]) -> Vec<Reign<'_>> {
             | Fault::FlipBit(_)
             | Fault::Join(_)
             | Fault::Ask(..)
+            | Fault::Mend(_)
             | Fault::Resume(_) => continue,
         };
         let lasts = strike.lasts.map_or(u64::MAX, |lasts| lasts.ns());

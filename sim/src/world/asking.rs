@@ -34,9 +34,6 @@ impl World {
         let ticket = Ticket(TICKETS | fault as u64);
         let command = self.command_of(index, question);
         self.command(index, ticket, command);
-        if let Question::SetState(..) | Question::DeleteState(_) = question {
-            self.witness_own_state(index);
-        }
     }
 
     fn command_of(&self, index: usize, question: &Question) -> Command {

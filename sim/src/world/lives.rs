@@ -66,6 +66,7 @@ impl World {
             standing,
             voters,
             seen: LogIndex(0),
+            state_writes: 0,
             state_seen: None,
             members_seen: None,
             agreed: None,

@@ -41,6 +41,7 @@ impl World {
             | Fault::Crash { .. }
             | Fault::Restart(..)
             | Fault::Pause(_)
+            | Fault::Mend(_)
             | Fault::Resume(_) => {}
         }
     }

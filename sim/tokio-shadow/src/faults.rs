@@ -92,7 +92,8 @@ fn strike_now(cluster: &mut Cluster, number: usize, strike: &Strike) -> Option<(
         | Fault::FailDisk(_)
         | Fault::FlipBit(_)
         | Fault::Join(_)
-        | Fault::Ask(..) => {
+        | Fault::Ask(..)
+        | Fault::Mend(_) => {
             unreachable!("refused before the run")
         }
     }

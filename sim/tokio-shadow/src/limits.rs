@@ -37,6 +37,7 @@ fn fault(fault: &Fault) -> Option<&'static str> {
         Fault::Drift(..) | Fault::Jump(..) => Some("its nodes have one clock"),
         Fault::Restart(_, back) if back.moved => Some("its nodes keep their addresses"),
         Fault::Restart(_, back) if back.fate.is_some() => Some("a disk's fate is that of the crash"),
+        Fault::Mend(_) => Some("it heals all nodes or none"),
         Fault::Join(_) | Fault::Ask(..) => Some("its nodes all join and are asked nothing"),
         Fault::Cut(_)
         | Fault::Heal(_)
