@@ -72,6 +72,16 @@ pub struct Policy {
     pub zones_min: usize,
 }
 
+/// One node in one zone: a majority of the voters is all that is asked for.
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            nodes_min: 1,
+            zones_min: 1,
+        }
+    }
+}
+
 /// What is missing for a quorum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Shortfall {

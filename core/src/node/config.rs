@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::problems::Problems;
 use crate::failover::RoleSpec;
 use crate::id::{ClusterId, NodeId, Zone};
 use crate::quorum::Policy;
@@ -139,10 +140,7 @@ impl Config {
                 unheard_after: Duration::from_secs(4),
                 settle: Duration::from_secs(2),
             },
-            quorum: Policy {
-                nodes_min: 1,
-                zones_min: 1,
-            },
+            quorum: Policy::default(),
             raft: raft::Config {
                 heartbeat_interval: Duration::from_millis(50),
                 learner_beats: 5,
@@ -485,35 +483,6 @@ impl Config {
             },
         );
         problems.count("control.proposals_max", c.proposals_max, 1, 65_535);
-    }
-}
-
-/// The problems found so far.
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn unless(&mut self, holds: bool, key: &'static str, what: impl FnOnce() -> String) {
-        if !holds {
-            self.0.push(Problem { key, what: what() });
-        }
-    }
-
-    fn span(&mut self, key: &'static str, value: Duration, min_ms: u64, max_ms: u64) {
-        let range = Duration::from_millis(min_ms)..=Duration::from_millis(max_ms);
-        self.unless(range.contains(&value), key, || {
-            format!(
-                "{value:?} is outside {:?} to {:?}",
-                range.start(),
-                range.end()
-            )
-        });
-    }
-
-    fn count(&mut self, key: &'static str, value: usize, min: usize, max: usize) {
-        self.unless((min..=max).contains(&value), key, || {
-            format!("{value} is outside {min} to {max}")
-        });
     }
 }
 

@@ -5,6 +5,7 @@ mod command;
 pub mod config;
 mod hints;
 mod links;
+mod problems;
 mod view;
 
 use alloc::collections::{BTreeMap, BTreeSet};
