@@ -29,7 +29,7 @@ use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
 use crate::gossip::{self, Gossip};
 use crate::health::{self, Health};
-use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
+use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket, Zone};
 use crate::membership::{self, Membership};
 use crate::mutant::{Mutant, Planted};
 use crate::notice::Notice;
@@ -208,12 +208,6 @@ impl Node {
             zone.clone(),
             raft.voters().clone(),
         );
-        let target = balance::Target {
-            peer: me,
-            address,
-            zone,
-            suspected: false,
-        };
         Node {
             me,
             now,
@@ -226,7 +220,7 @@ impl Node {
             control: Control::new(config.control.clone(), me.node, random),
             electorate,
             failover: Failover::new(me, voters.clone(), config.roles.clone()),
-            balance: Balance::new(target),
+            balance: Balance::new(myself(me, address, zone)),
             routes_changed: true,
             links: Links::new(me.node, address, voters, seed.stream(Stream::Links)),
             gate: Gate::new(last),
@@ -451,6 +445,16 @@ impl Node {
             )),
         };
         actions.push(Action::Reply { ticket, answer });
+    }
+}
+
+/// This node as one that requests can go to.
+const fn myself(peer: Peer, address: SocketAddr, zone: Option<Zone>) -> balance::Target {
+    balance::Target {
+        peer,
+        address,
+        zone,
+        suspected: false,
     }
 }
 
