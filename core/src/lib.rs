@@ -46,6 +46,7 @@ pub mod voters;
 // Floor 1: the subsystems, which do not import each other.
 pub mod control;
 pub mod gossip;
+pub mod health;
 pub mod membership;
 pub mod raft;
 pub mod transport;
@@ -57,6 +58,7 @@ pub mod failover;
 
 // Floor 3: unions of the subsystems' messages, records and notices.
 pub mod durable;
+pub mod metrics;
 pub mod notice;
 pub mod wire;
 

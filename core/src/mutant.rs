@@ -142,6 +142,10 @@ mutants! {
     StateReplacedByDelta => "state-replaced-by-delta",
     /// A digest that differs is not answered.
     StateExchangeSilent => "state-exchange-silent",
+    /// A node that hears everyone again does not take back what it told.
+    RowNeverWithdrawn => "row-never-withdrawn",
+    /// A node does not tell whom it does not hear.
+    RowNeverTold => "row-never-told",
     /// A connection acknowledges one message more than it has delivered.
     AcksBeforeDelivery => "acks-before-delivery",
     /// A connection delivers a message twice.

@@ -3,6 +3,7 @@
 
 use core::net::SocketAddr;
 
+use crate::health::PartitionStatus;
 use crate::id::{Epoch, Incarnation, LogIndex, NodeId, Peer, RoleName};
 use crate::voters::Voters;
 use crate::wire::DecodeError;
@@ -26,6 +27,8 @@ pub enum Notice {
     Voters(Voters),
     /// Diagnostics of consensus.
     Raft(raft::Notice),
+    /// How the cluster hangs together, as this node sees it, changed.
+    Partition(PartitionStatus),
     /// State that nodes write about themselves changed.
     State(gossip::Fact),
     /// A message of gossip broke a rule; it was ignored.
@@ -111,6 +114,8 @@ impl Notice {
             Notice::Voters(_) => "voters_changed",
             Notice::Raft(raft::Notice::TransferEnded { .. }) => "transfer_ended",
             Notice::Raft(raft::Notice::PeerFault { .. }) => "raft_peer_fault",
+            Notice::Partition(PartitionStatus::Whole) => "partition_healed",
+            Notice::Partition(_) => "partitioned",
             Notice::State(gossip::Fact::Changed { .. }) => "state_changed",
             Notice::State(gossip::Fact::Forgotten { .. }) => "state_forgotten",
             Notice::GossipFault { .. } => "gossip_peer_fault",
@@ -133,6 +138,11 @@ impl Notice {
                 raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. },
             )
             | Notice::GossipFault { .. }
+            | Notice::Partition(
+                PartitionStatus::Split { .. }
+                | PartitionStatus::OneWay { .. }
+                | PartitionStatus::Bridged { .. },
+            )
             | Notice::UnknownEntry { .. }
             | Notice::DiskStalled => Severity::Warn,
             Notice::Started { .. }
@@ -150,6 +160,7 @@ impl Notice {
                 | raft::Notice::Removed { .. }
                 | raft::Notice::TransferEnded { .. },
             )
+            | Notice::Partition(PartitionStatus::Whole)
             | Notice::RoleChanged { .. } => Severity::Info,
             Notice::State(_)
             | Notice::LinkUp { .. }

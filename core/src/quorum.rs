@@ -6,7 +6,9 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use crate::id::NodeId;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{NodeId, Zone};
 
 /// The outcome of a vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +60,77 @@ pub fn reached<T: Ord + Copy + Default>(
         .get(majority(values.len()) - 1)
         .copied()
         .unwrap_or_default()
+}
+
+/// When a cluster counts as able to serve, beside a majority of its voters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// At least so many nodes live, voters and others.
+    pub nodes_min: usize,
+    /// They live in at least so many zones; nodes without one count as one zone together.
+    pub zones_min: usize,
+}
+
+/// One node in one zone: a majority of the voters is all that is asked for.
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            nodes_min: 1,
+            zones_min: 1,
+        }
+    }
+}
+
+/// What is missing for a quorum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Shortfall {
+    /// Too few voters live.
+    Voters {
+        /// How many do.
+        live: usize,
+        /// How many make a majority.
+        needed: usize,
+    },
+    /// Too few nodes live.
+    Nodes {
+        /// How many do.
+        live: usize,
+        /// How many the policy asks for.
+        needed: usize,
+    },
+    /// They live in too few zones.
+    Zones {
+        /// In how many they do.
+        live: usize,
+        /// How many the policy asks for.
+        needed: usize,
+    },
+}
+
+/// Judges the live nodes: what is missing, nothing for a quorum. Who lives is a hint; whether a
+/// leader has a majority behind it is known to consensus alone.
+#[must_use]
+pub fn shortfalls(
+    policy: &Policy,
+    voters: &BTreeSet<NodeId>,
+    live: impl Iterator<Item = (NodeId, Option<Zone>)>,
+) -> Vec<Shortfall> {
+    let (mut nodes, mut zones) = (BTreeSet::new(), BTreeSet::new());
+    for (node, zone) in live {
+        nodes.insert(node);
+        zones.insert(zone);
+    }
+    let votes = voters.intersection(&nodes).count();
+    let (nodes, zones) = (nodes.len(), zones.len());
+    let missing = |live: usize, needed: usize| (live < needed).then_some((live, needed));
+    let votes = missing(votes, majority(voters.len()));
+    let nodes = missing(nodes, policy.nodes_min);
+    let zones = missing(zones, policy.zones_min);
+    let votes = votes.map(|(live, needed)| Shortfall::Voters { live, needed });
+    let nodes = nodes.map(|(live, needed)| Shortfall::Nodes { live, needed });
+    let zones = zones.map(|(live, needed)| Shortfall::Zones { live, needed });
+    votes.into_iter().chain(nodes).chain(zones).collect()
 }
 
 #[cfg(test)]
@@ -115,5 +188,37 @@ mod tests {
     fn nobody_decides_without_voters() {
         assert_eq!(tally(&voters(0), |_| Some(true)), Verdict::Lost);
         assert_eq!(reached(&voters(0), |_| LogIndex(9)), LogIndex(0));
+    }
+
+    #[test]
+    fn a_policy_names_everything_that_is_missing() {
+        let zone = |name: &str| Zone::new(name).unwrap();
+        let (a, b) = (zone("a"), zone("b"));
+        let policy = |nodes_min, zones_min| Policy {
+            nodes_min,
+            zones_min,
+        };
+        let judge = |policy: Policy, live: &[(u64, Option<&Zone>)]| {
+            let live = live
+                .iter()
+                .map(|(node, zone)| (NodeId(*node), zone.cloned()));
+            shortfalls(&policy, &voters(5), live)
+        };
+        let three = [(1, Some(&a)), (2, Some(&b)), (3, None)];
+        assert_eq!(judge(policy(3, 3), &three), []);
+        let missing = [
+            Shortfall::Nodes { live: 3, needed: 4 },
+            Shortfall::Zones { live: 3, needed: 4 },
+        ];
+        assert_eq!(judge(policy(4, 4), &three), missing);
+        // Learners are nodes, and no voters; whoever is told twice lives once.
+        let others = [(1, Some(&a)), (1, Some(&a)), (8, Some(&a)), (9, Some(&a))];
+        let missing = [
+            Shortfall::Voters { live: 1, needed: 3 },
+            Shortfall::Zones { live: 1, needed: 2 },
+        ];
+        assert_eq!(judge(policy(3, 2), &others), missing);
+        let nobody = shortfalls(&policy(0, 0), &voters(0), [].into_iter());
+        assert_eq!(nobody, [Shortfall::Voters { live: 0, needed: 1 }]);
     }
 }

@@ -123,6 +123,8 @@ pub enum Wake {
     Digest,
     /// Fresh writes are due to be told.
     News,
+    /// Someone may be out of reach, or a partition status may have settled.
+    Reachability,
     /// What a departed node wrote is due to be dropped.
     Forget,
     /// A connection's handshake, keep-alive or acknowledgement is due.
@@ -224,7 +226,12 @@ impl<K: Ord + Clone> Timers<K> {
         self.moments.get(key).copied()
     }
 
-    /// Armed keys.
+    /// The armed keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.moments.keys()
+    }
+
+    /// How many keys are armed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.moments.len()

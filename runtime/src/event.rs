@@ -2,9 +2,11 @@
 //! slow ones miss events, and are told how many.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use quorate_core::gossip;
+use quorate_core::health::PartitionStatus;
 use quorate_core::id::{Epoch, NodeId, Peer, RoleName, Term};
 use quorate_core::membership::{Evidence, Fact, Member};
 use quorate_core::notice::Notice;
@@ -69,6 +71,8 @@ pub enum ClusterEvent {
         /// The epoch in force.
         epoch: Epoch,
     },
+    /// How the cluster hangs together, as this node sees it, changed.
+    PartitionChanged(PartitionStatus),
     /// A key that a node wrote about itself shows another value.
     StateChanged {
         /// Whose key.
@@ -102,6 +106,11 @@ pub enum ClusterEvent {
         address: SocketAddr,
         /// Why.
         reason: PeerRefusal,
+    },
+    /// This node's own certificate ends soon, or has ended.
+    CertificateEnds {
+        /// After so long.
+        left: Duration,
     },
     /// The disk has not confirmed a write for too long.
     DiskStalled,
@@ -147,6 +156,79 @@ impl Events {
             Err(RecvError::Overflowed(count)) => Some(Err(Missed { count })),
             Err(RecvError::Closed) => None,
         }
+    }
+}
+
+/// A change of what nodes write about themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateChange {
+    /// A key shows another value.
+    Changed {
+        /// Whose key.
+        owner: Peer,
+        /// Which.
+        key: String,
+        /// The owner's version of the change.
+        version: u64,
+        /// The value; `None` when the key is deleted.
+        value: Option<Payload>,
+    },
+    /// All keys of a life are dropped.
+    Forgotten {
+        /// Whose.
+        owner: Peer,
+    },
+}
+
+/// A watch over the keys that begin with a prefix.
+#[derive(Debug)]
+pub struct StateWatch {
+    events: Events,
+    prefix: String,
+}
+
+impl StateWatch {
+    pub(crate) fn new(events: Events, prefix: String) -> StateWatch {
+        StateWatch { events, prefix }
+    }
+
+    /// The next change, `None` once the node is stopped.
+    ///
+    /// # Errors
+    /// [`Missed`] when this watcher fell too far behind: read the state anew. What was missed may
+    /// or may not have been changes of these keys.
+    pub async fn next(&mut self) -> Option<Result<StateChange, Missed>> {
+        loop {
+            let happened = match self.events.next().await? {
+                Ok(happened) => happened,
+                Err(missed) => return Some(Err(missed)),
+            };
+            if let Some(change) = self.wanted(happened.event) {
+                return Some(Ok(change));
+            }
+        }
+    }
+
+    fn wanted(&self, event: ClusterEvent) -> Option<StateChange> {
+        if let ClusterEvent::StateForgotten { owner } = event {
+            return Some(StateChange::Forgotten { owner });
+        }
+        let ClusterEvent::StateChanged {
+            owner,
+            key,
+            version,
+            value,
+        } = event
+        else {
+            return None;
+        };
+        key.starts_with(&self.prefix)
+            .then_some(StateChange::Changed {
+                owner,
+                key,
+                version,
+                value,
+            })
     }
 }
 
@@ -201,6 +283,7 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
             holder: *holder,
             epoch: *epoch,
         }),
+        Notice::Partition(status) => Some(ClusterEvent::PartitionChanged(status.clone())),
         Notice::State(fact) => Some(of_state(fact)),
         Notice::LinkUp { peer, .. } => Some(ClusterEvent::Connected { peer: *peer }),
         Notice::LinkDown { peer } => Some(ClusterEvent::Disconnected { peer: *peer }),

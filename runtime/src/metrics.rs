@@ -1,11 +1,17 @@
-//! What a node has counted since it started, summed over all peers.
+//! What a node has counted since it started: its machines, and its connections summed over all
+//! peers.
 
+use std::time::Duration;
+
+use quorate_core::metrics::Metrics as NodeMetrics;
 use quorate_core::transport::{Histogram, Priority};
 
 /// Counters of one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
+    /// Of the machines, each under its name.
+    pub node: NodeMetrics,
     /// Messages, requests, replies and pieces of streams that left.
     pub messages_sent: u64,
     /// Such that arrived.
@@ -22,6 +28,8 @@ pub struct Metrics {
     pub active_streams: u64,
     /// Open connections.
     pub connections: u64,
+    /// How long this node's own certificate is valid still.
+    pub certificate_left: Option<Duration>,
     /// Per class, from Critical to Low: how long messages waited here before they left.
     pub queue_delay: [Histogram; Priority::ALL.len()],
 }

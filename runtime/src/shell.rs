@@ -11,6 +11,7 @@ use async_channel::{Receiver, Sender};
 use event_listener::Event;
 use quorate_core::balance::Snapshot;
 use quorate_core::id::{LinkId, NodeId};
+use quorate_core::metrics::Metrics;
 use quorate_core::transport::{Config, Hello};
 
 use crate::driver::Mail;
@@ -28,13 +29,14 @@ pub(crate) struct Shell<S: Seam> {
     pub(crate) seam: S,
     pub(crate) clock: Clock,
     pub(crate) name: Name,
-    pub(crate) settings: Settings,
+    settings: RwLock<Settings>,
     pub(crate) transport: Config,
     pub(crate) mailbox: Sender<Mail>,
     pub(crate) inbox: Inbox,
     pub(crate) announcer: Announcer,
     pub(crate) directory: Directory,
     pub(crate) routes: RwLock<Arc<Snapshot>>,
+    metrics: Mutex<Metrics>,
     /// How this life introduces itself; known once the node has started.
     pub(crate) hello: OnceLock<Hello>,
     /// Why the node halted, if it did.
@@ -72,13 +74,14 @@ impl<S: Seam> Shell<S> {
             seam: parts.seam,
             clock: Arc::new(move || seam.now()),
             name: parts.name,
-            settings: parts.settings,
+            settings: RwLock::new(parts.settings),
             transport: parts.transport,
             mailbox: parts.mailbox,
             inbox: parts.inbox,
             announcer: parts.announcer,
             directory: Directory::default(),
             routes: RwLock::default(),
+            metrics: Mutex::default(),
             hello: OnceLock::new(),
             halted: OnceLock::new(),
             links: AtomicU64::new(1),
@@ -94,6 +97,27 @@ impl<S: Seam> Shell<S> {
     /// A link id never used before in this process's life of the node.
     pub(crate) fn next_link(&self) -> LinkId {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The TLS settings in force.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Other settings, for connections from now on.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// Every connection whose tasks run.
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
+        self.roster().values().cloned().collect()
     }
 
     /// The peer of that id, looked after from now on.
@@ -172,7 +196,7 @@ impl<S: Seam> Shell<S> {
         self.is_stopping.store(true, Ordering::SeqCst);
         self.stopping.notify(usize::MAX);
         // Cloned, so that nothing is called under the lock.
-        let connections: Vec<Arc<Connection>> = self.roster().values().cloned().collect();
+        let connections = self.connections();
         connections.iter().for_each(|connection| end(connection));
         drop(
             self.task_token
@@ -201,6 +225,15 @@ impl<S: Seam> Shell<S> {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The node's numbers as of its last round of steps.
+    pub(crate) fn metrics(&self) -> Metrics {
+        *self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn publish_metrics(&self, metrics: Metrics) {
+        *self.metrics.lock().unwrap_or_else(PoisonError::into_inner) = metrics;
     }
 
     pub(crate) fn publish(&self, routes: Arc<Snapshot>) {

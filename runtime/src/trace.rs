@@ -1,5 +1,6 @@
 //! The core's notices as log lines, at the level of their severity.
 
+use quorate_core::health::PartitionStatus;
 use quorate_core::id::NodeId;
 use quorate_core::membership::Fact;
 use quorate_core::notice::Notice;
@@ -35,6 +36,10 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
         ) => {
             tracing::warn!(%node, ?what, "raft");
         }
+        Notice::Partition(PartitionStatus::Whole) => {
+            tracing::info!(%node, "the cluster is whole again");
+        }
+        Notice::Partition(status) => tracing::warn!(%node, ?status, "partition"),
         Notice::State(what) => tracing::trace!(%node, ?what, "state"),
         Notice::GossipFault { from, fault } => {
             tracing::warn!(%node, %from, ?fault, "gossip: a peer broke a rule");

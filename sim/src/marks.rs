@@ -91,12 +91,32 @@ marks! {
     StaleEpochRefused => "stale-epoch-refused",
     /// A role moved off a holder that was gone.
     RoleMoved => "role-moved",
+    /// A node found the cluster split into groups.
+    SplitSeen => "split-seen",
+    /// A node found that some do not hear each other, while the cluster hangs together.
+    BridgeSeen => "bridge-seen",
     /// A node forgot its deleted keys and wrote the others anew.
     StateReset => "state-reset",
     /// An exchange brought a node state that it had missed.
     StateCaughtUp => "state-caught-up",
     /// The state of a dead or former life was dropped.
     StateForgotten => "state-forgotten",
+    /// A slow process came to something that had waited.
+    SlowTurn => "slow-turn",
+    /// A sync was held by a stalled disk.
+    DiskStalled => "disk-stalled",
+    /// A sync failed and its node halted for good.
+    DiskFailed => "disk-failed",
+    /// A node refused to start from a log with a flipped bit.
+    BitFlipCaught => "bit-flip-caught",
+    /// A machine vanished and nobody was told.
+    SilentCrash => "silent-crash",
+    /// A connection was broken at both ends.
+    ConnectionReset => "connection-reset",
+    /// What a stalled way had held arrived at once.
+    Burst => "burst",
+    /// A node left on its own accord.
+    Departure => "departure",
 }
 
 /// The situations that occurred.

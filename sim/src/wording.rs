@@ -112,7 +112,10 @@ fn asked(command: &Command) -> String {
         Command::Members => "list its members".to_string(),
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
+        Command::ReadLatest { key } => format!("read {key} as of now"),
         Command::Read { key } => format!("read {key}"),
+        Command::Partition => "tell how the cluster hangs together".to_string(),
+        Command::Quorum => "tell whether there is a quorum".to_string(),
         Command::SetState { key, .. } => format!("write {key} of its state"),
         Command::DeleteState { key } => format!("delete {key} of its state"),
         Command::ReadState { of: Some(node), .. } => format!("read the state of {node}"),
@@ -321,6 +324,7 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
         },
         Notice::Voters(voters) => change(format!("voters {voters}"), none()),
         Notice::Raft(notice) => of_raft_notice(notice),
+        Notice::Partition(status) => change("partition status".to_string(), format!("{status:?}")),
         Notice::State(fact) => of_state(fact),
         Notice::GossipFault { from, fault } => {
             change(format!("gossip: {from} broke a rule"), format!("{fault:?}"))

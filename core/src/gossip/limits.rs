@@ -11,6 +11,10 @@ pub const KEY_BYTES_MAX: usize = 128;
 pub const VALUE_BYTES_MAX: usize = 4096;
 /// Keys one node may have.
 pub const NODE_KEYS_MAX: usize = 64;
+/// Keys that begin so are the machines' own; the host can neither write nor list them.
+pub const RESERVED_PREFIX: &str = "quorate/";
+/// Reserved keys a node may have beside the host's.
+const RESERVED_KEYS: usize = 1;
 /// Bytes that the keys and values of one node may have together.
 pub const NODE_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of keys and values of all owners together above which no node writes more.
@@ -22,7 +26,7 @@ pub const STORED_BYTES_MAX: usize = 2 * CLUSTER_BYTES_MAX;
 /// anew.
 pub const TOMBSTONES_MAX: usize = 64;
 /// Entries stored of one owner, tombstones included. An honest owner never has more.
-pub const ENTRIES_MAX: usize = NODE_KEYS_MAX + TOMBSTONES_MAX;
+pub const ENTRIES_MAX: usize = NODE_KEYS_MAX + RESERVED_KEYS + TOMBSTONES_MAX;
 /// The last version of one life of an owner; one write each nanosecond reaches it in three days,
 /// one each microsecond in nine years.
 pub const VERSION_MAX: u64 = 1 << 48;
@@ -41,6 +45,8 @@ pub(super) const BRANCHES_MAX: usize = 64;
 pub enum StateRefused {
     /// A key has 1 to [`KEY_BYTES_MAX`] bytes, none of them a control character.
     Key,
+    /// The key begins with [`RESERVED_PREFIX`].
+    Reserved,
     /// The value is longer than [`VALUE_BYTES_MAX`].
     Value {
         /// Bytes given.
@@ -66,6 +72,12 @@ impl fmt::Display for StateRefused {
                 f,
                 "a key has 1 to {KEY_BYTES_MAX} bytes, none of them a control character"
             ),
+            StateRefused::Reserved => {
+                write!(
+                    f,
+                    "keys that begin with {RESERVED_PREFIX} are not the host's"
+                )
+            }
             StateRefused::Value { len } => {
                 write!(
                     f,

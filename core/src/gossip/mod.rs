@@ -38,8 +38,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use limits::{
-    CLUSTER_BYTES_MAX, ENTRIES_MAX, KEY_BYTES_MAX, NODE_BYTES_MAX, NODE_KEYS_MAX, STORED_BYTES_MAX,
-    StateRefused, TOMBSTONES_MAX, VALUE_BYTES_MAX, VERSION_MAX,
+    CLUSTER_BYTES_MAX, ENTRIES_MAX, KEY_BYTES_MAX, NODE_BYTES_MAX, NODE_KEYS_MAX, RESERVED_PREFIX,
+    STORED_BYTES_MAX, StateRefused, TOMBSTONES_MAX, VALUE_BYTES_MAX, VERSION_MAX,
 };
 pub use message::{
     Branches, Change, Children, Delta, Digest, Entry, Holding, Holdings, Message, News, PeerFault,
@@ -184,6 +184,8 @@ pub struct Stats {
     pub entries_known: u64,
     /// Entries of lives that are not members here: not yet, or no more.
     pub entries_untimely: u64,
+    /// Times this node wrote anything of its own.
+    pub writes: u64,
     /// Times this node wrote its state anew, to forget deletions or to override a lie.
     pub resets: u64,
     /// Messages that broke a rule.
@@ -299,6 +301,12 @@ impl Gossip {
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.store.tree().sum(Branch::ROOT)
+    }
+
+    /// How many other live members there are.
+    #[must_use]
+    pub fn others(&self) -> usize {
+        self.roster.len()
     }
 
     /// Bytes of keys and values stored.

@@ -8,8 +8,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::limits::{
-    CLUSTER_BYTES_MAX, NODE_BYTES_MAX, NODE_KEYS_MAX, StateRefused, TOMBSTONES_MAX,
-    VALUE_BYTES_MAX, VERSION_MAX, check_key,
+    CLUSTER_BYTES_MAX, ENTRIES_MAX, NODE_BYTES_MAX, NODE_KEYS_MAX, RESERVED_PREFIX, StateRefused,
+    TOMBSTONES_MAX, VALUE_BYTES_MAX, VERSION_MAX, check_key,
 };
 use super::message::{Change, Entry, PeerFault};
 use super::state::State;
@@ -20,8 +20,8 @@ use crate::payload::Payload;
 use crate::time::Time;
 
 impl Gossip {
-    /// Writes a key of this node; the version of its write in force. Writing what it holds already
-    /// changes nothing.
+    /// Writes a key of this node for the host; the version of its write in force. Writing what it
+    /// holds already changes nothing.
     ///
     /// # Errors
     /// [`StateRefused`] says which bound it would break.
@@ -33,21 +33,38 @@ impl Gossip {
         out: &mut Vec<Output>,
     ) -> Result<u64, StateRefused> {
         check_key(&key)?;
+        if key.starts_with(RESERVED_PREFIX) {
+            return Err(StateRefused::Reserved);
+        }
         if value.len() > VALUE_BYTES_MAX {
             return Err(StateRefused::Value { len: value.len() });
         }
-        let own = self.own();
-        let held = own.and_then(|own| own.value(&key)).map(|held| held.len());
-        let (keys, tombstones) = own.map_or((0, 0), State::counts);
-        if held.is_none() && keys >= NODE_KEYS_MAX {
+        let of_host = self.own().into_iter().flat_map(host_keys);
+        let (keys, bytes) = of_host
+            .filter(|(held, _)| **held != key)
+            .fold((0, 0), |(keys, bytes), (key, value)| {
+                (keys + 1, bytes + key.len() + value.len())
+            });
+        if keys >= NODE_KEYS_MAX {
             return Err(StateRefused::NodeKeys);
         }
-        let live = own.map_or(0, live_bytes);
-        let replaced = held.map_or(0, |len| key.len() + len);
-        let len = live - replaced + key.len() + value.len();
+        let len = bytes + key.len() + value.len();
         if len > NODE_BYTES_MAX {
             return Err(StateRefused::NodeBytes { len });
         }
+        self.put(now, key, value, out)
+    }
+
+    /// Writes a key of this node, whoever wants it.
+    pub(crate) fn put(
+        &mut self,
+        now: Time,
+        key: String,
+        value: Payload,
+        out: &mut Vec<Output>,
+    ) -> Result<u64, StateRefused> {
+        let own = self.own();
+        let (_, tombstones) = own.map_or((0, 0), State::counts);
         if self.store.bytes() + key.len() + value.len() > CLUSTER_BYTES_MAX {
             return Err(StateRefused::ClusterFull);
         }
@@ -62,11 +79,24 @@ impl Gossip {
         self.write(now, key, Some(value), out)
     }
 
-    /// Deletes a key of this node; whether there was one.
+    /// Deletes a key of this node for the host; whether there was one.
     ///
     /// # Errors
-    /// [`StateRefused`] when this life has used up its versions.
+    /// [`StateRefused`] when it is not the host's, or this life has used up its versions.
     pub fn delete(
+        &mut self,
+        now: Time,
+        key: &str,
+        out: &mut Vec<Output>,
+    ) -> Result<bool, StateRefused> {
+        if key.starts_with(RESERVED_PREFIX) {
+            return Err(StateRefused::Reserved);
+        }
+        self.remove(now, key, out)
+    }
+
+    /// Deletes a key of this node, whoever wants it.
+    pub(crate) fn remove(
         &mut self,
         now: Time,
         key: &str,
@@ -120,7 +150,7 @@ impl Gossip {
     /// `above`, and writes what is left anew.
     fn reset(&mut self, now: Time, above: u64, out: &mut Vec<Output>) -> Result<(), StateRefused> {
         let floor = self.own().map_or(0, State::high).max(above);
-        if floor > VERSION_MAX - NODE_KEYS_MAX as u64 {
+        if floor > VERSION_MAX - ENTRIES_MAX as u64 {
             return Err(StateRefused::VersionsExhausted);
         }
         self.stats.resets += 1;
@@ -167,6 +197,7 @@ impl Gossip {
         entries: Vec<Entry>,
         out: &mut Vec<Output>,
     ) -> Result<(), StateRefused> {
+        self.stats.writes += 1;
         let merged = self.store.merge(self.me, floor, entries);
         let before = merged.map_err(|_| StateRefused::ClusterFull)?;
         self.announce(self.me, &before, out);
@@ -183,10 +214,10 @@ impl Gossip {
     }
 }
 
-/// Bytes of the keys that have a value, and of their values.
-fn live_bytes(state: &State) -> usize {
+/// The host's keys that have a value.
+fn host_keys(state: &State) -> impl Iterator<Item = (&String, &Payload)> {
     let live = state
         .iter()
-        .filter_map(|(key, held)| Some(key.len() + held.value.as_ref()?.len()));
-    live.sum()
+        .filter_map(|(key, held)| Some((key, held.value.as_ref()?)));
+    live.filter(|(key, _)| !key.starts_with(RESERVED_PREFIX))
 }

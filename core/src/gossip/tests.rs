@@ -470,6 +470,14 @@ fn the_bounds_hold_at_write_time_and_a_refusal_changes_nothing() {
     for key in ["", "a\nb", &"k".repeat(KEY_BYTES_MAX + 1)] {
         assert_eq!(world.set(1, key, "v"), Err(StateRefused::Key));
     }
+    assert_eq!(
+        world.set(1, "quorate/unheard", "v"),
+        Err(StateRefused::Reserved)
+    );
+    assert_eq!(
+        world.delete(1, "quorate/unheard"),
+        Err(StateRefused::Reserved)
+    );
     let long = "v".repeat(VALUE_BYTES_MAX + 1);
     let refused = StateRefused::Value { len: long.len() };
     assert_eq!(world.set(1, "k", &long), Err(refused));
@@ -634,7 +642,10 @@ fn what_breaks_a_bound_is_refused_whole() {
             listed(vec![Branch { depth: 9, index: 0 }], vec![]),
             PeerFault::OutsideTree,
         ),
-        (listed(vec![place], vec![holding(129)]), PeerFault::TooMany),
+        (
+            listed(vec![place], vec![holding(ENTRIES_MAX + 1)]),
+            PeerFault::TooMany,
+        ),
         (
             Message::Wants(Wants {
                 owners: vec![holding(100); 30],

@@ -269,6 +269,8 @@ mod tests {
                 value: Payload::copy_from(b"high"),
             },
             Command::DeleteState { key: "load".into() },
+            Command::Partition,
+            Command::Quorum,
             Command::ReadState {
                 of: Some(NodeId(3)),
                 prefix: "tables/".into(),

@@ -11,13 +11,13 @@ use alloc::vec::Vec;
 use super::{Action, Answer, Node, Refusal, links};
 use crate::control::{self, Ending, Envelope};
 use crate::durable::Record;
-use crate::id::{NodeId, Peer, Ticket};
+use crate::id::{LogIndex, NodeId, Peer, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
 use crate::time::Time;
 use crate::voters::Voters;
 use crate::wire::{Message, codec};
-use crate::{balance, electorate, failover, gossip, membership, raft};
+use crate::{balance, electorate, failover, gossip, health, membership, raft};
 
 /// The ticket of proposals that nobody waits for; drivers count theirs from 1.
 pub(super) const NOBODY: Ticket = Ticket(0);
@@ -31,12 +31,18 @@ const HELD_MAX: usize = 4096;
 pub(super) enum Work {
     Membership(membership::Input),
     Gossip(gossip::Input),
+    Health(health::Input),
     Raft(raft::Input),
     Control(control::Input),
     Failover(failover::Input),
     Electorate(electorate::Input),
     Balance(balance::Input),
     Links(links::Input),
+    /// Answer a confirmed read; everything up to `index` is applied by then.
+    Read {
+        ticket: Ticket,
+        index: LogIndex,
+    },
     /// Send what the gate lets pass.
     Release,
 }
@@ -77,10 +83,16 @@ impl Node {
             Work::Gossip(input) => {
                 let mut out = Vec::new();
                 self.gossip.step(now, input, &mut out);
-                next.extend(
-                    out.into_iter()
-                        .filter_map(|output| on_gossip(output, actions)),
-                );
+                for output in out {
+                    Node::on_gossip(output, next, actions);
+                }
+            }
+            Work::Health(input) => {
+                let mut out = Vec::new();
+                self.health.step(now, input, &mut out);
+                for output in out {
+                    self.on_health(now, output, next, actions);
+                }
             }
             Work::Raft(input) => {
                 let mut out = Vec::new();
@@ -116,8 +128,22 @@ impl Node {
                     on_links(output, next, actions);
                 }
             }
+            Work::Read { ticket, index } => self.on_readable(ticket, index, actions),
             Work::Release => self.on_release(next, actions),
         }
+    }
+
+    fn on_readable(&mut self, ticket: Ticket, index: LogIndex, actions: &mut Vec<Action>) {
+        let Some(key) = self.reading.remove(&ticket) else {
+            return;
+        };
+        let state = self.control.state();
+        assert!(
+            state.applied() >= index,
+            "a read sees what it was confirmed for"
+        );
+        let answer = Ok(Answer::Register(state.register(&key).cloned()));
+        actions.push(Action::Reply { ticket, answer });
     }
 
     fn on_release(&mut self, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
@@ -194,6 +220,7 @@ impl Node {
                 if self.links.active(node).is_some() {
                     next.push(Work::Raft(raft::Input::PeerUp { node }));
                 }
+                next.push(Work::Health(health::Input::Joined { peer, address }));
                 next.push(Work::Gossip(gossip::Input::Joined(peer)));
                 next.push(Work::Failover(failover::Input::Alive(peer)));
                 let zone = member.zone.clone();
@@ -218,10 +245,9 @@ impl Node {
             membership::Fact::Died { peer, evidence: _ } => self.on_gone(peer, false, next),
             membership::Fact::Left { peer } => self.on_gone(peer, true, next),
             membership::Fact::Moved { peer, address } => {
-                next.push(Work::Links(links::Input::Known {
-                    node: peer.node,
-                    address,
-                }));
+                let node = peer.node;
+                next.push(Work::Health(health::Input::Moved { node, address }));
+                next.push(Work::Links(links::Input::Known { node, address }));
                 next.push(Work::Balance(balance::Input::Moved { peer, address }));
             }
         }
@@ -231,6 +257,7 @@ impl Node {
         let node = peer.node;
         next.push(Work::Electorate(electorate::Input::Gone { node, left }));
         next.push(Work::Raft(raft::Input::PeerDown { node, dead: true }));
+        next.push(Work::Health(health::Input::Gone { peer, left }));
         next.push(Work::Gossip(gossip::Input::Gone(peer)));
         next.push(Work::Failover(failover::Input::Gone(peer)));
         next.push(Work::Balance(balance::Input::Gone(peer)));
@@ -256,6 +283,15 @@ impl Node {
             raft::Output::Rejected { data } => {
                 if let Ok(envelope) = codec::decode::<Envelope>(&data) {
                     next.push(Work::Control(control::Input::NotAppended(envelope)));
+                }
+            }
+            // Not before what was committed in the same step is applied.
+            raft::Output::Readable { ticket, index } => next.push(Work::Read { ticket, index }),
+            raft::Output::ReadRefused { ticket } => {
+                if self.reading.remove(&ticket).is_some() {
+                    let leader = self.raft.standing().leader;
+                    let answer = Err(Refusal::NotConfirmed { leader });
+                    actions.push(Action::Reply { ticket, answer });
                 }
             }
             raft::Output::ChangeRefused { data, why } => {
@@ -323,18 +359,6 @@ impl Node {
     }
 }
 
-/// What gossip says: a message to send, or something to tell.
-pub(super) fn on_gossip(output: gossip::Output, actions: &mut Vec<Action>) -> Option<Work> {
-    match output {
-        gossip::Output::Send { to, message } => return Some(send(to, Message::Gossip(message))),
-        gossip::Output::Fact(fact) => actions.push(Action::Notify(Notice::State(fact))),
-        gossip::Output::PeerFault { from, fault } => {
-            actions.push(Action::Notify(Notice::GossipFault { from, fault }));
-        }
-    }
-    None
-}
-
 fn on_control(output: control::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
     match output {
         control::Output::Append(envelope) => {
@@ -392,12 +416,14 @@ fn on_links(output: links::Output, next: &mut Vec<Work>, actions: &mut Vec<Actio
                 address,
                 dialed,
             };
+            next.push(Work::Health(health::Input::Up(peer.node)));
             next.push(Work::Membership(up));
             next.push(Work::Raft(raft::Input::PeerUp { node: peer.node }));
         }
         links::Output::Down { peer } => {
             actions.push(Action::Notify(Notice::LinkDown { peer }));
             let node = peer.node;
+            next.push(Work::Health(health::Input::Down(node)));
             next.push(Work::Membership(membership::Input::LinkDown { node }));
             next.push(Work::Raft(raft::Input::PeerDown { node, dead: false }));
         }
@@ -430,6 +456,6 @@ fn propose(command: control::Command) -> Work {
     })
 }
 
-fn send(to: NodeId, message: Message) -> Work {
+pub(super) fn send(to: NodeId, message: Message) -> Work {
     Work::Links(links::Input::Send { to, message })
 }

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::{self, Outcome, RoleState};
 use crate::gossip::{StateEntry, StateRefused};
+use crate::health::PartitionStatus;
 use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
 use crate::membership::Member;
 use crate::payload::Payload;
+use crate::quorum::Shortfall;
 use crate::raft::{Role, TransferRefused};
 
 /// A request of the host. Each is answered exactly once, under its ticket.
@@ -52,6 +54,12 @@ pub enum Command {
         /// The register.
         key: String,
     },
+    /// What a register holds, with everything that was acknowledged anywhere before this was asked.
+    /// Only the leader can tell; it asks a majority first whether it still leads.
+    ReadLatest {
+        /// The register.
+        key: alloc::string::String,
+    },
     /// Write a key of this node's own state.
     SetState {
         /// The key.
@@ -64,6 +72,10 @@ pub enum Command {
         /// The key.
         key: String,
     },
+    /// How the cluster hangs together, as this node sees it.
+    Partition,
+    /// Whether there is a quorum, and what is missing for it.
+    Quorum,
     /// What nodes wrote about themselves, as far as it is known here.
     ReadState {
         /// Of one node, or of all.
@@ -110,6 +122,10 @@ pub enum Answer {
         /// Whether it had one.
         existed: bool,
     },
+    /// How the cluster hangs together.
+    Partition(PartitionStatus),
+    /// Whether there is a quorum.
+    Quorum(Quorum),
     /// The keys found, by owner and key.
     State(Vec<StateEntry>),
 }
@@ -134,6 +150,17 @@ pub struct Status {
     pub applied: LogIndex,
 }
 
+/// Whether the cluster can serve, as far as this node knows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Quorum {
+    /// A leader has a majority of the voters behind it, and nothing is missing.
+    pub has_quorum: bool,
+    /// A leader has a majority behind it: [`Status::has_quorum`].
+    pub has_leader: bool,
+    /// What is missing for a majority of live voters and for the policy of the configuration.
+    pub shortfalls: Vec<Shortfall>,
+}
+
 /// Why a command was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Refusal {
@@ -153,6 +180,11 @@ pub enum Refusal {
     Transfer(TransferRefused),
     /// The state was not written.
     State(StateRefused),
+    /// This node does not lead, or not any more; or too many reads wait.
+    NotConfirmed {
+        /// Who leads, if known: ask there.
+        leader: Option<NodeId>,
+    },
     /// The node is leaving or stopped.
     Stopping,
     /// A command of the same kind is still pending.
@@ -176,6 +208,14 @@ impl fmt::Display for Refusal {
             Refusal::Invalid(why) => write!(f, "refused before it was proposed: {why}"),
             Refusal::Transfer(why) => write!(f, "leadership was not handed over: {why}"),
             Refusal::State(why) => write!(f, "the state was not written: {why}"),
+            Refusal::NotConfirmed {
+                leader: Some(leader),
+            } => {
+                write!(f, "the read is not confirmed; ask the leader, {leader}")
+            }
+            Refusal::NotConfirmed { leader: None } => {
+                f.write_str("the read is not confirmed, and no leader is known; ask again")
+            }
             Refusal::Stopping => f.write_str("the node is leaving or stopped"),
             Refusal::Pending => f.write_str("an earlier command of this kind is still pending"),
         }

@@ -12,9 +12,11 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::problems::Problems;
 use crate::failover::RoleSpec;
 use crate::id::{ClusterId, NodeId, Zone};
-use crate::{control, electorate, gossip, membership, raft, transport};
+use crate::quorum::Policy;
+use crate::{control, electorate, gossip, health, membership, raft, transport};
 
 pub use crate::voters::VOTERS_MAX;
 const ROLES_MAX: usize = 256;
@@ -45,6 +47,10 @@ pub struct Config {
     pub membership: membership::Config,
     /// State that nodes write about themselves.
     pub gossip: gossip::Config,
+    /// Who hears whom.
+    pub health: health::Config,
+    /// When the cluster counts as able to serve, beside a majority of its voters.
+    pub quorum: Policy,
     /// Consensus.
     pub raft: raft::Config,
     /// Connections.
@@ -130,6 +136,11 @@ impl Config {
                 news_fanout: 3,
                 departed_retention: Duration::from_secs(60),
             },
+            health: health::Config {
+                unheard_after: Duration::from_secs(4),
+                settle: Duration::from_secs(2),
+            },
+            quorum: Policy::default(),
             raft: raft::Config {
                 heartbeat_interval: Duration::from_millis(50),
                 learner_beats: 5,
@@ -172,6 +183,8 @@ impl Config {
         config.electorate.replace_after = Duration::from_secs(120);
         config.gossip.digest_interval = Duration::from_secs(15);
         config.gossip.news_interval = Duration::from_millis(500);
+        config.health.unheard_after = Duration::from_secs(15);
+        config.health.settle = Duration::from_secs(5);
         config.raft.heartbeat_interval = Duration::from_millis(250);
         config.raft.election_timeout_min = Duration::from_millis(1000);
         config.raft.election_timeout_max = Duration::from_millis(2000);
@@ -334,6 +347,12 @@ impl Config {
         problems.count("gossip.news_fanout", g.news_fanout, 1, 16);
         let retention = g.departed_retention;
         problems.span("gossip.departed_retention", retention, 0, 86_400_000);
+        let h = &self.health;
+        problems.span("health.unheard_after", h.unheard_after, 10, 600_000);
+        problems.span("health.settle", h.settle, 10, 600_000);
+        let nodes_max = membership::MEMBERS_MAX;
+        problems.count("quorum.nodes_min", self.quorum.nodes_min, 0, nodes_max);
+        problems.count("quorum.zones_min", self.quorum.zones_min, 0, nodes_max);
     }
 
     fn check_raft(&self, problems: &mut Problems) {
@@ -467,35 +486,6 @@ impl Config {
     }
 }
 
-/// The problems found so far.
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn unless(&mut self, holds: bool, key: &'static str, what: impl FnOnce() -> String) {
-        if !holds {
-            self.0.push(Problem { key, what: what() });
-        }
-    }
-
-    fn span(&mut self, key: &'static str, value: Duration, min_ms: u64, max_ms: u64) {
-        let range = Duration::from_millis(min_ms)..=Duration::from_millis(max_ms);
-        self.unless(range.contains(&value), key, || {
-            format!(
-                "{value:?} is outside {:?} to {:?}",
-                range.start(),
-                range.end()
-            )
-        });
-    }
-
-    fn count(&mut self, key: &'static str, value: usize, min: usize, max: usize) {
-        self.unless((min..=max).contains(&value), key, || {
-            format!("{value} is outside {min} to {max}")
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -560,6 +550,14 @@ mod tests {
             news_fanout: 0,
             departed_retention: Duration::MAX,
         };
+        config.health = health::Config {
+            unheard_after: zero,
+            settle: zero,
+        };
+        config.quorum = Policy {
+            nodes_min: usize::MAX,
+            zones_min: usize::MAX,
+        };
         config.raft = raft::Config {
             heartbeat_interval: Duration::MAX,
             learner_beats: 0,
@@ -612,6 +610,10 @@ mod tests {
             "gossip.news_interval",
             "gossip.news_fanout",
             "gossip.departed_retention",
+            "health.unheard_after",
+            "health.settle",
+            "quorum.nodes_min",
+            "quorum.zones_min",
             "raft.heartbeat_interval",
             "raft.election_timeout_min",
             "raft.election_timeout_max",

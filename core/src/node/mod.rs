@@ -3,15 +3,18 @@
 mod cascade;
 mod command;
 pub mod config;
+mod hints;
 mod links;
+mod problems;
 mod view;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-pub use command::{Answer, Command, Refusal, Status};
+pub use command::{Answer, Command, Quorum, Refusal, Status};
 pub use config::{Config, ConfigError, Problem, VOTERS_MAX, ValidConfig};
 pub use links::{OUTBOX_AGE, OUTBOX_MAX};
 pub use view::View;
@@ -24,7 +27,8 @@ use crate::durable::gate::Gate;
 use crate::durable::{Durable, Record};
 use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
-use crate::gossip::{self, Gossip, StateRefused};
+use crate::gossip::{self, Gossip};
+use crate::health::{self, Health};
 use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::membership::{self, Membership};
 use crate::mutant::{Mutant, Planted};
@@ -140,6 +144,7 @@ pub struct Node {
     started: bool,
     membership: Membership,
     gossip: Gossip,
+    health: Health,
     raft: Raft,
     control: Control,
     failover: Failover,
@@ -154,6 +159,8 @@ pub struct Node {
     joining: Option<(Ticket, Vec<SocketAddr>)>,
     leaving: Option<Ticket>,
     transferring: Option<Ticket>,
+    /// Reads that wait until the leadership is confirmed, and what they read.
+    reading: BTreeMap<Ticket, String>,
 }
 
 impl Node {
@@ -175,14 +182,13 @@ impl Node {
         // One seed serves all lives of a node without repeating itself.
         let seed = seed.part(me.boot);
         let (address, zone) = (config.address, config.zone.clone());
-        let myself = membership::Me {
-            node: me.node,
-            address,
-            zone: zone.clone(),
-        };
         let membership = Membership::new(
             config.membership.clone(),
-            myself,
+            membership::Me {
+                node: me.node,
+                address,
+                zone: zone.clone(),
+            },
             Incarnation::of_boot(me.boot),
             seed.stream(Stream::Membership),
         );
@@ -194,7 +200,7 @@ impl Node {
             seed.stream(Stream::Raft),
             now,
         );
-        let control = seed.stream(Stream::Control);
+        let random = seed.stream(Stream::Control);
         let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
         let electorate = Electorate::new(
             config.electorate.clone(),
@@ -214,9 +220,10 @@ impl Node {
             recorded: false,
             started: false,
             membership,
+            health: Health::new(config.health.clone(), me.node),
             gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
             raft,
-            control: Control::new(config.control.clone(), me.node, control),
+            control: Control::new(config.control.clone(), me.node, random),
             electorate,
             failover: Failover::new(me, voters.clone(), config.roles.clone()),
             balance: Balance::new(target),
@@ -228,6 +235,7 @@ impl Node {
             joining: None,
             leaving: None,
             transferring: None,
+            reading: BTreeMap::new(),
             config,
         }
     }
@@ -273,6 +281,8 @@ impl Node {
                 );
                 let failed = membership::Input::DialFailed { address };
                 self.cascade(now, Work::Membership(failed), actions);
+                let failed = health::Input::DialFailed(address);
+                self.cascade(now, Work::Health(failed), actions);
             }
             Event::Received { link, message } => self.on_received(now, link, message, actions),
             Event::Persisted(lsn) => {
@@ -309,7 +319,8 @@ impl Node {
         let placement = Deadline::earliest(self.failover.deadline(), self.electorate.deadline());
         let members = Deadline::earliest(self.membership.deadline(), placement);
         let first = Deadline::earliest(consensus, members);
-        Deadline::earliest(first, self.gossip.deadline())
+        let hints = Deadline::earliest(self.gossip.deadline(), self.health.deadline());
+        Deadline::earliest(first, hints)
     }
 
     /// Read-only getters.
@@ -331,6 +342,9 @@ impl Node {
         }
         if due(self.gossip.deadline()) {
             self.cascade(now, Work::Gossip(gossip::Input::Tick), actions);
+        }
+        if due(self.health.deadline()) {
+            self.cascade(now, Work::Health(health::Input::Tick), actions);
         }
         if due(self.control.deadline()) {
             self.cascade(now, Work::Control(control::Input::Tick), actions);
@@ -399,15 +413,12 @@ impl Node {
                     return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
                 }
             }
-            Command::TransferLeadership { to } => {
-                if self.transferring.is_some() {
-                    Err(Refusal::Pending)
-                } else {
-                    self.transferring = Some(ticket);
-                    let transfer = raft::Input::Transfer { to };
-                    return self.cascade(now, Work::Raft(transfer), actions);
-                }
+            Command::TransferLeadership { to } if self.transferring.is_none() => {
+                self.transferring = Some(ticket);
+                let transfer = raft::Input::Transfer { to };
+                return self.cascade(now, Work::Raft(transfer), actions);
             }
+            Command::TransferLeadership { to: _ } => Err(Refusal::Pending),
             Command::Propose { request, command } => match command.check() {
                 Ok(()) => {
                     let propose = control::Input::Propose {
@@ -427,8 +438,12 @@ impl Node {
             Command::DeleteState { key } => self
                 .write_state(now, actions, |gossip, out| gossip.delete(now, &key, out))
                 .map(|existed| Answer::StateDeleted { existed }),
-            Command::ReadState { of, prefix } => {
-                Ok(Answer::State(self.gossip.entries(of, &prefix).collect()))
+            Command::ReadState { of, prefix } => Ok(Answer::State(self.read_state(of, &prefix))),
+            Command::Partition => Ok(Answer::Partition(self.health.status().clone())),
+            Command::Quorum => Ok(Answer::Quorum(self.judge_quorum())),
+            Command::ReadLatest { key } => {
+                self.reading.insert(ticket, key);
+                return self.cascade(now, Work::Raft(raft::Input::Read { ticket }), actions);
             }
             Command::Role { role } => Ok(Answer::Role(self.control.state().role(&role))),
             Command::Read { key } => Ok(Answer::Register(
@@ -436,25 +451,6 @@ impl Node {
             )),
         };
         actions.push(Action::Reply { ticket, answer });
-    }
-}
-
-impl Node {
-    /// Lets the host write its state, and works off what that leads to.
-    fn write_state<T>(
-        &mut self,
-        now: Time,
-        actions: &mut Vec<Action>,
-        write: impl FnOnce(&mut Gossip, &mut Vec<gossip::Output>) -> Result<T, StateRefused>,
-    ) -> Result<T, Refusal> {
-        let mut out = Vec::new();
-        let written = write(&mut self.gossip, &mut out);
-        for output in out {
-            if let Some(work) = cascade::on_gossip(output, actions) {
-                self.cascade(now, work, actions);
-            }
-        }
-        written.map_err(Refusal::State)
     }
 }
 
@@ -467,6 +463,7 @@ impl Node {
         self.raft.planted = self.planted;
         self.membership.planted = self.planted;
         self.gossip.planted = self.planted;
+        self.health.planted = self.planted;
         self.control.plant(self.planted);
         self.failover.planted = self.planted;
         self.links.planted = self.planted;

@@ -3,8 +3,10 @@
 use super::{Node, Status, ValidConfig};
 use crate::control::Control;
 use crate::gossip::Gossip;
+use crate::health::Health;
 use crate::id::{LinkId, Lsn, NodeId, Peer};
 use crate::membership::Membership;
+use crate::metrics::Metrics;
 use crate::raft::Raft;
 
 /// A look at a node between two steps.
@@ -46,6 +48,18 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn gossip(&self) -> &'a Gossip {
         &self.node.gossip
+    }
+
+    /// Who hears whom.
+    #[must_use]
+    pub fn health(&self) -> &'a Health {
+        &self.node.health
+    }
+
+    /// All counters.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.node.metrics()
     }
 
     /// Consensus.

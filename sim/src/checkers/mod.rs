@@ -13,7 +13,9 @@ pub mod beliefs_rise;
 pub mod changes_wait;
 pub mod commit_is_earned;
 pub mod committed_is_durable;
+pub mod core_goes_on;
 pub mod crash_is_noticed;
+pub mod cut_is_seen;
 pub mod duplicates_settle;
 pub mod elected_by_majority;
 pub mod election_restriction;
@@ -87,6 +89,8 @@ pub struct Checkers {
     /// See the module.
     pub progress: progress::Checker,
     /// See the module.
+    pub core_goes_on: core_goes_on::Checker,
+    /// See the module.
     pub event_rate: event_rate::Checker,
     /// See the module.
     pub answered_once: answered_once::Checker,
@@ -94,6 +98,8 @@ pub struct Checkers {
     pub beliefs_rise: beliefs_rise::Checker,
     /// See the module.
     pub crash_is_noticed: crash_is_noticed::Checker,
+    /// See the module.
+    pub cut_is_seen: cut_is_seen::Checker,
     /// See the module.
     pub duplicates_settle: duplicates_settle::Checker,
     /// See the module.

@@ -29,6 +29,7 @@ impl Case<'_> {
                 | Notice::Leadership(_)
                 | Notice::Raft(_)
                 | Notice::Voters(_)
+                | Notice::Partition(_)
                 | Notice::State(_)
                 | Notice::GossipFault { .. }
                 | Notice::RoleChanged { .. }

@@ -104,6 +104,7 @@ pub(super) fn address_of(all: &[Happening], node: NodeId) -> Option<SocketAddr> 
             | Notice::Leadership(_)
             | Notice::Raft(_)
             | Notice::Voters(_)
+            | Notice::Partition(_)
             | Notice::State(_)
             | Notice::GossipFault { .. }
             | Notice::RoleChanged { .. }

@@ -61,6 +61,7 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
         | Notice::Leadership(_)
         | Notice::Raft(_)
         | Notice::Voters(_)
+        | Notice::Partition(_)
         | Notice::State(_)
         | Notice::GossipFault { .. }
         | Notice::RoleChanged { .. }

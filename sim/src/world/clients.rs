@@ -40,13 +40,13 @@ impl World {
         }
     }
 
-    fn epoch_seen_by(&self, host: usize) -> Epoch {
+    pub(super) fn epoch_seen_by(&self, host: usize) -> Epoch {
         let process = self.hosts[host].process.as_ref();
         let role = process.and_then(|p| p.node.view().control().state().role(&self.primary));
         role.map_or(Epoch(0), |role| role.epoch)
     }
 
-    fn command(&mut self, host: usize, ticket: Ticket, command: Command) {
+    pub(super) fn command(&mut self, host: usize, ticket: Ticket, command: Command) {
         if self.hosts[host].paused {
             self.hosts[host].commands.push((ticket, command));
         } else {
@@ -60,6 +60,9 @@ impl World {
         ticket: Ticket,
         answer: Result<Answer, Refusal>,
     ) {
+        if self.on_told(host, ticket, &answer) {
+            return;
+        }
         let Some(asked) = self.workload.asked(ticket) else {
             return;
         };
@@ -91,7 +94,8 @@ impl World {
                 Refusal::NobodyAnswered { .. }
                 | Refusal::Invalid(_)
                 | Refusal::State(_)
-                | Refusal::Transfer(_),
+                | Refusal::Transfer(_)
+                | Refusal::NotConfirmed { .. },
             ) => {
                 let id = self.hosts[host].id;
                 let what = format!("{id} gave {client_id} an answer that fits no write");
@@ -126,6 +130,7 @@ impl World {
             .no_stale_epoch_write
             .acknowledged(index, client, request);
         self.demand("no_stale_epoch_write", verdict);
+        self.checkers.core_goes_on.acknowledged(begun);
         if let Some(heal) = self.plan.heal.filter(|heal| begun >= heal.ns()) {
             self.checkers.progress.acknowledged(self.now - heal.ns());
         }

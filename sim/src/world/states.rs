@@ -1,17 +1,22 @@
 //! The state that nodes write about themselves: who writes what, and showing it to the checkers.
 
 use quorate_core::gossip::Change;
-use quorate_core::id::Ticket;
+use quorate_core::health::PartitionStatus;
+use quorate_core::id::{NodeId, Ticket};
+use quorate_core::membership::State;
 use quorate_core::node::{Command, Event};
 use quorate_core::payload::Payload;
 
 use super::World;
+use crate::checkers::cut_is_seen;
 use crate::marks::Mark;
 
 /// Some node writes so often, and so often is looked at what all hold.
 pub(super) const TURN_NS: u64 = 500_000_000;
 /// One look reads what at most so many nodes hold.
 const PART: usize = 100;
+/// Up to so many nodes, every third node is asked about every pair.
+const PART_OF_PAIRS: usize = 9;
 /// Keys that are written again and again.
 const KEYS: u64 = 5;
 /// Keys that are written and deleted in a burst: more than an owner remembers.
@@ -49,15 +54,24 @@ impl World {
     fn command_state(&mut self, index: usize, command: Command) {
         let ticket = Ticket(0);
         self.step(index, Event::Command { ticket, command });
-        let Some(process) = self.hosts[index].process.as_ref() else {
+    }
+
+    /// What a node wrote of itself in a step, for the host or by itself.
+    pub(super) fn witness_state(&mut self, index: usize) {
+        let Some(process) = self.hosts[index].process.as_mut() else {
             return;
         };
         let view = process.node.view();
         let (me, gossip) = (view.me(), view.gossip());
-        if gossip.stats().resets > 0 {
-            self.marks.hit(Mark::StateReset);
+        let stats = gossip.stats();
+        if process.state_writes == stats.writes {
+            return;
         }
         let own = gossip.writes().find(|change| change.owner == me);
+        process.state_writes = stats.writes;
+        if stats.resets > 0 {
+            self.marks.hit(Mark::StateReset);
+        }
         let verdict = own.map_or(Ok(()), |own| self.checkers.state_is_owned.wrote(&own));
         self.demand("state_is_owned", verdict);
     }
@@ -82,6 +96,60 @@ impl World {
         let since = agreed.map_or(0, |after| self.now.saturating_sub(heal + after));
         let verdict = self.checkers.state_converges.look(since, digests);
         self.demand("state_converges", verdict);
+        if nodes <= PART_OF_PAIRS {
+            self.look_at_cuts();
+        }
+        let all_are_up = self.hosts.iter().all(|host| host.process.is_some());
+        if self.now >= heal && agreed.is_some() && all_are_up {
+            self.look_for_whole(since);
+        }
+    }
+
+    /// Whoever hears both ends of a cut, and holds both alive, has to see it.
+    fn look_at_cuts(&mut self) {
+        let nodes = self.hosts.len();
+        for (one, other) in (0..nodes).flat_map(|one| (one + 1..nodes).map(move |it| (one, it))) {
+            let is_cut = self.ways.is_cut(one, other) && self.ways.is_cut(other, one);
+            for third in (0..nodes).filter(|third| ![one, other].contains(third)) {
+                let ends = [one, other].map(|end| self.hosts[end].id);
+                let hears = |end| !self.ways.is_cut(third, end) && !self.ways.is_cut(end, third);
+                let between = is_cut && hears(one) && hears(other);
+                let is_up = |host: usize| {
+                    let host = &self.hosts[host];
+                    let process = host.process.as_ref().filter(|process| process.started);
+                    process.filter(|_| !host.paused)
+                };
+                let ends_are_up = is_up(one).is_some() && is_up(other).is_some();
+                let seen = is_up(third)
+                    .filter(|_| between && ends_are_up)
+                    .and_then(|process| {
+                        let view = process.node.view();
+                        let holds = |end: &NodeId| {
+                            let member = view.membership().member(*end);
+                            member.is_some_and(|member| member.state == State::Alive)
+                        };
+                        let is_whole = *view.health().status() == PartitionStatus::Whole;
+                        ends.iter().all(holds).then_some(!is_whole)
+                    });
+                let place = (self.hosts[third].id, ends);
+                let verdict = self.checkers.cut_is_seen.look(self.now, place, seen);
+                self.demand("cut_is_seen", verdict);
+            }
+        }
+    }
+
+    /// Once the members agree, nobody goes on seeing a partition.
+    fn look_for_whole(&mut self, since: u64) {
+        let up = self
+            .hosts
+            .iter()
+            .filter_map(|host| Some((host.id, host.process.as_ref()?)));
+        let partitioned = up.filter(|(_, process)| {
+            *process.node.view().health().status() != PartitionStatus::Whole
+        });
+        let first = partitioned.map(|(id, _)| id).next();
+        let verdict = cut_is_seen::whole(since, first);
+        self.demand("cut_is_seen", verdict);
     }
 
     fn look_at_state(&mut self, index: usize) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
 use quorate_core::gossip;
+use quorate_core::health::PartitionStatus;
 use quorate_core::id::{LinkId, LogIndex, Lsn, NodeId, Term, Ticket};
 use quorate_core::membership;
 use quorate_core::node::{Action, Refusal};
@@ -213,8 +214,13 @@ impl World {
                 self.mark_role_change(*from, *cause);
             }
             Notice::OutboxDropped { .. } => self.marks.hit(Mark::OutboxDropped),
+            Notice::Partition(PartitionStatus::Split { .. }) => self.marks.hit(Mark::SplitSeen),
+            Notice::Partition(PartitionStatus::OneWay { .. } | PartitionStatus::Bridged { .. }) => {
+                self.marks.hit(Mark::BridgeSeen)
+            }
             Notice::State(gossip::Fact::Forgotten { .. }) => self.marks.hit(Mark::StateForgotten),
-            Notice::State(gossip::Fact::Changed { .. })
+            Notice::Partition(PartitionStatus::Whole)
+            | Notice::State(gossip::Fact::Changed { .. })
             | Notice::GossipFault { .. }
             | Notice::Started { .. }
             | Notice::Membership(

@@ -119,7 +119,7 @@ fn too_many_keys_leave_the_highest() {
     assert_eq!(first.iter().count(), super::ENTRIES_MAX);
     assert_eq!(
         first.iter().map(|(_, held)| held.version).min(),
-        Some(401 - 128)
+        Some(401 - super::ENTRIES_MAX as u64)
     );
     for _ in 0..20 {
         random.shuffle(&mut flood);
