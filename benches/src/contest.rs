@@ -130,7 +130,12 @@ pub fn tournament(
     }
     let mut figures = Vec::new();
     for (at, measure) in measures.iter().enumerate() {
-        let column = |who: usize| played[who].iter().map(|values| values[at]).collect::<Vec<_>>();
+        let column = |who: usize| {
+            played[who]
+                .iter()
+                .map(|values| values[at])
+                .collect::<Vec<_>>()
+        };
         for (who, contender) in contenders.iter().enumerate().skip(1) {
             let (mut ours, mut theirs) = (column(0), column(who));
             let ratio = |(a, b): (&f64, &f64)| if measure.is_more_better { a / b } else { b / a };

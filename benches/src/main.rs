@@ -48,7 +48,9 @@ enum Name {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let Arguments { rounds, only, full, .. } = &arguments;
+    let Arguments {
+        rounds, only, full, ..
+    } = &arguments;
     let rounds = *rounds;
     let mut printed = true;
     let show = |figure: Figure| printed &= figure.print(arguments.json).is_ok();

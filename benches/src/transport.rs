@@ -56,15 +56,30 @@ const URGENT_EVERY: Duration = Duration::from_micros(250);
 /// A case: its name and how to run it.
 type Case<'a> = (&'static str, Box<dyn Fn(u32) -> Vec<Figure> + 'a>);
 
-/// All cases, or those whose names contain `only`.
+/// The cases whose names contain `only`.
 pub fn run(rounds: u32, only: &str) -> Vec<Figure> {
     let papers = Papers::new();
     let cases: Vec<Case<'_>> = vec![
-        ("one way 64 B", Box::new(|rounds| one_way(&papers, 64, rounds))),
-        ("one way 256 B", Box::new(|rounds| one_way(&papers, 256, rounds))),
-        ("64 requests at once, 256 B", Box::new(|rounds| requests(&papers, rounds))),
-        ("1 request at a time, 64 B", Box::new(|rounds| ping_pong(&papers, rounds))),
-        ("urgent beside bulk", Box::new(|rounds| urgent(&papers, rounds))),
+        (
+            "one way 64 B",
+            Box::new(|rounds| one_way(&papers, 64, rounds)),
+        ),
+        (
+            "one way 256 B",
+            Box::new(|rounds| one_way(&papers, 256, rounds)),
+        ),
+        (
+            "64 requests at once, 256 B",
+            Box::new(|rounds| requests(&papers, rounds)),
+        ),
+        (
+            "1 request at a time, 64 B",
+            Box::new(|rounds| ping_pong(&papers, rounds)),
+        ),
+        (
+            "urgent beside bulk",
+            Box::new(|rounds| urgent(&papers, rounds)),
+        ),
         ("bulk", Box::new(|rounds| bulk(&papers, rounds))),
     ];
     let mut figures = Vec::new();
@@ -76,10 +91,7 @@ pub fn run(rounds: u32, only: &str) -> Vec<Figure> {
     figures
 }
 
-fn contender<'a>(
-    name: &'static str,
-    play: impl FnMut() -> Vec<f64> + 'a,
-) -> Contender<'a> {
+fn contender<'a>(name: &'static str, play: impl FnMut() -> Vec<f64> + 'a) -> Contender<'a> {
     let play = Box::new(play);
     Contender { name, play }
 }
@@ -89,7 +101,11 @@ fn one_way(papers: &Papers, len: usize, rounds: u32) -> Vec<Figure> {
     let few = count / 10;
     let case = format!("one way {len} B");
     let play = |count: u64, work: &dyn Fn(u64)| timed(count, || work(count));
-    let api_tokio = || play(count, &|count| api::one_way::<TokioSeam>(papers, len, count));
+    let api_tokio = || {
+        play(count, &|count| {
+            api::one_way::<TokioSeam>(papers, len, count)
+        })
+    };
     let api_smol = || play(count, &|count| api::one_way::<SmolSeam>(papers, len, count));
     let mut figures = tournament(
         "transport",
@@ -97,7 +113,9 @@ fn one_way(papers: &Papers, len: usize, rounds: u32) -> Vec<Figure> {
         &[RATE, CPU],
         rounds,
         vec![
-            contender("link", || play(count, &|count| link::one_way(papers, len, count))),
+            contender("link", || {
+                play(count, &|count| link::one_way(papers, len, count))
+            }),
             contender("rustls, framed", || {
                 play(count, &|count| bare::one_way(papers, len, count))
             }),
@@ -117,7 +135,9 @@ fn one_way(papers: &Papers, len: usize, rounds: u32) -> Vec<Figure> {
         rounds,
         vec![
             contender("api on tokio", api_tokio),
-            contender("link", || play(count, &|count| link::one_way(papers, len, count))),
+            contender("link", || {
+                play(count, &|count| link::one_way(papers, len, count))
+            }),
             contender("api on smol", api_smol),
             contender("tonic stream", || {
                 play(few, &|count| grpc::one_way(papers, len, count))
@@ -139,7 +159,9 @@ fn requests(papers: &Papers, rounds: u32) -> Vec<Figure> {
             contender("tonic stream", || {
                 play(COUNT, &|count| grpc::both_ways(papers, LEN, count, 64))
             }),
-            contender("tarpc", || play(COUNT / 2, &|count| rpc::unary(papers, LEN, count, 64))),
+            contender("tarpc", || {
+                play(COUNT / 2, &|count| rpc::unary(papers, LEN, count, 64))
+            }),
             contender("quinn stream per request", || {
                 play(COUNT / 4, &|count| quic::unary(papers, LEN, count, 64))
             }),
@@ -153,11 +175,17 @@ fn requests(papers: &Papers, rounds: u32) -> Vec<Figure> {
     let mut figures = tournament("transport", case, &[RATE, CPU], rounds, all);
     let mut all = vec![
         contender("api on tokio", || {
-            play(COUNT, &|count| api::requests::<TokioSeam>(papers, LEN, count, 64))
+            play(COUNT, &|count| {
+                api::requests::<TokioSeam>(papers, LEN, count, 64)
+            })
         }),
-        contender("link", || play(COUNT, &|count| link::requests(papers, LEN, count, 64))),
+        contender("link", || {
+            play(COUNT, &|count| link::requests(papers, LEN, count, 64))
+        }),
         contender("api on smol", || {
-            play(COUNT, &|count| api::requests::<SmolSeam>(papers, LEN, count, 64))
+            play(COUNT, &|count| {
+                api::requests::<SmolSeam>(papers, LEN, count, 64)
+            })
         }),
     ];
     all.extend(theirs());
@@ -203,7 +231,9 @@ fn urgent(papers: &Papers, rounds: u32) -> Vec<Figure> {
         rounds,
         vec![
             contender("link", || play(link::urgent(papers, SPAN, true))),
-            contender("link without bulk", || play(link::urgent(papers, SPAN, false))),
+            contender("link without bulk", || {
+                play(link::urgent(papers, SPAN, false))
+            }),
             contender("one queue of 1 MiB", || play(bare::urgent(papers, SPAN))),
             contender("tonic, two streams", || play(grpc::urgent(papers, SPAN))),
             contender("quinn, two streams", || play(quic::urgent(papers, SPAN))),
@@ -222,8 +252,12 @@ fn bulk(papers: &Papers, rounds: u32) -> Vec<Figure> {
         rounds,
         vec![
             contender("link", || play(&|count| link::one_way(papers, LEN, count))),
-            contender("rustls, framed", || play(&|count| bare::one_way(papers, LEN, count))),
-            contender("tonic stream", || play(&|count| grpc::one_way(papers, LEN, count))),
+            contender("rustls, framed", || {
+                play(&|count| bare::one_way(papers, LEN, count))
+            }),
+            contender("tonic stream", || {
+                play(&|count| grpc::one_way(papers, LEN, count))
+            }),
             contender("api on tokio", || {
                 play(&|count| api::one_way::<TokioSeam>(papers, LEN, count))
             }),
@@ -258,10 +292,7 @@ fn percentiles(mut spans: Vec<u64>, permille: &[usize]) -> Vec<f64> {
 }
 
 /// Runs both ends, each on its own thread and its own runtime.
-fn both<T: Send>(
-    one: impl Future<Output = T> + Send,
-    other: impl Future<Output = ()> + Send,
-) -> T {
+fn both<T: Send>(one: impl Future<Output = T> + Send, other: impl Future<Output = ()> + Send) -> T {
     std::thread::scope(|scope| {
         let other = scope.spawn(|| runtime().block_on(other));
         let result = runtime().block_on(one);

@@ -111,10 +111,10 @@ pub enum Shortfall {
 /// Judges the live nodes: what is missing, nothing for a quorum. Who lives is a hint; whether a
 /// leader has a majority behind it is known to consensus alone.
 #[must_use]
-pub fn shortfalls<'a>(
+pub fn shortfalls(
     policy: &Policy,
     voters: &BTreeSet<NodeId>,
-    live: impl Iterator<Item = (NodeId, Option<&'a Zone>)>,
+    live: impl Iterator<Item = (NodeId, Option<Zone>)>,
 ) -> Vec<Shortfall> {
     let (mut nodes, mut zones) = (BTreeSet::new(), BTreeSet::new());
     for (node, zone) in live {
@@ -199,7 +199,9 @@ mod tests {
             zones_min,
         };
         let judge = |policy: Policy, live: &[(u64, Option<&Zone>)]| {
-            let live = live.iter().map(|(node, zone)| (NodeId(*node), *zone));
+            let live = live
+                .iter()
+                .map(|(node, zone)| (NodeId(*node), zone.cloned()));
             shortfalls(&policy, &voters(5), live)
         };
         let three = [(1, Some(&a)), (2, Some(&b)), (3, None)];

@@ -205,7 +205,8 @@ impl<S: Seam> Builder<S> {
         config.cluster = name.cluster.clone();
         config.node = name.node;
         let stated = sets_address.then_some(config.address);
-        let settings = Settings::new(&identity, self.provider.unwrap_or_else(tls::provider))?;
+        let provider = self.provider.unwrap_or_else(tls::provider);
+        let settings = Settings::new(&identity, provider.clone())?;
         let setup = Setup {
             config,
             listen,
@@ -215,7 +216,9 @@ impl<S: Seam> Builder<S> {
             seed: seed.unwrap_or_else(|| Seed::from_bytes(seam.entropy())),
             recording,
         };
-        Ok(ClusterNetworkManager::from_setup(seam, name, setup))
+        Ok(ClusterNetworkManager::from_setup(
+            seam, name, provider, setup,
+        ))
     }
 }
 

@@ -24,6 +24,7 @@ use quorate_core::transport::{Hello, Priority, Unacknowledged, VersionRange};
 use quorate_core::wire::Message;
 
 use crate::event::{self, ClusterEvent};
+use crate::guard;
 use crate::journal::Batch;
 use crate::link::{Connection, pump};
 use crate::recorder::Recorder;
@@ -359,6 +360,7 @@ impl<S: Seam> Driver<S> {
                 address: self.parts.address,
             });
             if let Some(listener) = self.parts.listener.take() {
+                shell.spawn(guard::watch(shell.clone()));
                 shell.spawn(pump::accept(shell.clone(), listener));
             }
             let _nobody_waits = self.parts.started.try_send(());

@@ -12,7 +12,7 @@ use quorate_core::wire::DecodeError;
 use rustls::CertificateError;
 
 use crate::disk::DiskError;
-use crate::identity::{IdentityError, NameProblem};
+use crate::identity::{IdentityError, Name, NameProblem};
 use crate::tls::NameRefused;
 
 /// Why a node did not start.
@@ -73,6 +73,26 @@ impl StartError {
     pub fn is_port_in_use(&self) -> bool {
         matches!(self, StartError::Listen { error, .. } if error.kind() == io::ErrorKind::AddrInUse)
     }
+}
+
+/// Why a new identity was not taken; the one in force stays.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The node is not running.
+    #[error("the node is not started")]
+    NotStarted,
+    /// It is the identity of another node.
+    #[error("the new certificate is for {found}, this node is {ours}")]
+    WrongName {
+        /// Who we are.
+        ours: Name,
+        /// Whom it is for.
+        found: Name,
+    },
+    /// TLS cannot be set up with it.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// Why `quorate.toml` cannot be used.
@@ -245,6 +265,18 @@ pub enum PeerRefusal {
         /// Theirs.
         theirs: ClusterId,
     },
+    /// It is not on the list of nodes that are let in.
+    #[error("{node} is not on the list of nodes that are let in")]
+    NotAllowed {
+        /// Who it is.
+        node: NodeId,
+    },
+    /// Its certificate is revoked.
+    #[error("its certificate with serial number {serial} is revoked")]
+    Revoked {
+        /// In hex.
+        serial: String,
+    },
     /// It is another node than the one that was dialled, or than its certificate says.
     #[error("expected {expected}, found {found}. Reissue the certificate or fix the id")]
     WrongNode {
@@ -309,6 +341,8 @@ impl PeerRefusal {
             return Some(match refused.clone() {
                 NameRefused::Unnamed(problem) => PeerRefusal::NoName(problem),
                 NameRefused::Cluster { ours, theirs } => PeerRefusal::WrongCluster { ours, theirs },
+                NameRefused::NotAllowed(node) => PeerRefusal::NotAllowed { node },
+                NameRefused::Revoked(serial) => PeerRefusal::Revoked { serial },
             });
         }
         let is_foreign = matches!(

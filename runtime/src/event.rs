@@ -2,6 +2,7 @@
 //! slow ones miss events, and are told how many.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use quorate_core::gossip;
@@ -105,6 +106,11 @@ pub enum ClusterEvent {
         address: SocketAddr,
         /// Why.
         reason: PeerRefusal,
+    },
+    /// This node's own certificate ends soon, or has ended.
+    CertificateEnds {
+        /// After so long.
+        left: Duration,
     },
     /// The disk has not confirmed a write for too long.
     DiskStalled,

@@ -20,16 +20,19 @@ use quorate_core::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleN
 use quorate_core::membership::{Member, State};
 use quorate_core::node::{Answer, Command, Status};
 use quorate_core::transport::Priority;
+use rustls::crypto::CryptoProvider;
 
 pub(crate) use self::launch::Setup;
 use crate::builder::Builder;
 use crate::driver::Mail;
-use crate::error::{Error, StartError};
+use crate::error::{Error, ReloadError, StartError};
 use crate::event::{Announcer, Events};
-use crate::identity::Name;
+use crate::guard;
+use crate::identity::{Identity, Name};
 use crate::message::{Inbox, Messages};
 use crate::seam::Seam;
 use crate::shell::Shell;
+use crate::tls::Settings;
 
 /// One node of a cluster: the handle of its host. Clones are handles of the same node; when the
 /// last one is dropped, the node stops.
@@ -60,6 +63,7 @@ pub struct Chosen {
 struct Inner<S: Seam> {
     seam: S,
     name: Name,
+    provider: Arc<CryptoProvider>,
     announcer: Announcer,
     inbox: Inbox,
     messages: Messages,
@@ -113,11 +117,17 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Builder::new(S::default(), listen)
     }
 
-    pub(crate) fn from_setup(seam: S, name: Name, setup: Setup) -> Self {
+    pub(crate) fn from_setup(
+        seam: S,
+        name: Name,
+        provider: Arc<CryptoProvider>,
+        setup: Setup,
+    ) -> Self {
         let (inbox, messages) = crate::message::inbox();
         let inner = Inner {
             seam,
             name,
+            provider,
             announcer: Announcer::new(),
             inbox,
             messages,
@@ -227,6 +237,19 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(register)
     }
 
+    /// What a register holds, with everything that was acknowledged anywhere before this call;
+    /// `None` when it was never written. One round trip to a majority; only the leader can tell.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `Refusal::NotConfirmed` names the leader to ask, if one is known.
+    pub async fn read_latest(&self, key: &str) -> Result<Option<Register>, Error> {
+        let key = key.to_owned();
+        let Answer::Register(register) = self.ask(Command::ReadLatest { key }).await? else {
+            return Err(Error::WrongAnswer);
+        };
+        Ok(register)
+    }
+
     /// Puts a command through the control log. It takes effect at most once.
     ///
     /// # Errors
@@ -314,6 +337,28 @@ impl<S: Seam> ClusterNetworkManager<S> {
     /// [`Error::NotStarted`].
     pub fn routes(&self) -> Result<Arc<Snapshot>, Error> {
         Ok(self.running()?.shell.routes())
+    }
+
+    /// Takes another certificate, key, authorities or lists into force, without a restart: from now
+    /// on for new connections, and at once against those that are open. Connections whose other end
+    /// would not be let in any more are ended. To change authorities, first give every node both
+    /// the old and the new, then new certificates, then take the old authority away.
+    ///
+    /// # Errors
+    /// [`ReloadError`]: everything stays as it was.
+    pub fn reload_identity(&self, identity: &Identity) -> Result<(), ReloadError> {
+        let running = self.running().map_err(|_| ReloadError::NotStarted)?;
+        let (ours, found) = (&self.inner.name, identity.name());
+        if ours != found {
+            return Err(ReloadError::WrongName {
+                ours: ours.clone(),
+                found: found.clone(),
+            });
+        }
+        let settings = Settings::new(identity, self.inner.provider.clone())?;
+        running.shell.set_settings(settings);
+        guard::turn_out(&running.shell);
+        Ok(())
     }
 
     /// What other hosts send to this one. All receivers share one queue.

@@ -4,6 +4,7 @@
 //! hold exactly one DNS name of the form `n<ID>.<cluster>.quorate`. So an id cannot be mistyped
 //! into a configuration, and a process without the key cannot take it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,28 @@ pub struct Identity {
     pub(crate) roots: Arc<RootCertStore>,
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) key: PrivateKeyDer<'static>,
+    pub(crate) admission: Admission,
+}
+
+/// Who is let in of those our authorities vouch for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Admission {
+    /// Everyone, if there is no list.
+    allowed: Option<BTreeSet<NodeId>>,
+    /// Serial numbers in hex, without leading zeros.
+    revoked: BTreeSet<String>,
+}
+
+impl Admission {
+    pub(crate) fn allows(&self, node: NodeId) -> bool {
+        self.allowed
+            .as_ref()
+            .is_none_or(|list| list.contains(&node))
+    }
+
+    pub(crate) fn is_revoked(&self, serial: &str) -> bool {
+        self.revoked.contains(serial)
+    }
 }
 
 /// What a certificate says about its holder.
@@ -213,6 +236,7 @@ impl Identity {
             roots: Arc::new(roots),
             chain,
             key,
+            admission: Admission::default(),
         };
         crate::tls::check(&identity).map_err(|error| IdentityError::Unusable {
             certificate: directory.join(CERTIFICATE_FILE),
@@ -220,6 +244,33 @@ impl Identity {
             error,
         })?;
         Ok(identity)
+    }
+
+    /// Lets in these nodes only, of all that the authorities vouch for.
+    #[must_use]
+    pub fn allow_only(mut self, nodes: impl IntoIterator<Item = NodeId>) -> Identity {
+        self.admission.allowed = Some(nodes.into_iter().collect());
+        self
+    }
+
+    /// Lets nobody in with a certificate of one of these serial numbers: hex, colons between the
+    /// bytes or not.
+    #[must_use]
+    pub fn revoke<T: AsRef<str>>(mut self, serials: impl IntoIterator<Item = T>) -> Identity {
+        let plain = |serial: T| {
+            let digits = serial.as_ref().replace(':', "").to_ascii_lowercase();
+            let digits = digits.trim_start_matches('0').to_owned();
+            // Whole bytes.
+            if digits.len() % 2 == 0 {
+                digits
+            } else {
+                format!("0{digits}")
+            }
+        };
+        self.admission
+            .revoked
+            .extend(serials.into_iter().map(plain));
+        self
     }
 
     /// Who the certificate is for.

@@ -14,6 +14,7 @@ mod disk;
 mod driver;
 mod error;
 mod event;
+mod guard;
 mod handle;
 mod identity;
 mod journal;
@@ -29,7 +30,7 @@ mod trace;
 pub use builder::{Builder, DATA_DIRECTORY, HOME_DEFAULT, HOME_VARIABLE};
 pub use config::CONFIG_FILE;
 pub use disk::{Disk, DiskError, FileDisk, LOG_FILE, Pending};
-pub use error::{ConfigFileError, Error, PeerRefusal, StartError};
+pub use error::{ConfigFileError, Error, PeerRefusal, ReloadError, StartError};
 pub use event::{ClusterEvent, Events, Happened, Missed, StateChange, StateWatch};
 pub use handle::{Applied, Chosen, ClusterNetworkManager};
 pub use identity::{

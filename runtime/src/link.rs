@@ -5,8 +5,8 @@
 //! the writer seals what the link transmits. The reader opens what arrives where it lies and passes
 //! on what the link tells. I1: no lock is held across an await, no user code runs under one, and a
 //! connection's lock is taken before its peer's. I2: bytes leave in the order in which TLS made
-//! them, because they are made under the lock. I3: a message of a peer's host is in the inbox before
-//! its acknowledgement can be transmitted.
+//! them, because they are made under the lock. I3: a message of a peer's host is in the inbox
+//! before its acknowledgement can be transmitted.
 
 mod arriving;
 pub(crate) mod directory;
@@ -17,6 +17,7 @@ pub(crate) mod pump;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +28,7 @@ use quorate_core::transport::{
     CloseReason, Hello, Link, Output, Priority, Stats, SubmitError, Unacknowledged,
 };
 use quorate_core::wire::{DecodeError, Message};
+use rustls_pki_types::CertificateDer;
 
 use self::peer::Peer;
 use crate::error::PeerRefusal;
@@ -40,6 +42,8 @@ pub(crate) type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 pub(crate) struct Connection {
     id: LinkId,
     peer: Arc<Peer>,
+    address: SocketAddr,
+    certificates: Vec<CertificateDer<'static>>,
     state: Mutex<State>,
     /// The connection shall end.
     ending: Event,
@@ -96,7 +100,14 @@ pub(crate) enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(id: LinkId, peer: Arc<Peer>, tls: Session, link: Link) -> Arc<Connection> {
+    pub(crate) fn new(
+        id: LinkId,
+        peer: Arc<Peer>,
+        address: SocketAddr,
+        tls: Session,
+        link: Link,
+    ) -> Arc<Connection> {
+        let certificates = tls.peer_certificates().to_vec();
         let state = State {
             tls,
             link,
@@ -106,6 +117,8 @@ impl Connection {
         Arc::new(Connection {
             id,
             peer,
+            address,
+            certificates,
             state: Mutex::new(state),
             ending: Event::new(),
         })
@@ -121,6 +134,16 @@ impl Connection {
 
     pub(crate) fn peer(&self) -> &Arc<Peer> {
         &self.peer
+    }
+
+    /// The other end of the socket.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the other end showed in the handshake.
+    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
     /// Queues a frame that is not acknowledged; the writer is woken by [`Peer::flush`], once for

@@ -1,6 +1,8 @@
 //! What a node has counted since it started: its machines, and its connections summed over all
 //! peers.
 
+use std::time::Duration;
+
 use quorate_core::metrics::Metrics as NodeMetrics;
 use quorate_core::transport::{Histogram, Priority};
 
@@ -26,6 +28,8 @@ pub struct Metrics {
     pub active_streams: u64,
     /// Open connections.
     pub connections: u64,
+    /// How long this node's own certificate is valid still.
+    pub certificate_left: Option<Duration>,
     /// Per class, from Critical to Low: how long messages waited here before they left.
     pub queue_delay: [Histogram; Priority::ALL.len()],
 }

@@ -29,7 +29,7 @@ pub(crate) struct Shell<S: Seam> {
     pub(crate) seam: S,
     pub(crate) clock: Clock,
     pub(crate) name: Name,
-    pub(crate) settings: Settings,
+    settings: RwLock<Settings>,
     pub(crate) transport: Config,
     pub(crate) mailbox: Sender<Mail>,
     pub(crate) inbox: Inbox,
@@ -74,7 +74,7 @@ impl<S: Seam> Shell<S> {
             seam: parts.seam,
             clock: Arc::new(move || seam.now()),
             name: parts.name,
-            settings: parts.settings,
+            settings: RwLock::new(parts.settings),
             transport: parts.transport,
             mailbox: parts.mailbox,
             inbox: parts.inbox,
@@ -97,6 +97,27 @@ impl<S: Seam> Shell<S> {
     /// A link id never used before in this process's life of the node.
     pub(crate) fn next_link(&self) -> LinkId {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The TLS settings in force.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Other settings, for connections from now on.
+    pub(crate) fn set_settings(&self, settings: Settings) {
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// Every connection whose tasks run.
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
+        self.roster().values().cloned().collect()
     }
 
     /// The peer of that id, looked after from now on.
@@ -175,7 +196,7 @@ impl<S: Seam> Shell<S> {
         self.is_stopping.store(true, Ordering::SeqCst);
         self.stopping.notify(usize::MAX);
         // Cloned, so that nothing is called under the lock.
-        let connections: Vec<Arc<Connection>> = self.roster().values().cloned().collect();
+        let connections = self.connections();
         connections.iter().for_each(|connection| end(connection));
         drop(
             self.task_token

@@ -57,7 +57,7 @@ impl OutgoingStream {
             let room = peer.on_room();
             match peer.open_stream(priority, total) {
                 Ok(id) => break id,
-                Err(SubmitError::Full) => room.await,
+                Err(SubmitError::Full) => peer.wait_for_room(room).await,
                 Err(error) => return Err(Error::of_submit(error, peer.node())),
             }
         };
@@ -78,7 +78,7 @@ impl OutgoingStream {
             let room = self.peer.on_room();
             match self.peer.write_stream(self.id, rest) {
                 Ok(taken) => rest = &rest[taken..],
-                Err(SubmitError::Full) => room.await,
+                Err(SubmitError::Full) => self.peer.wait_for_room(room).await,
                 Err(error) => return Err(Error::of_submit(error, self.peer.node())),
             }
         }

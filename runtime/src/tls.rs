@@ -6,14 +6,17 @@
 //! resumed session would outlive the removal of its authority. Deliberately absent: TLS 1.2, early
 //! data, a process-wide crypto provider.
 
+mod certificate;
 mod sealed;
 mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, UnbufferedServerConnection};
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic,
 };
@@ -35,6 +38,8 @@ const RECORD_PLAIN: usize = 16 * 1024;
 pub struct Settings {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
+    verifier: Arc<PeerVerifier>,
+    valid_until: Option<u64>,
 }
 
 /// What became of the bytes so far.
@@ -80,7 +85,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 /// both roles.
 pub(crate) fn check(identity: &Identity) -> Result<(), Error> {
     let verifier = PeerVerifier::new(identity, &provider())?;
-    verifier.check_own_chain(&identity.chain)?;
+    verifier.check_chain(&identity.chain)?;
     Settings::new(identity, provider()).map(|_| ())
 }
 
@@ -101,14 +106,32 @@ impl Settings {
         client.enable_sni = false;
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(verifier.clone())
             .with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         Ok(Settings {
             client: Arc::new(client),
             server: Arc::new(server),
+            verifier,
+            valid_until: identity
+                .chain
+                .iter()
+                .filter_map(|certificate| certificate::valid_until(certificate))
+                .min(),
         })
+    }
+
+    /// Whether a peer that was let in before would be let in now.
+    pub(crate) fn recheck(&self, chain: &[CertificateDer<'static>]) -> Result<(), Error> {
+        self.verifier.check_chain(chain)
+    }
+
+    /// How long our own certificates are valid still; zero when they are not any more.
+    pub(crate) fn validity_left(&self) -> Option<Duration> {
+        let now = DefaultTimeProvider.current_time()?;
+        let left = self.valid_until?.saturating_sub(now.as_secs());
+        Some(Duration::from_secs(left))
     }
 
     /// The dialling side.

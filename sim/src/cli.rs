@@ -5,20 +5,16 @@ mod bench;
 mod debugging;
 mod flight;
 mod run;
+mod soak;
 mod view;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use serde_json::json;
 
-use crate::marks::{Mark, Marks};
 use crate::mutants;
 use crate::report::Report;
-use crate::soak::{self, Harvest, Order};
 
 const OK: u8 = 0;
 const VIOLATED: u8 = 1;
@@ -43,29 +39,9 @@ enum Verb {
     /// Run one scenario, or a plan file, and tell its story.
     Run(run::Args),
     /// Run many seeds; write the plans that fail to `failures/`.
-    Soak {
-        /// How many.
-        #[arg(long, default_value_t = 1_000)]
-        seeds: u64,
-        /// The first.
-        #[arg(long, default_value_t = 0)]
-        start: u64,
-        /// Threads; all cores without it.
-        #[arg(short = 'j', long)]
-        jobs: Option<usize>,
-        /// Plant this bug in every node.
-        #[arg(long)]
-        mutant: Option<String>,
-        /// Stop after so many violations.
-        #[arg(long, default_value_t = 10)]
-        failures: usize,
-        /// Plant every bug in turn, each until it is caught.
-        #[arg(long, conflicts_with_all = ["mutant", "seeds", "start"])]
-        mutants: bool,
-        /// List the named situations that never occurred.
-        #[arg(long)]
-        marks: bool,
-    },
+    Soak(soak::Args),
+    /// Run seeds in two processes and compare their traces.
+    Check(soak::Check),
     #[command(flatten)]
     Debugging(debugging::Verb),
     /// Measure how fast the simulator is.
@@ -90,32 +66,8 @@ pub fn main() -> ExitCode {
     ExitCode::from(match cli.verb {
         Verb::List => run::list(cli.json),
         Verb::Run(args) => args.run(cli.json),
-        Verb::Soak {
-            seeds,
-            start,
-            jobs,
-            mutant,
-            failures,
-            mutants,
-            marks,
-        } => {
-            let cores = std::thread::available_parallelism().map_or(1, usize::from);
-            let threads = jobs.unwrap_or(cores);
-            if mutants {
-                return ExitCode::from(hunt_mutants(threads, cli.json));
-            }
-            soak_seeds(
-                &Order {
-                    start,
-                    seeds,
-                    threads,
-                    mutant,
-                    failures_max: failures,
-                },
-                marks,
-                cli.json,
-            )
-        }
+        Verb::Soak(args) => soak::run(&args, cli.json),
+        Verb::Check(args) => soak::check(&args, cli.json),
         Verb::Debugging(verb) => verb.run(cli.json),
         Verb::Bench(args) => bench::run(&args, cli.json),
         Verb::View(args) => view::run(&args, cli.json),
@@ -159,138 +111,6 @@ fn summary(report: &Report) -> String {
         None => text.push_str("\nno property violated"),
     }
     text
-}
-
-/// How long one planted bug may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn hunt_mutants(threads: usize, json: bool) -> u8 {
-    let all = mutants::all();
-    if all.is_empty() {
-        return usage("no bug can be planted; build with `--features mutants`");
-    }
-    let mut hunts = Vec::new();
-    for mutant in all {
-        let hunt = mutants::hunt(mutant, threads, PATIENCE);
-        if !json {
-            say(&format!(
-                "{:<30} {:<28} {:>6} seeds {:>4}.{} s",
-                hunt.mutant,
-                hunt.checker.unwrap_or("SURVIVED"),
-                hunt.runs,
-                hunt.wall_ms / 1_000,
-                hunt.wall_ms % 1_000 / 100,
-            ));
-        }
-        hunts.push(hunt);
-    }
-    let survivors = hunts.iter().filter(|hunt| hunt.checker.is_none()).count();
-    if json {
-        say(&json!({ "ok": survivors == 0, "mutants": hunts }).to_string());
-    } else {
-        say(&format!("{} mutants, {survivors} survived", hunts.len()));
-    }
-    if survivors == 0 { OK } else { VIOLATED }
-}
-
-fn say_marks(marks: Marks, list: bool) {
-    say(&format!("marks hit {}/{}", marks.count(), Mark::ALL.len()));
-    for mark in marks.missing().filter(|_| list) {
-        say(&format!("  never {}: {}", mark.name(), mark.about().trim()));
-    }
-}
-
-fn soak_seeds(order: &Order, marks: bool, json: bool) -> u8 {
-    if let Some(problem) = order.mutant.as_deref().and_then(mutant_problem) {
-        return usage(&problem);
-    }
-    let every = (order.seeds / 10).max(1);
-    let harvest = soak::soak(order, |harvest| {
-        if !json && harvest.runs.is_multiple_of(every) {
-            complain(&format!(
-                "{} of {} seeds, {}",
-                harvest.runs,
-                order.seeds,
-                pace(harvest)
-            ));
-        }
-    });
-    let mut files = Vec::new();
-    for (plan, report) in &harvest.failures {
-        let Some(violation) = &report.violation else {
-            continue;
-        };
-        let path = format!("failures/{}-{}.plan", violation.checker, plan.seed);
-        if let Err(error) = plan.write(Path::new(&path)) {
-            return usage(&error.to_string());
-        }
-        if !json {
-            say(&format!(
-                "seed {} VIOLATION {}: {}",
-                plan.seed, violation.checker, violation.what
-            ));
-            let features = if plan.mutant.is_some() {
-                " --features mutants"
-            } else {
-                ""
-            };
-            say(&format!(
-                "replay: cargo run --release -p quorate-sim{features} -- replay {path}"
-            ));
-        }
-        files.push(path);
-    }
-    say_harvest(&harvest, files, marks, json);
-    if harvest.failures.is_empty() {
-        OK
-    } else {
-        VIOLATED
-    }
-}
-
-fn say_harvest(harvest: &Harvest, plans: Vec<String>, marks: bool, json: bool) {
-    if json {
-        let (per_second, hours) = (harvest.seeds_per_second_milli(), harvest.hours_per_minute());
-        let mut object = json!(harvest);
-        object["ok"] = harvest.failures.is_empty().into();
-        object["seeds_per_second_milli"] = per_second.into();
-        object["simulated_hours_per_minute"] = hours.into();
-        object["plans"] = plans.into();
-        say(&object.to_string());
-    } else {
-        tell(harvest, marks);
-    }
-}
-
-fn tell(harvest: &Harvest, marks: bool) {
-    say(&format!(
-        "{} seeds, {}; {} writes acknowledged, {} refused as stale",
-        harvest.runs,
-        pace(harvest),
-        harvest.acknowledged,
-        harvest.stale_refused,
-    ));
-    say(&format!(
-        "slowest after a heal: first write {} ms, member lists agree {} ms",
-        harvest.progress_after_ns_max / 1_000_000,
-        harvest.converged_after_ns_max / 1_000_000,
-    ));
-    say_marks(harvest.marks, marks);
-    let violations: u64 = harvest.violations.values().sum();
-    say(&format!("{violations} violations"));
-    for (checker, times) in &harvest.violations {
-        say(&format!("  {times} of {checker}"));
-    }
-}
-
-fn pace(harvest: &Harvest) -> String {
-    let milli = harvest.seeds_per_second_milli();
-    format!(
-        "{}.{} seeds/s, {} simulated hours per minute",
-        milli / 1_000,
-        milli % 1_000 / 100,
-        harvest.hours_per_minute(),
-    )
 }
 
 /// Why a bug cannot be planted: a build without bugs must not pass for one that survived them.

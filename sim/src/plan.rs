@@ -278,6 +278,9 @@ pub enum Fault {
     Resume(Who),
     /// A node's syncs take so much longer.
     SlowDisk(Who, Span),
+    /// These nodes run, their disks are fast, and the ways between them are open and calm; what
+    /// troubles the others stays. If they are a majority of the voters, they must go on.
+    Mend(Vec<Who>),
 }
 
 /// Whether a fault can end by itself.
@@ -309,7 +312,8 @@ impl Fault {
             | Fault::Calm(_)
             | Fault::Crash { .. }
             | Fault::Restart(_)
-            | Fault::Resume(_) => Lasting::Never,
+            | Fault::Resume(_)
+            | Fault::Mend(_) => Lasting::Never,
         }
     }
 
@@ -317,7 +321,11 @@ impl Fault {
     #[must_use]
     pub fn mends(&self) -> bool {
         match self {
-            Fault::Heal(_) | Fault::Calm(_) | Fault::Restart(_) | Fault::Resume(_) => true,
+            Fault::Heal(_)
+            | Fault::Calm(_)
+            | Fault::Restart(_)
+            | Fault::Resume(_)
+            | Fault::Mend(_) => true,
             Fault::Cut(_)
             | Fault::Partition(_)
             | Fault::Network(..)
@@ -347,6 +355,7 @@ impl Fault {
             | Fault::Resume(who)
             | Fault::SlowDisk(who, _) => vec![*who],
             Fault::Restart(who) => who.iter().copied().collect(),
+            Fault::Mend(core) => core.clone(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -11,17 +11,21 @@ use crate::engine::des::{self, Options};
 use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::swarm;
+use crate::swarm::{self, Area};
 
 /// Which seeds to run, and how.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// The first seed.
     pub start: u64,
-    /// How many.
-    pub seeds: u64,
+    /// How many; without end if none.
+    pub seeds: Option<u64>,
+    /// Begin none after so long.
+    pub patience: Option<Duration>,
     /// Threads.
     pub threads: usize,
+    /// What the plans are drawn for; everything if none.
+    pub focus: Option<Area>,
     /// A bug to plant.
     pub mutant: Option<String>,
     /// Stop after so many violations.
@@ -51,6 +55,9 @@ pub struct Harvest {
     pub marks: Marks,
     /// The wall clock time it took.
     pub wall_ns: u64,
+    /// The trace hash of each seed.
+    #[serde(skip)]
+    pub traces: BTreeMap<u64, String>,
     /// The plans that failed, with what they came to, by seed.
     #[serde(skip)]
     pub failures: Vec<(Plan, Report)>,
@@ -70,9 +77,20 @@ impl Harvest {
         self.simulated_ns / 60 / self.wall_ns.max(1)
     }
 
+    /// One line a seed: two runs of the same seeds must not differ in it, in any process or build.
+    #[must_use]
+    pub fn hashes(&self) -> String {
+        let lines = self
+            .traces
+            .iter()
+            .map(|(seed, trace)| format!("{seed} {trace}\n"));
+        lines.collect()
+    }
+
     fn add(&mut self, plan: Plan, report: Report) {
         let totals = &report.totals;
         self.runs += 1;
+        self.traces.insert(plan.seed, report.trace.clone());
         self.marks.add(report.marks);
         self.simulated_ns += totals.simulated_ns;
         self.events += totals.events;
@@ -93,16 +111,22 @@ impl Harvest {
 #[must_use]
 pub fn soak(order: &Order, progress: impl Fn(&Harvest) + Sync) -> Harvest {
     let (begun, next) = (Instant::now(), AtomicU64::new(0));
+    let seeds = order.seeds.unwrap_or(u64::MAX);
+    let is_spent = || {
+        order
+            .patience
+            .is_some_and(|patience| begun.elapsed() >= patience)
+    };
     let harvest = Mutex::new(Harvest::default());
     std::thread::scope(|scope| {
         for _ in 0..order.threads.max(1) {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= order.seeds {
+                    if number >= seeds || is_spent() {
                         return;
                     }
-                    let mut plan = swarm::expand(order.start + number);
+                    let mut plan = swarm::expand_for(order.start.wrapping_add(number), order.focus);
                     plan.mutant.clone_from(&order.mutant);
                     let report = des::run(&plan, Options::default());
                     let Ok(mut harvest) = harvest.lock() else {
@@ -113,7 +137,8 @@ pub fn soak(order: &Order, progress: impl Fn(&Harvest) + Sync) -> Harvest {
                     harvest.wall_ns = u64::try_from(wall).unwrap_or(u64::MAX);
                     progress(&harvest);
                     if harvest.failures.len() >= order.failures_max {
-                        next.store(order.seeds, Ordering::Relaxed);
+                        next.store(u64::MAX / 2, Ordering::Relaxed);
+                        return;
                     }
                 }
             });

@@ -2,10 +2,14 @@
 //!
 //! Swarm testing (Groce et al. 2012): each seed leaves some kinds of faults out, because a run in
 //! which everything happens hides what only a few faults together can show. Half of the seeds draw
-//! such a swarm with crashes at the worst moments, a third a fixed mix or a storm of elections, the
-//! rest scripted scenarios with random timing.
+//! such a swarm with crashes at the worst moments, three tenths a fixed mix or a storm of elections,
+//! the rest scripted scenarios with random timing.
+
+mod area;
 
 use quorate_core::seed::{Random, Seed, Stream};
+
+pub use self::area::Area;
 
 use crate::plan::{Change, Fate, Fault, Moment, Part, Plan, Seat, Strike, Ways, Who};
 use crate::scenarios;
@@ -43,14 +47,19 @@ const KINDS: [Kind; 12] = [
     Kind::SlowDisk,
 ];
 
+/// So many of a thousand swarms have 50 to 100 nodes.
+const CROWDS_PERMILLE: u16 = 15;
+/// A mended core is left alone with the faults of the others for so long.
+const CORE_MS: u64 = 16_000;
+
 /// The plan of a seed.
 #[must_use]
 pub fn expand(seed: u64) -> Plan {
     let mut random = Seed::from_number(seed).stream(Stream::Plan);
-    match random.below(12) {
-        0..=5 => swarm(seed, &mut random),
-        6 | 7 => fixed_mix(seed, &mut random),
-        8 | 9 => storm(seed, &mut random),
+    match random.below(20) {
+        0..=9 => swarm(seed, &mut random),
+        10..=12 => fixed_mix(seed, &mut random),
+        13..=15 => storm(seed, &mut random),
         _ => {
             let all = scenarios::ALL;
             let mut plan = all[random.index(all.len())].plan(seed);
@@ -61,11 +70,31 @@ pub fn expand(seed: u64) -> Plan {
     }
 }
 
+/// The plan of a seed in a search for one area, if there is one.
+#[must_use]
+pub fn expand_for(seed: u64, focus: Option<Area>) -> Plan {
+    let Some(area) = focus else {
+        return expand(seed);
+    };
+    let mut random = Seed::from_number(seed).stream(Stream::Plan);
+    let nodes = area.nodes(&mut random);
+    let mut plan = Plan::quiet(&format!("{}-{seed}", area.name()), seed, nodes);
+    area.bend(&mut plan, &mut random);
+    let all = area.kinds().iter().copied();
+    let kinds: Vec<Kind> = all.filter(|_| random.chance(700)).collect();
+    let gap = random.within(100..=1_500);
+    add_faults(&mut plan, &kinds, gap, &mut random);
+    plan
+}
+
 fn swarm(seed: u64, random: &mut Random) -> Plan {
-    let nodes = [1, 2, 3, 3, 4, 5, 5, 5, 6, 7][random.index(10)];
+    let nodes = match random.chance(CROWDS_PERMILLE) {
+        true => random.within(50..=100),
+        false => [1, 2, 3, 3, 4, 5, 5, 5, 6, 7][random.index(10)],
+    };
     let mut plan = Plan::quiet(&format!("swarm-{seed}"), seed, nodes);
     plan.voters = match random.below(4) {
-        0 => random.within(1..=nodes),
+        0 => random.within(1..=nodes.min(7)),
         _ => nodes.min(5),
     };
     if random.chance(300) {
@@ -133,11 +162,15 @@ fn storm(seed: u64, random: &mut Random) -> Plan {
     plan
 }
 
+/// Three phases: faults; then, in half of the plans, the faults that are there stay and a core of the
+/// nodes is mended, which must go on by itself; then everything heals.
 fn add_faults(plan: &mut Plan, kinds: &[Kind], gap_ms: u64, random: &mut Random) {
     let mut at = random.within(1_000..=4_000);
-    let heal = random.within(8_000..=25_000);
+    let calm = random.within(8_000..=25_000);
+    let has_core = random.chance(500);
+    let heal = if has_core { calm + CORE_MS } else { calm };
     (plan.heal, plan.end) = (Some(ms(heal)), ms(heal + 30_000));
-    while at < heal && !kinds.is_empty() {
+    while at < calm && !kinds.is_empty() {
         let kind = kinds[random.index(kinds.len())];
         let (fault, lasts) = draw(kind, plan.nodes, random);
         let strike = Strike {
@@ -148,6 +181,22 @@ fn add_faults(plan: &mut Plan, kinds: &[Kind], gap_ms: u64, random: &mut Random)
         plan.faults.push(strike);
         at += random.within(1..=gap_ms * 2);
     }
+    if has_core {
+        let core = core_of(plan, random);
+        plan.strike(calm, Fault::Mend(core));
+    }
+}
+
+/// A majority of the voters, and some of the others.
+fn core_of(plan: &Plan, random: &mut Random) -> Vec<Who> {
+    let mut voters: Vec<u64> = (1..=plan.voters).collect();
+    random.shuffle(&mut voters);
+    voters.truncate(voters.len() / 2 + 1);
+    let others = (1..=plan.nodes).filter(|node| !voters.contains(node));
+    let mut core: Vec<u64> = others.filter(|_| random.chance(300)).collect();
+    core.append(&mut voters);
+    core.sort_unstable();
+    core.into_iter().map(Who::Node).collect()
 }
 
 /// A fault, and how long it lasts.
@@ -295,6 +344,7 @@ mod tests {
             " pause n2 for ",
             " network all delay ",
             " disk n3 slow ",
+            " mend n",
         ] {
             assert!(texts.contains(words), "{words}");
         }

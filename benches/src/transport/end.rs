@@ -130,17 +130,22 @@ impl End {
             moved += received;
             let (link, session) = (&mut self.link, &mut self.session);
             let mut consumed = [0; 4];
-            let opened = self.tls.open(&mut self.intake[..self.len], &mut self.out, |plain| {
-                link.receive(now, plain, session, &mut |output| {
-                    if let Output::Message { priority, cost, .. }
-                    | Output::Request { priority, cost, .. } = &output
-                    {
-                        consumed[priority.index()] += *cost;
-                    }
-                    told(output, &mut 0);
+            let opened = self
+                .tls
+                .open(&mut self.intake[..self.len], &mut self.out, |plain| {
+                    link.receive(now, plain, session, &mut |output| {
+                        if let Output::Message { priority, cost, .. }
+                        | Output::Request { priority, cost, .. } = &output
+                        {
+                            consumed[priority.index()] += *cost;
+                        }
+                        told(output, &mut 0);
+                    });
                 });
-            });
-            for (class, cost) in quorate_core::transport::Priority::ALL.into_iter().zip(consumed) {
+            for (class, cost) in quorate_core::transport::Priority::ALL
+                .into_iter()
+                .zip(consumed)
+            {
                 if cost > 0 {
                     self.session.consume(now, class, cost);
                 }

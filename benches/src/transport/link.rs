@@ -88,7 +88,9 @@ async fn answer(listener: TcpListener, papers: &Papers, count: u64) {
         let is_asked = !asked.is_empty();
         for (id, body) in asked.drain(..) {
             let reply = Outgoing::Reply { id, body: &body };
-            end.session.submit(now, Priority::High, reply).expect("room");
+            end.session
+                .submit(now, Priority::High, reply)
+                .expect("room");
             answered += 1;
         }
         if !moved && !is_asked {
@@ -179,7 +181,10 @@ pub fn urgent(papers: &Papers, span: Duration, with_bulk: bool) -> (Vec<u64>, f6
         let over = message(b"over");
         end.session
             .submit(Time(clock()), Priority::Low, over)
-            .or_else(|_| end.session.submit(Time(clock()), Priority::Normal, message(b"over")))
+            .or_else(|_| {
+                end.session
+                    .submit(Time(clock()), Priority::Normal, message(b"over"))
+            })
             .expect("room");
         while end.session.owed() > 0 {
             if !end.turn(&mut |_, _| {}) {

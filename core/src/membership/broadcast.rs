@@ -119,7 +119,7 @@ impl Membership {
     pub(super) fn personal(&self, to: NodeId, about_me: bool) -> Vec<Update> {
         let state = self
             .table
-            .member(to)
+            .known(to)
             .map_or(State::Alive, |member| member.state);
         let doubted = state != State::Alive;
         // Whoever is dead to us may hold us dead as well, and must be able to tell that we live.
@@ -140,13 +140,14 @@ impl Membership {
         asks: bool,
         out: &mut Vec<Output>,
     ) {
-        let Some(member) = self.table.member(to) else {
+        let Some(member) = self.table.known(to) else {
             self.send_join_to_stranger(now, to, out);
             return;
         };
         let returns = match member.state {
             State::Alive | State::Suspect => false,
-            State::Dead => true,
+            // Two that wait to be let back in would answer each other for ever.
+            State::Dead => !self.probation.is_waiting(),
             State::Left => asks,
         };
         if about_me || returns {

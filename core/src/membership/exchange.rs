@@ -71,7 +71,7 @@ impl Membership {
             self.rejoin.learn_alias(address, peer.node);
             let live = self
                 .table
-                .member(peer.node)
+                .known(peer.node)
                 .is_some_and(|m| m.state.is_live());
             if !live {
                 self.rejoin.reset_backoff(now + self.config.rejoin_interval);
@@ -92,7 +92,7 @@ impl Membership {
     /// is held dead or left is compared with, which tells it so; and a live member dialled only to
     /// be probed shows with its answer whether there is anything to tell.
     fn greet(&mut self, peer: Peer, out: &mut Vec<Output>) {
-        let known = self.table.member(peer.node);
+        let known = self.table.known(peer.node);
         let is_known_life = known.is_some_and(|member| member.peer() == peer);
         let is_live = known.is_some_and(|member| member.state.is_live());
         if self.join_timer.is_set() || !is_known_life {

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 
 use super::health::WRONGLY_ACCUSED;
 use super::message::{Evidence, State, Update};
+use super::table::Known;
 use super::{Fact, Member, Membership, Notice, Output, PeerFault};
 use crate::id::{Incarnation, NodeId};
 use crate::mutant::Mutant;
@@ -29,7 +30,7 @@ fn supersedes(new: (Incarnation, State), old: (Incarnation, State)) -> bool {
 
 /// Full exchanges repeat old verdicts of a side that could not hear the other: a death in one is an
 /// accusation here, which the accused can still refute. Another life of it may well be over.
-fn weakened(mut update: Update, known: Option<&Member>) -> Update {
+fn weakened(mut update: Update, known: Option<Known>) -> Update {
     let same_life = known.is_some_and(|member| {
         member.state.is_live() && member.incarnation.boot() == update.incarnation.boot()
     });
@@ -76,7 +77,7 @@ impl Membership {
             // What others hold of us is heard as they hold it.
             let known = self
                 .table
-                .member(update.node)
+                .known(update.node)
                 .filter(|m| m.node != self.me.node);
             weakened(update, known)
         };
@@ -99,7 +100,7 @@ impl Membership {
         }
         let update = self.accused_only(from, update);
         let told = (update.incarnation, update.state);
-        let Some(known) = self.table.member(update.node) else {
+        let Some(known) = self.table.known(update.node) else {
             let room = self.table.has_room(update.node);
             if room {
                 self.adopt(now, from, None, update, out);
@@ -111,7 +112,6 @@ impl Membership {
             && (told.0, told.1) == (held.0, State::Alive)
             && held != told;
         if supersedes(told, held) || is_lenient {
-            let known = known.clone();
             self.adopt(now, from, Some(known), update, out);
         } else if told == held && update.state == State::Suspect {
             self.confirm(update.node, update.evidence);
@@ -126,7 +126,7 @@ impl Membership {
         if update.state != State::Dead || from == self.me.node || believes {
             return update;
         }
-        let known = self.table.member(update.node);
+        let known = self.table.known(update.node);
         let is_same_life = known.is_some_and(|member| {
             member.state.is_live() && member.incarnation.boot() == update.incarnation.boot()
         });
@@ -146,7 +146,7 @@ impl Membership {
         &mut self,
         now: Time,
         from: NodeId,
-        known: Option<Member>,
+        known: Option<Known>,
         update: Update,
         out: &mut Vec<Output>,
     ) {
@@ -154,9 +154,10 @@ impl Membership {
         let evidence = update.evidence.filter(|it| it.accuser != update.node);
         let mut evidence = evidence.unwrap_or_else(|| Evidence::of(from));
         evidence.witnesses = evidence.names().skip(1).collect();
-        let (address, zone) = match &known {
-            Some(old) if old.incarnation == update.incarnation => (old.address, old.zone.clone()),
-            Some(_) | None => (update.address, update.zone),
+        let same = known.filter(|old| old.incarnation == update.incarnation);
+        let (address, zone) = match same.and_then(|old| self.table.member(old.node)) {
+            Some(old) => (old.address, old.zone),
+            None => (update.address, update.zone),
         };
         let member = Member {
             node: update.node,
@@ -191,7 +192,7 @@ impl Membership {
     /// The facts between a live `old` and whatever became of it, except a suspicion of `new`.
     fn announce_change(
         &mut self,
-        old: &Member,
+        old: &Known,
         new: &Member,
         evidence: &Evidence,
         out: &mut Vec<Output>,

@@ -312,13 +312,13 @@ impl Membership {
     }
 
     /// Every known member, this node included, by id.
-    pub fn members(&self) -> impl Iterator<Item = &Member> {
+    pub fn members(&self) -> impl Iterator<Item = Member> {
         self.table.members()
     }
 
     /// What is believed of one node.
     #[must_use]
-    pub fn member(&self, node: NodeId) -> Option<&Member> {
+    pub fn member(&self, node: NodeId) -> Option<Member> {
         self.table.member(node)
     }
 

@@ -109,7 +109,7 @@ impl Membership {
         let first = self.personal(from, about_me);
         let updates = self.piggyback(first);
         self.send_ack(from, ping.probe, updates, out);
-        if self.table.member(from).is_none() {
+        if self.table.known(from).is_none() {
             self.send_join_to_stranger(now, from, out);
         }
     }
@@ -187,7 +187,7 @@ impl Membership {
     pub(super) fn probe_soon(&mut self, now: Time, node: NodeId) {
         let live = self
             .table
-            .member(node)
+            .known(node)
             .is_some_and(|member| member.state.is_live());
         if !live || node == self.me.node || self.prober.urgent.len() >= URGENT_MAX {
             return;
@@ -291,7 +291,7 @@ impl Membership {
             self.prober.urgent.remove(&node);
             if self
                 .table
-                .member(node)
+                .known(node)
                 .is_some_and(|member| member.state.is_live())
             {
                 self.prober.was_urgent = true;
@@ -299,11 +299,11 @@ impl Membership {
             }
         }
         self.prober.was_urgent = false;
-        self.table.live_mut().draw(&mut self.random)
+        self.table.draw(&mut self.random)
     }
 
     fn send_ping(&mut self, now: Time, target: NodeId, out: &mut Vec<Output>) {
-        let Some(member) = self.table.member(target) else {
+        let Some(member) = self.table.known(target) else {
             return;
         };
         let incarnation = member.incarnation;

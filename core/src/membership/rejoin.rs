@@ -194,9 +194,9 @@ impl Membership {
         // Someone who left and is still connected will tell us itself when it returns.
         let left = self
             .table
-            .member(node)
+            .known(node)
             .is_some_and(|member| member.state == State::Left);
-        let known = self.table.member(node).is_some();
+        let known = self.table.known(node).is_some();
         if known && !left && !self.join_timer.is_set() {
             self.send_sync(node, out);
         } else if !left {
@@ -206,7 +206,7 @@ impl Membership {
 
     fn is_missing(&self, seed: &Seed) -> bool {
         let live = |node| {
-            let member = self.table.member(node);
+            let member = self.table.known(node);
             node == self.me.node || member.is_some_and(|member| member.state.is_live())
         };
         !self.table.is_live_at(seed.address) && !seed.node.is_some_and(live)
@@ -232,7 +232,7 @@ impl Membership {
         for _ in 0..self.table.dead().len().min(LOOKED_AT_MAX) {
             let node = self.table.dead_after(self.rejoin.last_dead)?;
             self.rejoin.last_dead = node;
-            let address = self.table.member(node)?.address;
+            let address = self.table.known(node)?.address;
             let taken = self.table.is_live_at(address) || address == self.me.address;
             if !taken && !chosen.contains(&address) {
                 // A connected node is found by its address even when it was dialled under another.

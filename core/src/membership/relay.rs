@@ -92,7 +92,7 @@ impl Membership {
         }
         let known = self
             .table
-            .member(target)
+            .known(target)
             .is_some_and(|m| m.state != State::Left);
         if !known || self.relays.errands.len() >= RELAYS_MAX {
             self.send_nack(from, probe, out);

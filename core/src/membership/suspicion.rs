@@ -9,9 +9,9 @@
 //! refutes.
 //!
 //! Invariants: I1 a member is suspect in the table exactly when a suspicion is held here. I2 a
-//! witness counts once. I3 the time only shrinks, except that a node which finds itself late by a
-//! whole probe period gives every suspect its full time again, once, because the missing answers
-//! may lie in its own inbox.
+//! witness counts once. I3 the time only shrinks, except that a node which falls ill meanwhile
+//! takes what it needs, and one which finds itself late by a whole probe period gives every suspect
+//! its full time again, once, because the missing answers may lie in its own inbox.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -81,6 +81,8 @@ impl Suspicion {
 pub(super) enum Due {
     /// Ask once more.
     Appeal(NodeId),
+    /// Nothing yet: this node has fallen ill meanwhile.
+    Postponed,
     /// Its time is over.
     Over(NodeId, Evidence),
 }
@@ -166,14 +168,22 @@ impl Suspicions {
         }
     }
 
-    /// The first that is due, if any; `pause` until the next appeal.
-    pub(super) fn fire(&mut self, now: Time, pause: Duration) -> Option<Due> {
+    /// The first that is due, if any; `patience` as it is by now, `pause` until the next appeal.
+    pub(super) fn fire(&mut self, now: Time, patience: Patience, pause: Duration) -> Option<Due> {
         let node = self.timers.fire(now)?;
         let suspicion = self.held.get_mut(&node)?;
+        // Whoever has fallen ill meanwhile needs more time than it took then.
+        suspicion.patience.least = suspicion.patience.least.max(patience.least);
+        suspicion.patience.most = suspicion.patience.most.max(patience.most);
         if suspicion.ends_at() > now {
-            suspicion.appeal_at = Some(now + pause);
+            let asks = suspicion.appeal_at.is_some();
+            suspicion.appeal_at = asks.then(|| now + pause);
             self.timers.set(node, suspicion.next_at());
-            return Some(Due::Appeal(node));
+            return Some(if asks {
+                Due::Appeal(node)
+            } else {
+                Due::Postponed
+            });
         }
         let suspicion = self.held.remove(&node)?;
         Some(Due::Over(node, suspicion.evidence))
@@ -246,8 +256,17 @@ impl Membership {
 
     /// Suspects are asked once more, or are dead when they did not refute in time.
     pub(super) fn on_suspicion_timer(&mut self, now: Time, out: &mut Vec<Output>) {
-        while let Some(due) = self.suspicions.fire(now, self.config.probe_timeout) {
+        if self
+            .suspicions
+            .deadline()
+            .is_none_or(|first| first.at > now)
+        {
+            return;
+        }
+        let (patience, pause) = (self.patience(), self.config.probe_timeout);
+        while let Some(due) = self.suspicions.fire(now, patience, pause) {
             match due {
+                Due::Postponed => {}
                 Due::Appeal(node) => self.send_appeal(node, out),
                 Due::Over(node, evidence) => self.declare_dead(now, node, evidence, out),
             }
@@ -297,7 +316,9 @@ impl Membership {
         };
         Patience {
             least,
-            most: base.saturating_mul(config.suspicion_stretch).max(least),
+            most: ((base + least) / 2)
+                .saturating_mul(config.suspicion_stretch)
+                .max(least),
             witnesses_max,
         }
     }
@@ -318,7 +339,7 @@ mod tests {
     }
 
     fn over(suspicions: &mut Suspicions, now: u64) -> Option<Due> {
-        suspicions.fire(Time(now), Duration::from_nanos(100))
+        suspicions.fire(Time(now), PATIENCE, Duration::from_nanos(100))
     }
 
     #[test]
@@ -383,6 +404,27 @@ mod tests {
         );
         assert!(matches!(over(&mut suspicions, 2500), Some(Due::Over(..))));
         assert_eq!(due(&suspicions), None);
+    }
+
+    #[test]
+    fn whoever_falls_ill_meanwhile_takes_more_time() {
+        let mut suspicions = Suspicions::default();
+        let suspect = NodeId(9);
+        suspicions.start(Time(0), suspect, PATIENCE, Evidence::of(NodeId(1)), None);
+        let ill = Patience {
+            most: PATIENCE.most * 2,
+            ..PATIENCE
+        };
+        let pause = Duration::from_nanos(100);
+        assert_eq!(
+            suspicions.fire(Time(6000), ill, pause),
+            Some(Due::Postponed)
+        );
+        assert_eq!(due(&suspicions), Some(12_000));
+        assert!(
+            matches!(over(&mut suspicions, 12_000), Some(Due::Over(..))),
+            "well again"
+        );
     }
 
     #[test]

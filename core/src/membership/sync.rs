@@ -90,7 +90,7 @@ impl Membership {
         fingerprint: u64,
         out: &mut Vec<Output>,
     ) {
-        let live = self.table.member(with).is_some_and(|m| m.state.is_live());
+        let live = self.table.known(with).is_some_and(|m| m.state.is_live());
         if !live || fingerprint == self.table.fingerprints().all() {
             self.comparison.unlike_in_a_row = 0;
             return;

@@ -1,7 +1,9 @@
 //! The member table and its indices, each kept up to date by one change at a time, so that no step
 //! scans all members.
 //!
-//! The table stores beliefs and judges nothing; `merge` decides what supersedes what.
+//! The table stores beliefs and judges nothing; `merge` decides what supersedes what. It is
+//! compact, because every node holds every member: about 140 bytes each, and what few members have
+//! (a zone, an accusation) stands apart.
 //!
 //! Invariants: I1 this node is always in the table, and in no index. I2 the sweep holds exactly the
 //! other live (alive or suspect) members. I3 at most `tombstones_max` others are dead or left, the
@@ -9,23 +11,136 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use core::net::SocketAddr;
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use core::ops::Bound;
 
 use super::message::{Evidence, State, Update};
-use super::sweep::Sweep;
+use super::sweep::{Slots, Sweep};
 use super::sync::Fingerprints;
 use super::{MEMBERS_MAX, Member};
-use crate::id::NodeId;
+use crate::id::{Incarnation, NodeId, Peer, Zone};
+use crate::seed::Random;
+
+/// An address in half the space: most are of the fourth version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Address {
+    V4(SocketAddrV4),
+    V6(Box<SocketAddrV6>),
+}
+
+impl Address {
+    fn of(address: SocketAddr) -> Address {
+        match address {
+            SocketAddr::V4(address) => Address::V4(address),
+            SocketAddr::V6(address) => Address::V6(Box::new(address)),
+        }
+    }
+
+    fn get(&self) -> SocketAddr {
+        match self {
+            Address::V4(address) => SocketAddr::V4(*address),
+            Address::V6(address) => SocketAddr::V6(**address),
+        }
+    }
+}
+
+/// A number per address: its own for each of the fourth version; those of the sixth share theirs
+/// with a chance of one in 2^64.
+fn number_of(address: SocketAddr) -> u64 {
+    match address {
+        SocketAddr::V4(v4) => u64::from(v4.ip().to_bits()) << 16 | u64::from(v4.port()),
+        SocketAddr::V6(v6) => {
+            let ip = v6.ip().to_bits();
+            let (high, low) = ((ip >> 64) as u64, ip as u64);
+            let scattered = high.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31) ^ low;
+            scattered ^ u64::from(v6.port()) << 48 | 1 << 63
+        }
+    }
+}
+
+/// What few members have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Rare {
+    /// Who is told to have accused it, while it is suspect or dead.
+    evidence: Option<Evidence>,
+    /// Of the dead and the departed: the change that wrote this entry, the age of the tombstone.
+    written: u64,
+}
 
 /// What is stored of one member.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
-    member: Member,
-    /// Who is told to have accused it, while it is suspect or dead.
-    evidence: Option<Box<Evidence>>,
-    /// The change that wrote this entry: the age of a tombstone.
-    written: u64,
+    incarnation: Incarnation,
+    address: Address,
+    zone: Option<Box<Zone>>,
+    rare: Option<Box<Rare>>,
+    /// Its place in the sweep.
+    slot: Option<u16>,
+    state: State,
+}
+
+/// What is believed of a member, without its zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) node: NodeId,
+    pub(super) incarnation: Incarnation,
+    pub(super) state: State,
+    pub(super) address: SocketAddr,
+}
+
+impl Known {
+    /// The life this member is in.
+    pub(super) fn peer(&self) -> Peer {
+        Peer {
+            node: self.node,
+            boot: self.incarnation.boot(),
+        }
+    }
+}
+
+impl Entry {
+    fn known(&self, node: NodeId) -> Known {
+        Known {
+            node,
+            incarnation: self.incarnation,
+            state: self.state,
+            address: self.address.get(),
+        }
+    }
+
+    fn member(&self, node: NodeId) -> Member {
+        Member {
+            node,
+            incarnation: self.incarnation,
+            state: self.state,
+            address: self.address.get(),
+            zone: self.zone.as_deref().cloned(),
+        }
+    }
+
+    fn told(&self, node: NodeId) -> Update {
+        Update {
+            node,
+            incarnation: self.incarnation,
+            state: self.state,
+            address: self.address.get(),
+            zone: self.zone.as_deref().cloned(),
+            evidence: self.rare.as_ref().and_then(|rare| rare.evidence.clone()),
+        }
+    }
+}
+
+impl Slots for BTreeMap<NodeId, Entry> {
+    fn slot(&self, node: NodeId) -> Option<usize> {
+        self.get(&node)?.slot.map(usize::from)
+    }
+
+    fn set_slot(&mut self, node: NodeId, slot: Option<usize>) {
+        if let Some(entry) = self.get_mut(&node) {
+            // There are at most MEMBERS_MAX places, which is less than 2^16.
+            entry.slot = slot.and_then(|slot| u16::try_from(slot).ok());
+        }
+    }
 }
 
 /// All known members.
@@ -37,7 +152,7 @@ pub(super) struct Table {
     live: Sweep,
     fingerprints: Fingerprints,
     /// How many live members listen at an address; more than one only by misconfiguration.
-    addresses: BTreeMap<SocketAddr, usize>,
+    addresses: BTreeMap<u64, u32>,
     dead: BTreeSet<NodeId>,
     tombstones: BTreeSet<(u64, NodeId)>,
     changes: u64,
@@ -62,13 +177,18 @@ impl Table {
     }
 
     /// What is believed of a node.
-    pub(super) fn member(&self, node: NodeId) -> Option<&Member> {
-        self.entries.get(&node).map(|entry| &entry.member)
+    pub(super) fn known(&self, node: NodeId) -> Option<Known> {
+        self.entries.get(&node).map(|entry| entry.known(node))
+    }
+
+    /// What is believed of a node, its zone as well.
+    pub(super) fn member(&self, node: NodeId) -> Option<Member> {
+        self.entries.get(&node).map(|entry| entry.member(node))
     }
 
     /// Everyone, by id.
-    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
-        self.entries.values().map(|entry| &entry.member)
+    pub(super) fn members(&self) -> impl Iterator<Item = Member> {
+        self.entries.iter().map(|(node, entry)| entry.member(*node))
     }
 
     /// The other live members.
@@ -76,9 +196,9 @@ impl Table {
         &self.live
     }
 
-    /// The other live members, to draw the next probe from.
-    pub(super) fn live_mut(&mut self) -> &mut Sweep {
-        &mut self.live
+    /// The next live member to probe.
+    pub(super) fn draw(&mut self, random: &mut Random) -> Option<NodeId> {
+        self.live.draw(random, &mut self.entries)
     }
 
     /// What distinguishes this table from another.
@@ -93,7 +213,7 @@ impl Table {
 
     /// True when another live member listens at `address`.
     pub(super) fn is_live_at(&self, address: SocketAddr) -> bool {
-        self.addresses.contains_key(&address)
+        self.addresses.contains_key(&number_of(address))
     }
 
     /// Members declared dead.
@@ -120,23 +240,26 @@ impl Table {
 
     /// The belief about a node in the form it is told to others.
     pub(super) fn update(&self, node: NodeId) -> Option<Update> {
-        self.entries.get(&node).map(told)
+        self.entries.get(&node).map(|entry| entry.told(node))
     }
 
     /// All beliefs, this node's own life first.
     pub(super) fn updates(&self) -> impl Iterator<Item = Update> {
-        let own = self.entries.get(&self.me);
-        let others = self
-            .entries
-            .values()
-            .filter(|entry| entry.member.node != self.me);
-        own.into_iter().chain(others).map(told)
+        let own = self.entries.get_key_value(&self.me);
+        let others = self.entries.iter().filter(|(node, _)| **node != self.me);
+        own.into_iter()
+            .chain(others)
+            .map(|(node, entry)| entry.told(*node))
     }
 
     /// Changes who is told to have accused a member.
     pub(super) fn set_evidence(&mut self, node: NodeId, evidence: Evidence) {
-        if let Some(entry) = self.entries.get_mut(&node) {
-            entry.evidence = Some(Box::new(evidence));
+        let rare = self
+            .entries
+            .get_mut(&node)
+            .and_then(|entry| entry.rare.as_mut());
+        if let Some(rare) = rare {
+            rare.evidence = Some(evidence);
         }
     }
 
@@ -144,63 +267,80 @@ impl Table {
     pub(super) fn set(&mut self, member: Member, evidence: Option<Evidence>) {
         let node = member.node;
         self.changes += 1;
-        if let Some(old) = self.entries.remove(&node) {
-            self.unindex(&old);
-        } else if self.entries.len() >= MEMBERS_MAX {
+        let slot = self.unindex(node);
+        if !self.entries.contains_key(&node) && self.entries.len() >= MEMBERS_MAX {
             self.forget_oldest();
         }
-        let entry = Entry {
-            member,
-            evidence: evidence.map(Box::new),
-            written: self.changes,
+        let written = if member.state.is_live() {
+            0
+        } else {
+            self.changes
         };
-        self.index(&entry);
+        let is_plain = evidence.is_none() && written == 0;
+        let entry = Entry {
+            incarnation: member.incarnation,
+            address: Address::of(member.address),
+            zone: member.zone.map(Box::new),
+            rare: (!is_plain).then(|| Box::new(Rare { evidence, written })),
+            slot,
+            state: member.state,
+        };
         self.entries.insert(node, entry);
+        self.index(node);
         while self.tombstones.len() > self.tombstones_max {
             self.forget_oldest();
         }
     }
 
-    fn index(&mut self, entry: &Entry) {
-        let node = entry.member.node;
-        if entry.member.state.is_live() {
-            self.fingerprints.toggle(node, entry.member.incarnation);
+    fn index(&mut self, node: NodeId) {
+        let Some(entry) = self.entries.get(&node) else {
+            return;
+        };
+        if entry.state.is_live() {
+            self.fingerprints.toggle(node, entry.incarnation);
         }
         if node == self.me {
             return;
         }
-        if entry.member.state.is_live() {
-            self.live.insert(node);
-            *self.addresses.entry(entry.member.address).or_insert(0) += 1;
+        if entry.state.is_live() {
+            *self
+                .addresses
+                .entry(number_of(entry.address.get()))
+                .or_insert(0) += 1;
+            self.live.insert(node, &mut self.entries);
             return;
         }
-        self.live.remove(node);
-        self.tombstones.insert((entry.written, node));
-        if entry.member.state == State::Dead {
+        let written = entry.rare.as_ref().map_or(0, |rare| rare.written);
+        self.tombstones.insert((written, node));
+        if entry.state == State::Dead {
             self.dead.insert(node);
         }
+        self.live.remove(node, &mut self.entries);
     }
 
-    /// Leaves the sweep alone: a member that stays live keeps its place in it.
-    fn unindex(&mut self, entry: &Entry) {
-        let node = entry.member.node;
-        if entry.member.state.is_live() {
-            self.fingerprints.toggle(node, entry.member.incarnation);
+    /// Leaves the sweep alone, and tells the place in it: a member that stays live keeps it.
+    fn unindex(&mut self, node: NodeId) -> Option<u16> {
+        let entry = self.entries.get(&node)?;
+        if entry.state.is_live() {
+            self.fingerprints.toggle(node, entry.incarnation);
         }
         if node == self.me {
-            return;
+            return None;
         }
-        if entry.member.state.is_live() {
-            if let Some(count) = self.addresses.get_mut(&entry.member.address) {
+        if entry.state.is_live() {
+            let number = number_of(entry.address.get());
+            if let Some(count) = self.addresses.get_mut(&number) {
                 *count -= 1;
                 if *count == 0 {
-                    self.addresses.remove(&entry.member.address);
+                    self.addresses.remove(&number);
                 }
             }
-            return;
+        } else {
+            let written = entry.rare.as_ref().map_or(0, |rare| rare.written);
+            self.tombstones.remove(&(written, node));
+            self.dead.remove(&node);
         }
-        self.tombstones.remove(&(entry.written, node));
-        self.dead.remove(&node);
+        entry.slot
     }
 
     fn forget_oldest(&mut self) {
@@ -208,18 +348,6 @@ impl Table {
             self.dead.remove(&node);
             self.entries.remove(&node);
         }
-    }
-}
-
-fn told(entry: &Entry) -> Update {
-    let member = &entry.member;
-    Update {
-        node: member.node,
-        incarnation: member.incarnation,
-        state: member.state,
-        address: member.address,
-        zone: member.zone.clone(),
-        evidence: entry.evidence.as_deref().cloned(),
     }
 }
 
@@ -254,8 +382,8 @@ mod tests {
             if node != 0 {
                 table.set(member(node, state), None);
             }
-            let others: Vec<&Member> = table.members().filter(|m| m.node != NodeId(0)).collect();
-            let live: Vec<&&Member> = others.iter().filter(|m| m.state.is_live()).collect();
+            let others: Vec<Member> = table.members().filter(|m| m.node != NodeId(0)).collect();
+            let live: Vec<&Member> = others.iter().filter(|m| m.state.is_live()).collect();
             let dead: BTreeSet<NodeId> = others
                 .iter()
                 .filter(|m| m.state == State::Dead)

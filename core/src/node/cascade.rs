@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::{Action, Answer, Node, Refusal, links};
 use crate::control::{self, Ending, Envelope};
 use crate::durable::Record;
-use crate::id::{NodeId, Peer, Ticket};
+use crate::id::{LogIndex, NodeId, Peer, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
 use crate::time::Time;
@@ -38,6 +38,11 @@ pub(super) enum Work {
     Electorate(electorate::Input),
     Balance(balance::Input),
     Links(links::Input),
+    /// Answer a confirmed read; everything up to `index` is applied by then.
+    Read {
+        ticket: Ticket,
+        index: LogIndex,
+    },
     /// Send what the gate lets pass.
     Release,
 }
@@ -123,8 +128,22 @@ impl Node {
                     on_links(output, next, actions);
                 }
             }
+            Work::Read { ticket, index } => self.on_readable(ticket, index, actions),
             Work::Release => self.on_release(next, actions),
         }
+    }
+
+    fn on_readable(&mut self, ticket: Ticket, index: LogIndex, actions: &mut Vec<Action>) {
+        let Some(key) = self.reading.remove(&ticket) else {
+            return;
+        };
+        let state = self.control.state();
+        assert!(
+            state.applied() >= index,
+            "a read sees what it was confirmed for"
+        );
+        let answer = Ok(Answer::Register(state.register(&key).cloned()));
+        actions.push(Action::Reply { ticket, answer });
     }
 
     fn on_release(&mut self, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
@@ -264,6 +283,15 @@ impl Node {
             raft::Output::Rejected { data } => {
                 if let Ok(envelope) = codec::decode::<Envelope>(&data) {
                     next.push(Work::Control(control::Input::NotAppended(envelope)));
+                }
+            }
+            // Not before what was committed in the same step is applied.
+            raft::Output::Readable { ticket, index } => next.push(Work::Read { ticket, index }),
+            raft::Output::ReadRefused { ticket } => {
+                if self.reading.remove(&ticket).is_some() {
+                    let leader = self.raft.standing().leader;
+                    let answer = Err(Refusal::NotConfirmed { leader });
+                    actions.push(Action::Reply { ticket, answer });
                 }
             }
             raft::Output::ChangeRefused { data, why } => {

@@ -54,6 +54,12 @@ pub enum Command {
         /// The register.
         key: String,
     },
+    /// What a register holds, with everything that was acknowledged anywhere before this was asked.
+    /// Only the leader can tell; it asks a majority first whether it still leads.
+    ReadLatest {
+        /// The register.
+        key: alloc::string::String,
+    },
     /// Write a key of this node's own state.
     SetState {
         /// The key.
@@ -174,6 +180,11 @@ pub enum Refusal {
     Transfer(TransferRefused),
     /// The state was not written.
     State(StateRefused),
+    /// This node does not lead, or not any more; or too many reads wait.
+    NotConfirmed {
+        /// Who leads, if known: ask there.
+        leader: Option<NodeId>,
+    },
     /// The node is leaving or stopped.
     Stopping,
     /// A command of the same kind is still pending.
@@ -197,6 +208,14 @@ impl fmt::Display for Refusal {
             Refusal::Invalid(why) => write!(f, "refused before it was proposed: {why}"),
             Refusal::Transfer(why) => write!(f, "leadership was not handed over: {why}"),
             Refusal::State(why) => write!(f, "the state was not written: {why}"),
+            Refusal::NotConfirmed {
+                leader: Some(leader),
+            } => {
+                write!(f, "the read is not confirmed; ask the leader, {leader}")
+            }
+            Refusal::NotConfirmed { leader: None } => {
+                f.write_str("the read is not confirmed, and no leader is known; ask again")
+            }
             Refusal::Stopping => f.write_str("the node is leaving or stopped"),
             Refusal::Pending => f.write_str("an earlier command of this kind is still pending"),
         }

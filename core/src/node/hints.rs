@@ -98,7 +98,7 @@ impl Node {
             .membership
             .members()
             .filter(|member| member.state == State::Alive);
-        let live = alive.map(|member| (member.node, member.zone.as_ref()));
+        let live = alive.map(|member| (member.node, member.zone));
         let voters: BTreeSet<NodeId> = self.raft.voters().iter().collect();
         let shortfalls = quorum::shortfalls(&self.config.quorum, &voters, live);
         let leads = self.raft.has_quorum(self.now);

@@ -8,7 +8,8 @@ mod links;
 mod problems;
 mod view;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -158,6 +159,8 @@ pub struct Node {
     joining: Option<(Ticket, Vec<SocketAddr>)>,
     leaving: Option<Ticket>,
     transferring: Option<Ticket>,
+    /// Reads that wait until the leadership is confirmed, and what they read.
+    reading: BTreeMap<Ticket, String>,
 }
 
 impl Node {
@@ -179,14 +182,13 @@ impl Node {
         // One seed serves all lives of a node without repeating itself.
         let seed = seed.part(me.boot);
         let (address, zone) = (config.address, config.zone.clone());
-        let myself = membership::Me {
-            node: me.node,
-            address,
-            zone: zone.clone(),
-        };
         let membership = Membership::new(
             config.membership.clone(),
-            myself,
+            membership::Me {
+                node: me.node,
+                address,
+                zone: zone.clone(),
+            },
             Incarnation::of_boot(me.boot),
             seed.stream(Stream::Membership),
         );
@@ -198,7 +200,7 @@ impl Node {
             seed.stream(Stream::Raft),
             now,
         );
-        let control = seed.stream(Stream::Control);
+        let random = seed.stream(Stream::Control);
         let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
         let electorate = Electorate::new(
             config.electorate.clone(),
@@ -221,7 +223,7 @@ impl Node {
             health: Health::new(config.health.clone(), me.node),
             gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
             raft,
-            control: Control::new(config.control.clone(), me.node, control),
+            control: Control::new(config.control.clone(), me.node, random),
             electorate,
             failover: Failover::new(me, voters.clone(), config.roles.clone()),
             balance: Balance::new(target),
@@ -233,6 +235,7 @@ impl Node {
             joining: None,
             leaving: None,
             transferring: None,
+            reading: BTreeMap::new(),
             config,
         }
     }
@@ -410,15 +413,12 @@ impl Node {
                     return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
                 }
             }
-            Command::TransferLeadership { to } => {
-                if self.transferring.is_some() {
-                    Err(Refusal::Pending)
-                } else {
-                    self.transferring = Some(ticket);
-                    let transfer = raft::Input::Transfer { to };
-                    return self.cascade(now, Work::Raft(transfer), actions);
-                }
+            Command::TransferLeadership { to } if self.transferring.is_none() => {
+                self.transferring = Some(ticket);
+                let transfer = raft::Input::Transfer { to };
+                return self.cascade(now, Work::Raft(transfer), actions);
             }
+            Command::TransferLeadership { to: _ } => Err(Refusal::Pending),
             Command::Propose { request, command } => match command.check() {
                 Ok(()) => {
                     let propose = control::Input::Propose {
@@ -430,9 +430,7 @@ impl Node {
                 }
                 Err(refused) => Err(Refusal::Invalid(refused)),
             },
-            Command::Members => Ok(Answer::Members(
-                self.membership.members().cloned().collect(),
-            )),
+            Command::Members => Ok(Answer::Members(self.membership.members().collect())),
             Command::Status => Ok(Answer::Status(self.view().status())),
             Command::SetState { key, value } => self
                 .write_state(now, actions, |gossip, out| gossip.set(now, key, value, out))
@@ -443,6 +441,10 @@ impl Node {
             Command::ReadState { of, prefix } => Ok(Answer::State(self.read_state(of, &prefix))),
             Command::Partition => Ok(Answer::Partition(self.health.status().clone())),
             Command::Quorum => Ok(Answer::Quorum(self.judge_quorum())),
+            Command::ReadLatest { key } => {
+                self.reading.insert(ticket, key);
+                return self.cascade(now, Work::Raft(raft::Input::Read { ticket }), actions);
+            }
             Command::Role { role } => Ok(Answer::Role(self.control.state().role(&role))),
             Command::Read { key } => Ok(Answer::Register(
                 self.control.state().register(&key).cloned(),

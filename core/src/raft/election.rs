@@ -244,6 +244,7 @@ impl Raft {
         if let Part::Leader(_) = self.part {
             self.stats.offices_ended += 1;
             self.end_transfer(leader, cause, out);
+            self.refuse_reads(out);
         }
         if term > self.term {
             self.term = term;

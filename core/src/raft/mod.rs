@@ -22,10 +22,9 @@
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
 //! leader) over `progress` (what it knows of one follower), `change` (of the voters), `transfer`
-//! (the office is handed over), `log`, `notice`.
+//! (the office is handed over), `read`, `log`, `notice`.
 //!
-//! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory),
-//! and reads (a caller that needs one proposes an entry).
+//! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory).
 
 mod change;
 mod election;
@@ -34,6 +33,7 @@ mod log;
 mod message;
 mod notice;
 mod progress;
+mod read;
 mod replicate;
 #[cfg(test)]
 mod tests;
@@ -53,7 +53,7 @@ pub use notice::{Cause, Notice, PeerFault, Stats, TransferCause, TransferRefused
 use replicate::Leadership;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{LogIndex, NodeId, Term};
+use crate::id::{LogIndex, NodeId, Term, Ticket};
 #[cfg(feature = "mutants")]
 use crate::mutant::Mutant;
 use crate::mutant::Planted;
@@ -155,6 +155,11 @@ pub enum Input {
         /// The command that asks for it; it stands in the entries of the change.
         data: Payload,
     },
+    /// Read what was acknowledged up to now; only a leader can.
+    Read {
+        /// Under which the answer comes.
+        ticket: Ticket,
+    },
     /// Hand the office over, to this voter or to the one that is best prepared.
     Transfer {
         /// To whom.
@@ -204,6 +209,18 @@ pub enum Output {
     Rejected {
         /// The proposal.
         data: Payload,
+    },
+    /// A read may be answered from what is committed up to `index`, or later.
+    Readable {
+        /// The read.
+        ticket: Ticket,
+        /// What it must see.
+        index: LogIndex,
+    },
+    /// A read is not confirmed: this node does not lead, not any more, or too many wait.
+    ReadRefused {
+        /// The read.
+        ticket: Ticket,
     },
     /// The voters are not changed.
     ChangeRefused {
@@ -348,6 +365,7 @@ impl Raft {
             },
             Input::Propose { data } => self.on_propose(now, data, out),
             Input::Change { change, data } => self.on_change(now, &change, data, out),
+            Input::Read { ticket } => self.on_read(ticket, out),
             Input::Transfer { to } => self.on_transfer(now, to, out),
             Input::DiskStalled => self.on_disk_stalled(now, out),
             Input::PeerUp { node } => self.on_peer_up(node, out),

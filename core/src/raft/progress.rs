@@ -38,6 +38,8 @@ pub(super) struct Progress {
     /// match is lost.
     proven: u64,
     heard: Option<Time>,
+    /// The highest round it answered.
+    answered: u64,
 }
 
 impl Progress {
@@ -52,6 +54,7 @@ impl Progress {
             since: 0,
             proven: 0,
             heard,
+            answered: 0,
         }
     }
 
@@ -71,6 +74,10 @@ impl Progress {
         self.heard
     }
 
+    pub(super) fn answered(&self) -> u64 {
+        self.answered
+    }
+
     /// Whether one more message with entries may go out now.
     pub(super) fn has_room(&self, in_flight_max: usize) -> bool {
         self.flow == Flow::Replicate && self.in_flight.len() < in_flight_max.max(1)
@@ -84,6 +91,11 @@ impl Progress {
     /// The node gave any answer in this term.
     pub(super) fn on_heard(&mut self, now: Time) {
         self.heard = Some(now);
+    }
+
+    /// The node answered this round, whatever it said.
+    pub(super) fn on_answered(&mut self, round: u64) {
+        self.answered = self.answered.max(round);
     }
 
     /// A message went out that ends at `last` and brings `entries` entries.

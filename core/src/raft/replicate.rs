@@ -9,12 +9,13 @@
 //! Voters hear every heartbeat, because elections and leases hang on it. A learner loses nothing by
 //! hearing only one in `learner_beats`, and a leader of a thousand would else do nothing but beat.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use super::election::Ballot;
 use super::log::Log;
 use super::progress::Progress;
+use super::read::Read;
 use super::transfer::Transfer;
 use super::{
     Append, AppendOutcome, AppendReply, Cause, Config, Entry, Message, Output, Part, PeerFault,
@@ -30,10 +31,12 @@ use crate::voters::Voters;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Leadership {
     /// The number of the last message sent.
-    round: u64,
+    pub(super) round: u64,
     /// What the leader's own disk holds.
     matched: LogIndex,
     pub(super) followers: BTreeMap<NodeId, Progress>,
+    /// Reads that wait to be confirmed, in the order they came.
+    pub(super) reads: VecDeque<Read>,
     /// The office is on its way to another node.
     pub(super) transfer: Option<Transfer>,
     heartbeat: Timer,
@@ -122,7 +125,7 @@ impl Leadership {
         }
     }
 
-    fn send_to_those(
+    pub(super) fn send_to_those(
         &mut self,
         whom: impl Fn(NodeId, &Progress) -> bool,
         carry: bool,
@@ -204,6 +207,14 @@ impl Raft {
             return;
         }
         progress.on_heard(now);
+        progress.on_answered(reply.round);
+        self.answer_reads(out);
+        let Some((leadership, _)) = self.lead() else {
+            return;
+        };
+        let Some(progress) = leadership.followers.get_mut(&from) else {
+            return;
+        };
         match reply.outcome {
             AppendOutcome::Matched { index } => {
                 progress.on_matched(reply.round, index, round_last);
@@ -276,6 +287,7 @@ impl Raft {
             followers: names
                 .map(|node| (node, Progress::new(next, heard(node))))
                 .collect(),
+            reads: VecDeque::new(),
             transfer: None,
             heartbeat: Timer::stopped(),
             beats: 0,
@@ -389,6 +401,7 @@ impl Raft {
             leadership.stream_to_all(&sight, out);
             leadership.send_to_those(|_, it| it.is_idle(), false, &sight, out);
         }
+        self.ask_for_reads(out);
         self.conclude_change(now, out);
     }
 

@@ -3,6 +3,7 @@
 mod change;
 mod matching;
 mod random;
+mod read;
 mod solo;
 mod stories;
 mod transfer;

@@ -131,8 +131,7 @@ impl Session {
         }
         self.attempts += 1;
         if self.attempts >= self.config.attempts {
-            let frames = self.owed();
-            self.renew();
+            let frames = self.give_up();
             return Some(Stall::Failed { frames });
         }
         self.stall.set(now + self.config.retry_interval);
@@ -181,6 +180,14 @@ impl Session {
             .boot
             .filter(|_| session > 0)
             .map(|boot| (boot, session))
+    }
+
+    /// Gives up everything that is under way, as after the last attempt. Returns how many frames the
+    /// other end is not known to have.
+    pub fn give_up(&mut self) -> u64 {
+        let frames = self.owed();
+        self.renew();
+        frames
     }
 
     /// Begins anew: everything that was under way is lost, in both directions.

@@ -252,6 +252,8 @@ impl Machine {
             Output::Rejected { .. }
             | Output::Transferred(_)
             | Output::ChangeRefused { .. }
+            | Output::Readable { .. }
+            | Output::ReadRefused { .. }
             | Output::Voters(_)
             | Output::Changed(_)
             | Output::Note(_) => {}

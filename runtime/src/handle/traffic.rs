@@ -11,7 +11,7 @@ use quorate_core::payload::Payload;
 use quorate_core::time::Time;
 use quorate_core::transport::{Priority, SubmitError};
 
-use super::ClusterNetworkManager;
+use super::{ClusterNetworkManager, Running};
 use crate::error::Error;
 use crate::link::peer::Peer;
 use crate::link::pump;
@@ -90,7 +90,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
                     rest = &rest[count..];
                     confirmed = Some(receiver);
                 }
-                Err(SubmitError::Full) => room.await,
+                Err(SubmitError::Full) => peer.wait_for_room(room).await,
                 Err(error) => return Err(Error::of_submit(error, target)),
             }
         }
@@ -179,11 +179,12 @@ impl<S: Seam> ClusterNetworkManager<S> {
     #[must_use]
     pub fn get_all_metrics(&self) -> Metrics {
         let mut sum = Metrics::default();
-        let Ok(running) = self.running() else {
+        let Ok(Running { shell, .. }) = self.running() else {
             return sum;
         };
-        sum.node = running.shell.metrics();
-        for peer in running.shell.directory.all() {
+        sum.node = shell.metrics();
+        sum.certificate_left = shell.settings().validity_left();
+        for peer in shell.directory.all() {
             let (session, streams) = peer.session_stats();
             let link = peer.link_stats();
             sum.messages_sent += session.frames_sent;
@@ -247,7 +248,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
             let room = peer.on_room();
             match peer.send_request(priority, Some(deadline), payload) {
                 Ok(call) => break call,
-                Err(SubmitError::Full) => room.await,
+                Err(SubmitError::Full) => peer.wait_for_room(room).await,
                 Err(error) => return Err(Error::of_submit(error, target)),
             }
         };

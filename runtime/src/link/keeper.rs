@@ -54,11 +54,30 @@ pub(crate) async fn keep<S: Seam>(shell: Arc<Shell<S>>, peer: Arc<Peer>) {
     }
 }
 
-/// A connection broke: if it left something unacknowledged behind and no other goes on, the next is
-/// made at once.
+/// See [`reach_again`]; a plain function, since a connection that breaks starts the next.
 pub(super) fn hasten<S: Seam>(shell: &Arc<Shell<S>>, peer: &Arc<Peer>) {
-    if peer.is_owed() && peer.connection().is_none() {
-        redial(shell, peer);
+    shell.spawn(reach_again(shell.clone(), peer.clone()));
+}
+
+/// A connection broke. If somebody waits for the peer and no other connection goes on, one is made
+/// again; if that cannot be done, those who wait are told.
+async fn reach_again<S: Seam>(shell: Arc<Shell<S>>, peer: Arc<Peer>) {
+    for _ in 0..shell.transport.attempts {
+        if !peer.is_awaited() || peer.connection().is_some() {
+            return;
+        }
+        let interval = shell.transport.retry_interval;
+        redial(&shell, &peer);
+        let again = async {
+            shell.seam.sleep(interval).await;
+        };
+        let reached = async {
+            shell.directory.wait_for(peer.node()).await;
+        };
+        or(reached, or(again, shell.stopped())).await;
+    }
+    if peer.is_awaited() && peer.connection().is_none() {
+        peer.give_up();
     }
 }
 

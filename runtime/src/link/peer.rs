@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
@@ -33,6 +34,24 @@ pub(crate) struct Peer {
     watched: Event,
     taken: [Taken; Priority::ALL.len()],
     taken_step: usize,
+    /// Who waits for room.
+    waiting: AtomicUsize,
+}
+
+/// Counts one who waits, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Waiting<'_> {
+    fn count(waiting: &AtomicUsize) -> Waiting<'_> {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What is under the peer's lock.
@@ -96,6 +115,7 @@ impl Peer {
             watched: Event::new(),
             taken: Default::default(),
             taken_step: config.credit_bytes / 8,
+            waiting: AtomicUsize::new(0),
         })
     }
 
@@ -289,9 +309,24 @@ impl Peer {
         stall
     }
 
-    /// Whether something was sent that is not acknowledged.
-    pub(super) fn is_owed(&self) -> bool {
-        self.lock().session.owed() > 0
+    /// Whether something was sent that is not acknowledged, or somebody waits for room.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0 || self.lock().session.owed() > 0
+    }
+
+    /// Nobody reaches it any more.
+    pub(super) fn give_up(&self) {
+        let mut state = self.lock();
+        state.session.give_up();
+        state.lose();
+        drop(state);
+        self.make_room();
+    }
+
+    /// Waits until what was refused may be tried again. `room` was listened for before the refusal.
+    pub(crate) async fn wait_for_room(&self, room: EventListener) {
+        let _counted = Waiting::count(&self.waiting);
+        room.await;
     }
 
     /// Everyone who waits learns that nothing will come.

@@ -113,7 +113,7 @@ async fn live<S: Seam>(
     slot: Option<Slot>,
 ) {
     let (mut reader, mut writer) = shell.seam.split(stream);
-    let handshake = introduce(&shell, &mut reader, &mut writer, origin);
+    let handshake = introduce(&shell, &mut reader, &mut writer, address, origin);
     let limit = shell.transport.hello_timeout;
     let limited = async {
         let late = || Err(Over::Refused(PeerRefusal::NoHandshake(limit)));
@@ -163,11 +163,12 @@ async fn introduce<S: Seam>(
     shell: &Arc<Shell<S>>,
     reader: &mut S::Reader,
     writer: &mut S::Writer,
+    address: SocketAddr,
     origin: Origin,
 ) -> Result<(Arc<Connection>, Intake), Over> {
     let session = match origin {
-        Origin::Dialed { .. } => shell.settings.client(),
-        Origin::Accepted => shell.settings.server(),
+        Origin::Dialed { .. } => shell.settings().client(),
+        Origin::Accepted => shell.settings().server(),
     };
     let mut session = session.map_err(refused)?;
     let (mut intake, mut out) = (Intake::default(), Sealed::default());
@@ -197,7 +198,7 @@ async fn introduce<S: Seam>(
     let now = shell.seam.now();
     let link = Link::new(shell.transport.clone(), hello.clone(), Some(found), now);
     let peer = shell.peer(found);
-    let connection = Connection::new(shell.next_link(), peer, session, link);
+    let connection = Connection::new(shell.next_link(), peer, address, session, link);
     Ok((connection, intake))
 }
 
@@ -267,7 +268,7 @@ async fn report<S: Seam>(
     let _driver_gone = shell.mailbox.send(mail).await;
 }
 
-fn refuse<S: Seam>(shell: &Shell<S>, address: SocketAddr, reason: PeerRefusal) {
+pub(crate) fn refuse<S: Seam>(shell: &Shell<S>, address: SocketAddr, reason: PeerRefusal) {
     tracing::warn!(node = %shell.name.node, %address, %reason, "peer refused");
     shell.announcer.announce(
         shell.seam.now(),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use quorate_core::id::ClusterId;
+use quorate_core::id::{ClusterId, NodeId};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature};
@@ -19,7 +19,8 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::identity::{Identity, NameProblem, name_of};
+use super::certificate;
+use crate::identity::{Admission, Identity, NameProblem, name_of};
 
 /// A certificate that our authorities vouch for, and that still names nobody of our cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,10 @@ pub(crate) enum NameRefused {
     Unnamed(NameProblem),
     #[error("cluster id mismatch (ours \"{ours}\", theirs \"{theirs}\")")]
     Cluster { ours: ClusterId, theirs: ClusterId },
+    #[error("{0} is not on the list of nodes that are let in")]
+    NotAllowed(NodeId),
+    #[error("the certificate with serial number {0} is revoked")]
+    Revoked(String),
 }
 
 /// The rule.
@@ -37,6 +42,7 @@ pub(super) struct PeerVerifier {
     roots: Arc<RootCertStore>,
     clients: Arc<dyn ClientCertVerifier>,
     algorithms: WebPkiSupportedAlgorithms,
+    admission: Admission,
 }
 
 impl PeerVerifier {
@@ -53,11 +59,12 @@ impl PeerVerifier {
             roots,
             clients,
             algorithms: provider.signature_verification_algorithms,
+            admission: identity.admission.clone(),
         })
     }
 
     /// Would a peer with our own settings accept this chain, whichever side it is on?
-    pub(super) fn check_own_chain(&self, chain: &[CertificateDer<'_>]) -> Result<(), Error> {
+    pub(super) fn check_chain(&self, chain: &[CertificateDer<'_>]) -> Result<(), Error> {
         let Some((own, intermediates)) = chain.split_first() else {
             return Err(Error::NoCertificatesPresented);
         };
@@ -86,12 +93,15 @@ impl PeerVerifier {
     }
 
     fn verify_name(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
+        let serial = certificate::serial(certificate).unwrap_or_default();
         let refused = match name_of(certificate) {
-            Ok(name) if name.cluster == self.cluster => return Ok(()),
-            Ok(name) => NameRefused::Cluster {
+            Ok(name) if name.cluster != self.cluster => NameRefused::Cluster {
                 ours: self.cluster.clone(),
                 theirs: name.cluster,
             },
+            Ok(name) if !self.admission.allows(name.node) => NameRefused::NotAllowed(name.node),
+            Ok(_) if self.admission.is_revoked(&serial) => NameRefused::Revoked(serial),
+            Ok(_) => return Ok(()),
             Err(problem) => NameRefused::Unnamed(problem),
         };
         Err(CertificateError::Other(OtherError(Arc::new(refused))).into())

@@ -20,7 +20,7 @@ pub fn check(ledger: &Ledger, voters: &Voters, index: LogIndex, term: Term) -> V
     }
     let holders: Vec<NodeId> = voters.iter().filter(|node| holds(&node)).collect();
     Err(format!(
-        "entry {index} of term {term} is committed with {holders:?} of the voters {voters} holding it"
+        "entry {index} of term {term} is committed, and of the voters {voters} hold it {holders:?}"
     ))
 }
 

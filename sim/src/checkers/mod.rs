@@ -13,6 +13,7 @@ pub mod beliefs_rise;
 pub mod changes_wait;
 pub mod commit_is_earned;
 pub mod committed_is_durable;
+pub mod core_goes_on;
 pub mod crash_is_noticed;
 pub mod cut_is_seen;
 pub mod duplicates_settle;
@@ -87,6 +88,8 @@ pub struct Checkers {
     pub membership_converges: membership_converges::Checker,
     /// See the module.
     pub progress: progress::Checker,
+    /// See the module.
+    pub core_goes_on: core_goes_on::Checker,
     /// See the module.
     pub event_rate: event_rate::Checker,
     /// See the module.

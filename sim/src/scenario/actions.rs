@@ -8,7 +8,7 @@ use super::values::{self, Drawn};
 use crate::plan::{Fate, Fault, Lasting, Moment, Who};
 
 /// The words that begin an action.
-pub(super) const VERBS: [&str; 24] = [
+pub(super) const VERBS: [&str; 25] = [
     "crash",
     "kill",
     "restart",
@@ -20,6 +20,7 @@ pub(super) const VERBS: [&str; 24] = [
     "deafen",
     "mute",
     "heal",
+    "mend",
     "latency",
     "delay",
     "loss",
@@ -96,6 +97,10 @@ impl Draft {
                 Ok(vec![(Fault::Heal(ways), None)])
             }
             "disk" => self.disk(clause),
+            "mend" => {
+                let core = self.each(clause)?;
+                Ok(vec![(Fault::Mend(core), None)])
+            }
             "calm" => {
                 let is_all = clause.peek().is_none();
                 let ways = if is_all {

@@ -126,6 +126,10 @@ impl fmt::Display for Fault {
             Fault::Pause(one) => write!(f, "pause {}", who(*one)),
             Fault::Resume(one) => write!(f, "resume {}", who(*one)),
             Fault::SlowDisk(one, sync) => write!(f, "disk {} slow {sync}", who(*one)),
+            Fault::Mend(core) => {
+                let names: Vec<String> = core.iter().map(|one| who(*one).to_string()).collect();
+                write!(f, "mend {}", names.join(" "))
+            }
         }
     }
 }

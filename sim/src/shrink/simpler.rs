@@ -103,6 +103,10 @@ fn keeps(fault: &mut Fault, gone: u64) -> bool {
             true
         }
         Fault::Restart(None) => true,
+        Fault::Mend(core) => {
+            core.retain_mut(|who| keep_who(who, gone));
+            !core.is_empty()
+        }
     }
 }
 
@@ -235,7 +239,8 @@ fn shorter_faults(plan: &Plan) -> Vec<Plan> {
             | Fault::Restart(_)
             | Fault::Pause(_)
             | Fault::Resume(_)
-            | Fault::SlowDisk(..) => None,
+            | Fault::SlowDisk(..)
+            | Fault::Mend(_) => None,
         };
         let Some(span) = restart.or(strike.lasts.as_mut()) else {
             return false;

@@ -52,7 +52,8 @@ pub(super) fn reigns(all: &[Happening]) -> Vec<Reign<'_>> {
             | Fault::Heal(_)
             | Fault::Calm(_)
             | Fault::Restart(_)
-            | Fault::Resume(_) => continue,
+            | Fault::Resume(_)
+            | Fault::Mend(_) => continue,
         };
         let lasts = strike.lasts.map_or(u64::MAX, |lasts| lasts.ns());
         reigns.push(Reign {

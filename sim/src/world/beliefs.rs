@@ -82,7 +82,7 @@ impl World {
         let mut owned = own.has(believer, members.incarnation());
         let mut risen = Ok(());
         for member in members.members() {
-            risen = risen.and(rise.believes(believer, member.node, held(member)));
+            risen = risen.and(rise.believes(believer, member.node, held(&member)));
             owned = owned.and(own.believed(believer, member.node, member.incarnation));
         }
         self.demand("beliefs_rise", risen);
@@ -100,7 +100,7 @@ impl World {
         let mut risen = Ok(());
         if let Some(member) = members.member(of) {
             let rise = &mut self.checkers.beliefs_rise;
-            risen = rise.believes(believer, member.node, held(member));
+            risen = rise.believes(believer, member.node, held(&member));
             owned = owned.and(own.believed(believer, member.node, member.incarnation));
         }
         self.demand("beliefs_rise", risen);

@@ -91,7 +91,8 @@ impl World {
                 Refusal::NobodyAnswered { .. }
                 | Refusal::Invalid(_)
                 | Refusal::State(_)
-                | Refusal::Transfer(_),
+                | Refusal::Transfer(_)
+                | Refusal::NotConfirmed { .. },
             ) => {
                 let id = self.hosts[host].id;
                 let what = format!("{id} gave {client_id} an answer that fits no write");
@@ -126,6 +127,7 @@ impl World {
             .no_stale_epoch_write
             .acknowledged(index, client, request);
         self.demand("no_stale_epoch_write", verdict);
+        self.checkers.core_goes_on.acknowledged(begun);
         if let Some(heal) = self.plan.heal.filter(|heal| begun >= heal.ns()) {
             self.checkers.progress.acknowledged(self.now - heal.ns());
         }

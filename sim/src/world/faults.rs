@@ -19,6 +19,9 @@ impl World {
         };
         let (fault, lasts) = (strike.fault.clone(), strike.lasts);
         self.is_troubled = true;
+        if !fault.mends() {
+            self.checkers.core_goes_on.disturbed();
+        }
         self.trace.note(self.now, &index);
         self.note_fault(index);
         if let Some(lasts) = lasts {
@@ -79,7 +82,40 @@ impl World {
                 self.hosts[host].slow_sync_ns = sync.ns();
                 self.hosts[host].slowed_by = index;
             }
+            Fault::Mend(core) => self.mend(&core),
         }
+    }
+
+    /// These hosts run and hear each other; what troubles the others stays.
+    fn mend(&mut self, core: &[Who]) {
+        let core: BTreeSet<usize> = core.iter().filter_map(|who| self.resolve(*who)).collect();
+        let ways = core
+            .iter()
+            .flat_map(|from| core.iter().map(|to| (*from, *to)));
+        let ways: BTreeSet<(usize, usize)> = ways.collect();
+        self.ways.calm(Some(&ways));
+        for (from, to) in ways {
+            self.ways.open(from, to);
+        }
+        self.release_held();
+        for host in &core {
+            self.heal_host(*host);
+        }
+        for host in &core {
+            let life = self.hosts[*host].life;
+            self.on_restart(*host, life);
+        }
+        let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
+        let mended = core.iter().filter(|host| **host < voters).count();
+        if 2 * mended > voters && !self.workload.is_empty() {
+            self.checkers.core_goes_on.mended(self.now);
+        }
+    }
+
+    fn heal_host(&mut self, host: usize) {
+        self.hosts[host].doom = None;
+        self.hosts[host].slow_sync_ns = 0;
+        self.resume(host);
     }
 
     /// A fault that lasts a while is over, unless a later one has taken its place.
@@ -100,11 +136,10 @@ impl World {
     pub(super) fn on_heal_all(&mut self) {
         self.note(None, What::Healed);
         self.trace.note(self.now, &"heal");
+        self.checkers.core_goes_on.disturbed();
         self.ways.calm(None);
         for host in 0..self.hosts.len() {
-            self.hosts[host].doom = None;
-            self.hosts[host].slow_sync_ns = 0;
-            self.resume(host);
+            self.heal_host(host);
         }
         self.ways.open_all();
         self.release_held();

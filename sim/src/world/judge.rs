@@ -275,7 +275,8 @@ impl World {
                 continue;
             }
             let view = process.node.view();
-            let held = view.membership().members().find(|member| member.node == id);
+            let held = view.membership().member(id);
+            let held = held.as_ref();
             match held.is_some_and(|held| is_held(held, belief, present)) {
                 true => agree.push(host.id),
                 false => differ.push(format!("{} {}", host.id, held_as(held))),
@@ -299,7 +300,7 @@ impl World {
             let view = process.node.view();
             let members = view.membership().members();
             let alive = members.filter(|member| member.state == State::Alive);
-            let alive: BTreeSet<Peer> = alive.map(Member::peer).collect();
+            let alive: BTreeSet<Peer> = alive.map(|member| member.peer()).collect();
             if let Some(differs) = alive.symmetric_difference(&truth).next() {
                 let holds = if alive.contains(differs) {
                     "holds"

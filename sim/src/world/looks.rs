@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use quorate_core::control::Envelope;
 use quorate_core::id::{LogIndex, NodeId, Peer};
-use quorate_core::membership::{Member, State};
+use quorate_core::membership::State;
 use quorate_core::raft::Role;
 use quorate_core::wire::codec;
 
@@ -121,11 +121,15 @@ impl World {
         let (relays, clients) = (relays.look(self.now), clients.look(self.now));
         self.demand("relay_answers", relays);
         self.demand("answered_once", clients);
+        let core = self.checkers.core_goes_on.look(self.now);
+        self.demand("core_goes_on", core);
     }
 
     fn look_after_heal(&mut self, since: u64) {
-        let verdict = self.checkers.progress.look(since);
-        self.demand("progress", verdict);
+        if !self.workload.is_empty() {
+            let verdict = self.checkers.progress.look(since);
+            self.demand("progress", verdict);
+        }
         let live = self.hosts.iter().filter_map(|host| host.process.as_ref());
         let truth: Vec<Peer> = live.map(|process| process.node.view().me()).collect();
         let outlier = self.outlier(&truth);
@@ -146,7 +150,7 @@ impl World {
             }
             let alive = || {
                 let alive = members.members().filter(|it| it.state == State::Alive);
-                alive.map(Member::peer)
+                alive.map(|member| member.peer())
             };
             if !alive().eq(truth.iter().copied()) {
                 return Some((process.node.view().me(), alive().collect()));

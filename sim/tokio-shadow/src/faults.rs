@@ -79,7 +79,7 @@ fn strike_now(cluster: &mut Cluster, number: usize, strike: &Strike) -> Option<(
             let node = cluster.resolve(*who)?;
             cluster.pause(node, false);
         }
-        Fault::Network(..) | Fault::Calm(_) | Fault::SlowDisk(..) => {
+        Fault::Network(..) | Fault::Calm(_) | Fault::SlowDisk(..) | Fault::Mend(_) => {
             unreachable!("refused before the run")
         }
     }

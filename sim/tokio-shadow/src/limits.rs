@@ -28,6 +28,7 @@ fn fault(fault: &Fault) -> Option<&'static str> {
         },
         Fault::Network(..) | Fault::Calm(_) => Some("its ways are all alike and never change"),
         Fault::SlowDisk(..) => Some("its disk has one speed"),
+        Fault::Mend(_) => Some("it heals all nodes or none"),
         Fault::Cut(_)
         | Fault::Heal(_)
         | Fault::Partition(_)

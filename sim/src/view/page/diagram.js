@@ -17,12 +17,16 @@ let routine = false;
 
 const THICK = { leader: 24, candidate: 18, "pre-candidate": 18, follower: 12, learner: 8,
   down: 12, starting: 12 };
-const box = { left: 74, right: 14, axis: 24, faults: 44, lane: 24, pitch: 72, clients: 30 };
+const box = { left: 74, right: 14, axis: 24, faults: 44, lane: 24, pitch: 72, scale: 1,
+  dense: false, clients: 30 };
 
 function layout() {
   box.width = Math.max(360, diagram.parentElement.clientWidth - 28);
   const room = Math.max(300, window.innerHeight - 330 - box.axis - box.faults - box.clients);
-  box.pitch = Math.min(96, Math.max(46, room / run.nodes));
+  // Many nodes share the window: their lanes get thin and lose their small print.
+  box.pitch = Math.min(96, Math.max(run.nodes > 12 ? 15 : 46, room / run.nodes));
+  box.scale = Math.min(1, box.pitch / 46);
+  box.dense = box.scale < 0.8;
   box.top = box.axis + box.faults;
   box.bottom = box.top + run.nodes * box.pitch;
   box.height = box.bottom + box.clients;
@@ -100,7 +104,7 @@ function drawGaps() {
   const plot = el(diagram, "g", { "clip-path": "url(#plot)" });
   for (let node = 1; node < n; node++) {
     const kindIn = (era) => 2 * era.cut[(node - 1) * n + node] + era.cut[node * n + node - 1];
-    const y = laneY(node) + 15, height = box.pitch - 30;
+    const y = laneY(node) + 15 * box.scale, height = box.pitch - 30 * box.scale;
     for (const part of runs(eras, kindIn)) {
       const at = part.value && edges(part.from, part.to);
       if (!at) continue;
@@ -142,27 +146,30 @@ function drawLanes() {
     const plot = el(g, "g", { "clip-path": "url(#plot)" });
     for (const part of stretches[node - 1].parts) drawStretch(plot, part, y);
     drawSides(plot, node, y);
-    el(g, "text", { class: selected ? "nodename selected" : "nodename", x: 4, y: y + 1 },
-      nameOf(node));
-    el(g, "text", { class: "nodepart", x: 4, y: y + 14 },
+    el(g, "text", { class: (selected ? "nodename selected" : "nodename")
+      + (box.dense ? " dense" : ""), x: 4, y: box.dense ? y + 4 : y + 1 }, nameOf(node));
+    if (!box.dense) el(g, "text", { class: "nodepart", x: 4, y: y + 14 },
       DATA.voters.includes(DATA.nodes[node - 1]) ? "voter" : "learner");
-    el(g, "rect", { class: "hit", x: 0, y: y - 15, width: box.width, height: 30 });
+    const hit = Math.min(30, box.pitch);
+    el(g, "rect", { class: "hit", x: 0, y: y - hit / 2, width: box.width, height: hit });
   }
 }
 
 function drawStretch(plot, part, y) {
   const at = edges(part.from, part.to);
   if (!at) return;
-  const height = THICK[part.look] ?? 12;
+  const height = (THICK[part.look] ?? 12) * box.scale;
   const width = Math.max(1.5, at[1] - at[0] - (at[1] - at[0] > 6 ? 1 : 0));
   const style = `--h:${hue(part.term)}`;
   const shape = { x: at[0], y: y - height / 2, width, height, rx: Math.min(3, width / 2) };
   el(plot, "rect", { class: "seg " + part.look, style, ...shape });
   if (part.paused && part.look !== "down") {
-    el(plot, "rect", { class: "paused", ...shape, y: y - 12, height: 24 });
+    el(plot, "rect", { class: "paused", ...shape, y: y - 12 * box.scale,
+      height: 24 * box.scale });
   }
   if (part.slow) {
-    el(plot, "line", { class: "slow", x1: at[0] + 2, x2: at[0] + width, y1: y + 15, y2: y + 15 });
+    el(plot, "line", { class: "slow", x1: at[0] + 2, x2: at[0] + width,
+      y1: y + 15 * box.scale, y2: y + 15 * box.scale });
   }
   const words = part.look === "down" ? ["down"]
     : part.look === "follower" ? ["follower · term " + part.term, "t" + part.term]
@@ -170,7 +177,7 @@ function drawStretch(plot, part, y) {
   // A mark may stand where a stretch begins.
   const indent = at[0] > box.left + 1 ? 11 : 7;
   const fits = words.find((word) => width > word.length * 5.6 + indent + 5);
-  if (!fits || height < 12 || part.paused) return;
+  if (!fits || height < 12 || part.paused || box.dense) return;
   el(plot, "text", { class: "seglabel " + part.look, x: at[0] + indent, y: y + 3.7 }, fits);
 }
 
@@ -180,9 +187,10 @@ function drawSides(plot, node, y) {
     const at = part.value >= 0 && edges(part.from, part.to);
     if (!at) continue;
     const width = Math.max(1, at[1] - at[0] - 1);
-    el(plot, "rect", { class: "side", x: at[0], y: y + 17, width, height: 3,
+    el(plot, "rect", { class: "side", x: at[0], y: y + 17 * box.scale, width,
+      height: 3 * box.scale,
       fill: `oklch(.68 .1 ${(part.value * 97 + 30) % 360})` });
-    if (width > 24) {
+    if (width > 24 && !box.dense) {
       const letter = String.fromCharCode(65 + part.value % 26);
       el(plot, "text", { class: "nodepart", x: at[0] + 3, y: y + 29 }, letter);
     }
@@ -214,30 +222,33 @@ function drawFaults() {
 
 const GLYPHS = {
   crash: ["M-3 -3 L3 3 M3 -3 L-3 3", 7], start: ["M-2 -3.4 L3.2 0 L-2 3.4 Z", 7],
+  stop: ["M-2.4 -2.4 H2.4 V2.4 H-2.4 Z", 7],
   pause: ["M-2 -3 V3 M2 -3 V3", 6.5], resume: ["M-2 -3.4 L3.2 0 L-2 3.4 Z", 6.5],
 };
 
 function drawMarks() {
   const g = el(diagram, "g", { "clip-path": "url(#plot)", "pointer-events": "none" });
   if (span() <= 8e6) drawCommits(g);
+  const size = Math.max(0.6, box.scale);
   for (const event of run.events) {
     if (!event.node || !inView(event.at)) continue;
     const x = xOf(event.at), y = laneY(event.node);
     const glyph = GLYPHS[event.kind];
     if (glyph) {
-      el(g, "circle", { class: "mark " + event.kind, cx: x, cy: y, r: glyph[1] });
-      el(g, "path", { class: "markline", d: glyph[0], transform: `translate(${x} ${y})` });
+      el(g, "circle", { class: "mark " + event.kind, cx: x, cy: y, r: glyph[1] * size });
+      el(g, "path", { class: "markline", d: glyph[0],
+        transform: `translate(${x} ${y}) scale(${size})` });
     } else if (span() < 12e6 && event.kind === "member_suspected") {
-      el(g, "circle", { class: "mark suspect", cx: x, cy: y - 15, r: 3.2 });
+      el(g, "circle", { class: "mark suspect", cx: x, cy: y - 15 * box.scale, r: 3.2 * size });
     } else if (span() < 12e6 && event.kind === "member_died") {
-      el(g, "circle", { class: "mark died", cx: x, cy: y - 15, r: 3.2 });
+      el(g, "circle", { class: "mark died", cx: x, cy: y - 15 * box.scale, r: 3.2 * size });
     }
   }
   const free = [];
   for (const grant of grants) {
     const node = nodeOf(grant.holder);
     if (!node || !inView(grant.at)) continue;
-    const x = xOf(grant.at), y = laneY(node) - 18;
+    const x = xOf(grant.at), y = laneY(node) - 18 * box.scale;
     el(g, "path", { class: "grant", d: `M${x} ${y - 5} l5 5 l-5 5 l-5 -5 z` });
     if (x < free[node]) continue;
     const label = el(g, "text", { class: "grantlabel", x: x + 8, y: y + 4 },
@@ -252,8 +263,8 @@ function drawCommits(g) {
     for (const [at, commit] of commits) {
       if (!inView(at)) continue;
       const x = xOf(at), term = stateAt(i + 1, at).term;
-      el(g, "line", { class: "commit", style: `--h:${hue(term)}`, x1: x, x2: x, y1: y - 17,
-        y2: y - 12 }).dataset.commit = commit;
+      el(g, "line", { class: "commit", style: `--h:${hue(term)}`, x1: x, x2: x,
+        y1: y - 17 * box.scale, y2: y - 12 * box.scale }).dataset.commit = commit;
     }
   });
 }

@@ -173,6 +173,8 @@ const KEY = [
     + '<path class="markline" d="M10 5 l6 6 m0 -6 l-6 6"/>'],
   ["start", '<circle class="mark start" cx="13" cy="8" r="7"/>'
     + '<path class="markline" d="M11 4.6 L16.2 8 L11 11.4 Z"/>'],
+  ["recording ends", '<circle class="mark stop" cx="13" cy="8" r="7"/>'
+    + '<path class="markline" d="M10.6 5.6 h4.8 v4.8 h-4.8 Z"/>'],
   ["suspects / holds dead", '<circle class="mark suspect" cx="8" cy="8" r="3.6"/>'
     + '<circle class="mark died" cx="18" cy="8" r="3.6"/>'],
   ["role granted", '<path class="grant" d="M13 3 l5 5 l-5 5 l-5 -5 z"/>'],

@@ -45,7 +45,7 @@ function drawMessages() {
 
 function drawMessage(g, m) {
   const down = m.to > m.from;
-  const offset = down ? 12 : -12;
+  const offset = (down ? 12 : -12) * box.scale;
   const [y1, y2] = [laneY(m.from) + offset, laneY(m.to) - offset];
   const x1 = xOf(m.at);
   const arrives = m.fate >= 0;

@@ -64,8 +64,7 @@ function nodePanel(node, t) {
     row("leader", state.leader ? "n" + state.leader : "knows none");
     row("log", `committed to ${state.commit}, ends at ${state.last}`);
     row("incarnation", state.inc);
-    row("connected", (state.links ?? []).map((id) => "n" + id).join(" ")
-      || "to nobody");
+    row("connected", others(state, node));
   }
   waysOf(node, t, row);
   if (state.up) {
@@ -89,6 +88,18 @@ function waysOf(node, t, row) {
   if (unheard.length) row("unheard by", names(unheard));
 }
 
+// More names than this are counted, and only the exceptions named.
+const NAMED_MAX = 12;
+const names = (ids) => ids.map((id) => "n" + id).join(" ");
+
+function others(state, me) {
+  const links = state.links ?? [];
+  if (links.length <= NAMED_MAX) return names(links) || "to nobody";
+  const missing = DATA.nodes.filter((id) => id !== DATA.nodes[me - 1] && !links.includes(id));
+  return `to ${links.length} nodes`
+    + (missing.length && missing.length <= NAMED_MAX ? `, not to ${names(missing)}` : "");
+}
+
 const BELIEFS = { a: "alive", s: "suspect", d: "dead", l: "left" };
 
 function beliefs(state, me) {
@@ -96,9 +107,17 @@ function beliefs(state, me) {
   const chips = html(panel, "div", { class: "chips" });
   const known = Object.keys(state).filter((key) => /^m\d+$/.test(key))
     .map((key) => Number(key.slice(1))).sort((a, b) => a - b);
-  for (const id of known.filter((id) => id !== DATA.nodes[me - 1])) {
-    const belief = state["m" + id];
-    html(chips, "span", { class: "chip " + belief }, `n${id} ${BELIEFS[belief]}`);
+  const them = known.filter((id) => id !== DATA.nodes[me - 1]);
+  for (const belief in BELIEFS) {
+    const ids = them.filter((id) => state["m" + id] === belief);
+    if (ids.length > NAMED_MAX) {
+      html(chips, "span", { class: "chip " + belief, title: names(ids) },
+        `${ids.length} nodes ${BELIEFS[belief]}`);
+      continue;
+    }
+    for (const id of ids) {
+      html(chips, "span", { class: "chip " + belief }, `n${id} ${BELIEFS[belief]}`);
+    }
   }
   if (!chips.children.length) html(chips, "span", { class: "empty" }, "knows no other member");
 }

@@ -1,0 +1,170 @@
+//! Through the public API: two nodes, each a cluster of its own, whose hosts talk.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use quorate_runtime::seam::Seam;
+use quorate_runtime::{ClusterNetworkManager, MessagePriority, NodeId};
+use quorate_smol::SmolSeam;
+use quorate_tokio::TokioSeam;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::papers::Papers;
+use super::{clock, runtime};
+
+const B: NodeId = NodeId(2);
+/// Messages handed over at once.
+const BATCH: u64 = 512;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A seam that runs here: each end has a thread of its own.
+pub trait Runs: Seam {
+    fn run<T>(work: impl Future<Output = T>) -> T;
+}
+
+impl Runs for TokioSeam {
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        runtime().block_on(work)
+    }
+}
+
+impl Runs for SmolSeam {
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        smol::block_on(work)
+    }
+}
+
+async fn start<S: Seam>(papers: &Papers, home: &TempDir, node: u64) -> ClusterNetworkManager<S> {
+    let listen = ([127, 0, 0, 1], 0).into();
+    let manager = ClusterNetworkManager::<S>::builder(listen)
+        .home(home.path().join(format!("n{node}")))
+        .identity(papers.nodes[node as usize - 1].identity())
+        .voters([NodeId(node)])
+        .build()
+        .await
+        .expect("a node");
+    manager.start().await.expect("it starts");
+    manager
+}
+
+/// Two nodes, each on a thread and a runtime of its own; only the work between them is timed by
+/// whoever asks `since`.
+fn both<S: Runs, T: Send, F: Future<Output = T>, G: Future<Output = ()>>(
+    papers: &Papers,
+    one: impl FnOnce(ClusterNetworkManager<S>, SocketAddr) -> F + Send,
+    other: impl FnOnce(ClusterNetworkManager<S>) -> G + Send,
+) -> T {
+    let home = tempfile::tempdir().expect("a directory");
+    let (told, address) = oneshot::channel();
+    std::thread::scope(|scope| {
+        let home = &home;
+        let other = scope.spawn(move || {
+            S::run(async {
+                let manager = start::<S>(papers, home, 2).await;
+                told.send(manager.local_addr().expect("it listens"))
+                    .expect("the other end waits");
+                other(manager.clone()).await;
+                manager.shutdown().await;
+            });
+        });
+        let result = S::run(async {
+            let manager = start::<S>(papers, home, 1).await;
+            let result = one(manager.clone(), address.await.expect("told")).await;
+            manager.shutdown().await;
+            result
+        });
+        other.join().expect("the other end");
+        result
+    })
+}
+
+pub fn one_way<S: Runs>(papers: &Papers, len: usize, count: u64) {
+    both::<S, _, _, _>(
+        papers,
+        |manager, address| async move {
+            let batch = if len > 4096 { 16 } else { BATCH };
+            let bodies = vec![vec![7; len]; batch as usize];
+            // Several batches are under way at once.
+            let send = |share: u64| {
+                let (manager, bodies) = (&manager, &bodies);
+                async move {
+                    let class = MessagePriority::Normal;
+                    let mut left = share;
+                    while left > 0 {
+                        let some = left.min(batch);
+                        let bodies = &bodies[..some as usize];
+                        let sent = manager.send_messages(B, address, class, bodies).await;
+                        sent.expect("it arrives");
+                        left -= some;
+                    }
+                }
+            };
+            let share = count / 4;
+            let (a, b) = (send(share), send(share));
+            let (c, d) = (send(share), send(count - 3 * share));
+            tokio::join!(a, b, c, d);
+        },
+        |manager| async move {
+            let messages = manager.messages();
+            for _ in 0..count {
+                let message = messages.next().await.expect("it runs");
+                assert_eq!(message.payload.len(), len);
+            }
+        },
+    );
+}
+
+fn ask<S: Runs>(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u64> {
+    both::<S, _, _, _>(
+        papers,
+        |manager, address| async move {
+            let class = MessagePriority::High;
+            let hello = manager.send_message_as(B, address, class, b"hello").await;
+            hello.expect("it arrives");
+            let (spans, all) = async_channel::unbounded();
+            for _ in 0..at_once {
+                let (manager, spans) = (manager.clone(), spans.clone());
+                S::default().spawn(async move {
+                    let body = vec![7; len];
+                    for _ in 0..count / at_once {
+                        let since = clock();
+                        let reply = manager.request(B, &body, class, PATIENCE).await;
+                        assert_eq!(reply.expect("a reply").len(), len);
+                        let _counted = spans.try_send(clock() - since);
+                    }
+                });
+            }
+            drop(spans);
+            let mut spans = Vec::new();
+            while let Ok(span) = all.recv().await {
+                spans.push(span);
+            }
+            manager
+                .send_message_as(B, address, class, b"over")
+                .await
+                .expect("it arrives");
+            spans
+        },
+        |manager| async move {
+            let messages = manager.messages();
+            let since = Instant::now();
+            while let Some(message) = messages.next().await {
+                match message.reply {
+                    Some(reply) => reply.send(&message.payload).expect("queued"),
+                    None if &*message.payload == b"over" => return,
+                    None => {}
+                }
+                assert!(since.elapsed() < 10 * PATIENCE);
+            }
+        },
+    )
+}
+
+pub fn requests<S: Runs>(papers: &Papers, len: usize, count: u64, at_once: u64) {
+    ask::<S>(papers, len, count, at_once);
+}
+
+pub fn ping_pong<S: Runs>(papers: &Papers, len: usize, count: u64) -> Vec<u64> {
+    ask::<S>(papers, len, count, 1)
+}

@@ -1,0 +1,98 @@
+//! Reads that see everything acknowledged before they were asked for (ReadIndex, Raft thesis §6.4).
+//!
+//! A leader that has committed an entry of its own term knows the latest commit index, but not that
+//! it still leads. So it notes that index, asks the others, and answers when a majority has
+//! answered a message that was sent after the read came.
+//!
+//! * I1. Every message of a leadership has a number of its own, so an answer that was on its way
+//!   when the read came confirms nothing.
+//! * I2. Each read is answered once: with its index, or with a refusal when the office ends. That
+//!   takes no longer than the quorum check.
+//!
+//! Deliberately absent: leases. A read costs a round trip, shared by all that wait for it, and
+//! depends on no clock.
+
+use alloc::vec::Vec;
+
+use super::progress::Progress;
+use super::{Output, Part, Raft};
+use crate::id::{LogIndex, Ticket};
+
+/// Reads that may wait at a time.
+const READS_MAX: usize = 4096;
+
+/// A read that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Read {
+    ticket: Ticket,
+    /// The number of the last message sent before it came, and the commit index then; `None` until
+    /// an entry of the leader's own term is committed.
+    asked: Option<(u64, LogIndex)>,
+}
+
+impl Raft {
+    pub(super) fn on_read(&mut self, ticket: Ticket, out: &mut Vec<Output>) {
+        let is_settled = self.log.term_at(self.commit) == Some(self.term);
+        let (commit, voters) = (self.commit, self.voters.clone());
+        let Some((leadership, sight)) = self.lead() else {
+            return out.push(Output::ReadRefused { ticket });
+        };
+        if leadership.reads.len() >= READS_MAX {
+            return out.push(Output::ReadRefused { ticket });
+        }
+        let asked = is_settled.then_some((leadership.round, commit));
+        // Whoever waits already has messages on their way; theirs do for nobody that comes later.
+        let is_first = leadership.reads.iter().all(|read| read.asked != asked);
+        leadership.reads.push_back(Read { ticket, asked });
+        if is_settled && is_first {
+            leadership.send_to_those(|node, _| voters.contains(node), false, &sight, out);
+        }
+        self.answer_reads(out);
+    }
+
+    /// The first entry of the term is committed: what waited for it is asked for now.
+    pub(super) fn ask_for_reads(&mut self, out: &mut Vec<Output>) {
+        let is_settled = self.log.term_at(self.commit) == Some(self.term);
+        let (commit, voters) = (self.commit, self.voters.clone());
+        let Some((leadership, sight)) = self.lead() else {
+            return;
+        };
+        let asked = (leadership.round, commit);
+        let waiting = leadership.reads.iter_mut().filter(|it| it.asked.is_none());
+        let waiting: Vec<&mut Read> = waiting.collect();
+        if !is_settled || waiting.is_empty() {
+            return;
+        }
+        waiting.into_iter().for_each(|it| it.asked = Some(asked));
+        leadership.send_to_those(|node, _| voters.contains(node), false, &sight, out);
+        self.answer_reads(out);
+    }
+
+    /// Answers the reads that a majority has confirmed (I1).
+    pub(super) fn answer_reads(&mut self, out: &mut Vec<Output>) {
+        let me = self.me;
+        let Part::Leader(leadership) = &mut self.part else {
+            return;
+        };
+        let followers = &leadership.followers;
+        let confirmed = self.voters.reached(|voter| match voter == me {
+            true => u64::MAX,
+            false => followers.get(&voter).map_or(0, Progress::answered),
+        });
+        while let Some(Read { ticket, asked }) = leadership.reads.front().copied()
+            && let Some((round, index)) = asked
+            && round < confirmed
+        {
+            leadership.reads.pop_front();
+            out.push(Output::Readable { ticket, index });
+        }
+    }
+
+    /// The office has ended (I2).
+    pub(super) fn refuse_reads(&mut self, out: &mut Vec<Output>) {
+        if let Part::Leader(leadership) = &mut self.part {
+            let reads = core::mem::take(&mut leadership.reads).into_iter();
+            out.extend(reads.map(|Read { ticket, .. }| Output::ReadRefused { ticket }));
+        }
+    }
+}
