@@ -205,15 +205,10 @@ impl Node {
         let electorate = Electorate::new(
             config.electorate.clone(),
             me.node,
-            zone.clone(),
+            zone,
             raft.voters().clone(),
         );
-        let target = balance::Target {
-            peer: me,
-            address,
-            zone,
-            suspected: false,
-        };
+        let target = balance_target(me, &config);
         Node {
             me,
             now,
@@ -451,6 +446,16 @@ impl Node {
             )),
         };
         actions.push(Action::Reply { ticket, answer });
+    }
+}
+
+/// This node as one that requests may go to.
+fn balance_target(me: Peer, config: &Config) -> balance::Target {
+    balance::Target {
+        peer: me,
+        address: config.address,
+        zone: config.zone.clone(),
+        suspected: false,
     }
 }
 
