@@ -29,6 +29,8 @@ pub struct Disk {
     /// The bytes and the last record of the sync under way.
     syncing: Option<(usize, Lsn)>,
     votes: Vec<(Lsn, VoteRecord)>,
+    /// What the last crash lost of what was written.
+    lost: Vec<u8>,
 }
 
 /// What a started process finds.
@@ -81,13 +83,46 @@ impl Disk {
             Fate::Lost => 0,
             Fate::Wiped => {
                 self.durable.clear();
+                self.unsynced.clear();
                 0
             }
         };
-        self.durable.extend_from_slice(&self.unsynced[..survives]);
-        self.unsynced.clear();
+        self.lost = self.unsynced.split_off(survives);
+        self.durable.append(&mut self.unsynced);
         self.votes.clear();
         self.syncing = None;
+    }
+
+    /// After a crash and before a start: what the disk keeps, if other than it was said then.
+    pub fn reconsider(&mut self, fate: Fate, random: &mut Random) {
+        self.unsynced = std::mem::take(&mut self.lost);
+        self.crash(fate, random);
+    }
+
+    /// Whether a sync is under way.
+    #[must_use]
+    pub fn is_syncing(&self) -> bool {
+        self.syncing.is_some()
+    }
+
+    /// Flips one bit before the last record; false if there is no record before it. A flip within
+    /// the last one cannot be told from a torn write, so no log could catch it.
+    pub fn flip_bit(&mut self, random: &mut Random) -> bool {
+        let Some(last) = self.start_of_last() else {
+            return false;
+        };
+        let at = random.index(last);
+        self.durable[at] ^= 1 << random.below(8);
+        true
+    }
+
+    /// Where the last whole record begins, if others stand before it.
+    fn start_of_last(&self) -> Option<usize> {
+        let records = wal::scan(&self.durable).ok()?.records;
+        let (lsn, record) = records.last().filter(|_| records.len() > 1)?;
+        let mut bytes = Vec::new();
+        wal::encode(*lsn, record, &mut bytes);
+        self.durable.len().checked_sub(bytes.len())
     }
 
     /// Reads the log as a starting process does, and cuts off its torn tail.

@@ -55,6 +55,10 @@ pub enum Claim {
     Converged,
     /// A node's process is in this state.
     Process(Process, Who),
+    /// What was asked at the event has been done.
+    Answered,
+    /// It was refused; for a reason with these words in it, if some are given.
+    Refused(Option<String>),
 }
 
 /// A number of a run.
@@ -150,6 +154,8 @@ pub enum Process {
     Running,
     /// It does not.
     Down,
+    /// It has left on its own accord.
+    Gone,
     /// It has halted for good because its disk failed.
     Halted,
     /// It refused to start because its log is damaged.
@@ -163,6 +169,7 @@ impl Process {
         match self {
             Process::Running => "running",
             Process::Down => "down",
+            Process::Gone => "gone",
             Process::Halted => "halted",
             Process::Corrupt => "corrupt",
         }
@@ -182,6 +189,8 @@ impl Expectation {
             | Claim::NewLeader
             | Claim::Belief(..)
             | Claim::Converged
+            | Claim::Answered
+            | Claim::Refused(_)
             | Claim::Process(..) => When::By(end),
         }
     }

@@ -101,6 +101,22 @@ marks! {
     StateCaughtUp => "state-caught-up",
     /// The state of a dead or former life was dropped.
     StateForgotten => "state-forgotten",
+    /// A slow process came to something that had waited.
+    SlowTurn => "slow-turn",
+    /// A sync was held by a stalled disk.
+    DiskStalled => "disk-stalled",
+    /// A sync failed and its node halted for good.
+    DiskFailed => "disk-failed",
+    /// A node refused to start from a log with a flipped bit.
+    BitFlipCaught => "bit-flip-caught",
+    /// A machine vanished and nobody was told.
+    SilentCrash => "silent-crash",
+    /// A connection was broken at both ends.
+    ConnectionReset => "connection-reset",
+    /// What a stalled way had held arrived at once.
+    Burst => "burst",
+    /// A node left on its own accord.
+    Departure => "departure",
 }
 
 /// The situations that occurred.

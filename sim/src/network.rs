@@ -30,6 +30,8 @@ pub struct Ways {
     base: Quality,
     /// What differs from the base, later ones on top. Usually nothing does, and that is fast.
     layers: Vec<Layer>,
+    /// The ways that hold everything back, and the fault that makes them.
+    stalled: BTreeMap<(usize, usize), usize>,
     /// Until when a way with a bandwidth is busy.
     busy: BTreeMap<(usize, usize), u64>,
 }
@@ -55,6 +57,7 @@ impl Ways {
             holders: BTreeMap::new(),
             base,
             layers: Vec::new(),
+            stalled: BTreeMap::new(),
             busy: BTreeMap::new(),
         }
     }
@@ -86,6 +89,7 @@ impl Ways {
         self.changes += 1;
         self.cut[word] &= !bit;
         self.holders.remove(&(from, to));
+        self.stalled.remove(&(from, to));
     }
 
     /// Opens every way.
@@ -101,6 +105,23 @@ impl Ways {
         let held: Vec<(usize, usize)> = held.map(|(pair, _)| *pair).collect();
         held.into_iter().for_each(|(from, to)| self.open(from, to));
         self.layers.retain(|layer| layer.fault != Some(fault));
+        self.stalled.retain(|_, by| *by != fault);
+    }
+
+    /// A fault holds everything back on a way until it ends.
+    pub fn stall(&mut self, from: usize, to: usize, fault: usize) {
+        self.stalled.insert((from, to), fault);
+    }
+
+    /// Whether a way holds everything back.
+    #[must_use]
+    pub fn is_stalled(&self, from: usize, to: usize) -> bool {
+        !self.stalled.is_empty() && self.stalled.contains_key(&(from, to))
+    }
+
+    /// Nothing is held back any more.
+    pub fn end_stalls(&mut self) {
+        self.stalled.clear();
     }
 
     fn place(&self, from: usize, to: usize) -> (usize, u64) {
@@ -202,6 +223,8 @@ pub struct Pipe {
     /// What is on its way.
     pub segments: VecDeque<(u64, Segment)>,
     last_arrival: u64,
+    /// What is sent vanishes.
+    pub is_dead: bool,
 }
 
 impl Pipe {
@@ -231,6 +254,8 @@ pub struct End {
     pub dialed: Option<SocketAddr>,
     /// The heap entry armed for the link's deadline.
     pub armed: u64,
+    /// Its machine vanished; nobody closed it.
+    pub is_abandoned: bool,
 }
 
 /// A connection: two ends, and the direction that starts at each.

@@ -8,6 +8,9 @@
 //! Deliberately absent: loops and conditions. What depends on the run is named, not computed:
 //! `leader` is whoever leads when the fault strikes.
 
+mod fault;
+
+pub use self::fault::{Fault, Lasting, Question, Return};
 use crate::expect::Expectation;
 use crate::span::Span;
 
@@ -164,6 +167,8 @@ pub struct Workload {
     pub interval: Span,
     /// Each client ends after so many requests; 0: never.
     pub requests: u64,
+    /// Every node sends messages of its host to all others so often, if at all.
+    pub messages: Option<Span>,
 }
 
 /// One fault and its moment.
@@ -246,120 +251,6 @@ pub enum Fate {
     Wiped,
 }
 
-/// What goes wrong, or is mended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing gets along these ways any more; what was under way is held until they heal.
-    Cut(Ways),
-    /// These ways open again.
-    Heal(Ways),
-    /// Groups that hear only themselves; a node in no group hears nobody.
-    Partition(Vec<Vec<Seat>>),
-    /// The quality of these ways changes.
-    Network(Ways, Change),
-    /// The quality of these ways is again what it was at the beginning.
-    Calm(Ways),
-    /// A process ends without a word.
-    Crash {
-        /// Which.
-        who: Who,
-        /// When exactly.
-        moment: Moment,
-        /// What its disk keeps.
-        fate: Fate,
-        /// Started again so long after it crashed.
-        restart: Option<Span>,
-    },
-    /// A crashed process is started again; every one, if none is named.
-    Restart(Option<Who>),
-    /// A process stands still, then catches up with everything that came meanwhile.
-    Pause(Who),
-    /// A paused process goes on.
-    Resume(Who),
-    /// A node's syncs take so much longer.
-    SlowDisk(Who, Span),
-    /// These nodes run, their disks are fast, and the ways between them are open and calm; what
-    /// troubles the others stays. If they are a majority of the voters, they must go on.
-    Mend(Vec<Who>),
-}
-
-/// Whether a fault can end by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
-    /// It is over as soon as it has happened.
-    Never,
-    /// It lasts until it is mended, or for a while.
-    Perhaps,
-}
-
-impl Fault {
-    /// Every way opens.
-    #[must_use]
-    pub fn heal_all() -> Fault {
-        Fault::Heal(Ways::default())
-    }
-
-    /// Whether it can end by itself.
-    #[must_use]
-    pub fn lasting(&self) -> Lasting {
-        match self {
-            Fault::Cut(_)
-            | Fault::Partition(_)
-            | Fault::Network(..)
-            | Fault::Pause(_)
-            | Fault::SlowDisk(..) => Lasting::Perhaps,
-            Fault::Heal(_)
-            | Fault::Calm(_)
-            | Fault::Crash { .. }
-            | Fault::Restart(_)
-            | Fault::Resume(_)
-            | Fault::Mend(_) => Lasting::Never,
-        }
-    }
-
-    /// Whether it mends something rather than breaks it.
-    #[must_use]
-    pub fn mends(&self) -> bool {
-        match self {
-            Fault::Heal(_)
-            | Fault::Calm(_)
-            | Fault::Restart(_)
-            | Fault::Resume(_)
-            | Fault::Mend(_) => true,
-            Fault::Cut(_)
-            | Fault::Partition(_)
-            | Fault::Network(..)
-            | Fault::Crash { .. }
-            | Fault::Pause(_)
-            | Fault::SlowDisk(..) => false,
-        }
-    }
-
-    /// The nodes it names.
-    #[must_use]
-    pub fn names(&self) -> Vec<Who> {
-        match self {
-            Fault::Cut(ways) | Fault::Heal(ways) | Fault::Network(ways, _) | Fault::Calm(ways) => {
-                ways.from.iter().chain(&ways.to).copied().collect()
-            }
-            Fault::Partition(groups) => {
-                let seats = groups.iter().flatten();
-                let one = |seat: &Seat| match seat {
-                    Seat::One(who) => Some(*who),
-                    Seat::Others(_) | Seat::Rest => None,
-                };
-                seats.filter_map(one).collect()
-            }
-            Fault::Crash { who, .. }
-            | Fault::Pause(who)
-            | Fault::Resume(who)
-            | Fault::SlowDisk(who, _) => vec![*who],
-            Fault::Restart(who) => who.iter().copied().collect(),
-            Fault::Mend(core) => core.clone(),
-        }
-    }
-}
-
 impl Plan {
     /// A quiet run, to which faults are added.
     #[must_use]
@@ -398,6 +289,7 @@ impl Plan {
                 zombies: 1,
                 interval: Span::from_ms(150),
                 requests: 0,
+                messages: Some(Span::from_ms(1_000)),
             },
             expect: Vec::new(),
             faults: Vec::new(),
@@ -420,6 +312,17 @@ impl Plan {
     pub fn end_at_the_latest(&mut self, at: Span) {
         self.end = self.end.min(at);
         self.heal = self.heal.map(|heal| heal.min(self.end));
+    }
+
+    /// Whether a node is there from the beginning: one that is first heard of when it joins is not.
+    #[must_use]
+    pub fn is_there(&self, node: u64) -> bool {
+        let mut faults: Vec<&Strike> = self.faults.iter().collect();
+        faults.sort_by_key(|strike| strike.at);
+        let first = faults
+            .into_iter()
+            .find(|it| it.fault.names().contains(&Who::Node(node)));
+        !first.is_some_and(|first| matches!(first.fault, Fault::Join(_)))
     }
 
     /// Adds a fault at a moment in milliseconds.

@@ -151,6 +151,7 @@ fn storm(seed: u64, random: &mut Random) -> Plan {
                     who,
                     moment,
                     fate: Fate::Lost,
+                    silent: false,
                     restart,
                 },
             );
@@ -274,6 +275,7 @@ fn crash(moment: Moment, nodes: u64, random: &mut Random) -> Fault {
         who,
         moment,
         fate,
+        silent: false,
         restart: Some(ms(restart)),
     }
 }

@@ -162,6 +162,7 @@ mod tests {
                 who,
                 moment,
                 fate: Fate::Lost,
+                silent: false,
                 restart: None,
             },
         );

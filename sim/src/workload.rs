@@ -201,6 +201,7 @@ mod tests {
             zombies: 1,
             interval: crate::span::Span::from_ms(100),
             requests: 0,
+            messages: None,
         };
         Workload::new(spec, Seed::from_number(1).stream(Stream::Workload))
     }

@@ -85,6 +85,7 @@ fn crash_file(name: &str) -> String {
             who: Who::Part(Part::Leader),
             moment: Moment::Now,
             fate: Fate::Lost,
+            silent: false,
             restart: None,
         },
     );

@@ -40,6 +40,11 @@ pub enum Due {
         /// The life it was started in.
         life: u64,
     },
+    /// A slow process comes to what waits for it.
+    Turn {
+        /// The index of the host.
+        host: usize,
+    },
     /// A segment has arrived at an end.
     Arrived {
         /// The connection.

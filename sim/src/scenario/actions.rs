@@ -1,14 +1,16 @@
 //! What happens at a moment: `crash leader torn, restart after 3s`.
 
+use quorate_core::id::RoleName;
+
 use super::clause::{Clause, Parsed};
 use super::draft::Draft;
 use super::network;
 use super::problem::{Place, Problem};
 use super::values::{self, Drawn};
-use crate::plan::{Fate, Fault, Lasting, Moment, Who};
+use crate::plan::{Fate, Fault, Lasting, Moment, Part, Question, Return, Who};
 
 /// The words that begin an action.
-pub(super) const VERBS: [&str; 25] = [
+pub(super) const VERBS: [&str; 45] = [
     "crash",
     "kill",
     "restart",
@@ -33,13 +35,59 @@ pub(super) const VERBS: [&str; 25] = [
     "network",
     "calm",
     "disk",
+    "half-open",
+    "reset",
+    "stall",
+    "cpu",
+    "slow",
+    "clock",
+    "drift",
+    "flip",
+    "join",
+    "leave",
+    "ask",
+    "transfer",
+    "add",
+    "remove",
+    "promote",
+    "demote",
+    "drain",
+    "undrain",
+    "rolling",
+    "burst",
     "expect",
+];
+/// Verbs for what this version cannot do yet, and what that is.
+const BEYOND: [(&str, &str); 3] = [
+    ("drain", "drain a node"),
+    ("undrain", "drain a node"),
+    (
+        "rolling",
+        "restart a cluster node by node; say `restart` for each",
+    ),
 ];
 
 /// What a crash may be followed by.
-const CRASH: [&str; 12] = [
-    "torn", "wiped", "keeping", "losing", "maybe", "at", "after", "between", "restart", "for",
-    "and", "then",
+const CRASH: [&str; 13] = [
+    "silently", "torn", "wiped", "keeping", "losing", "maybe", "at", "after", "between", "restart",
+    "for", "and", "then",
+];
+
+/// What a node may be asked.
+const QUESTIONS: [&str; 13] = [
+    "leave",
+    "add-voter",
+    "remove-voter",
+    "transfer",
+    "members",
+    "status",
+    "role",
+    "read",
+    "write",
+    "barrier",
+    "set-state",
+    "delete-state",
+    "read-state",
 ];
 
 /// Faults, each of which ends by itself after so long, if it does.
@@ -97,9 +145,61 @@ impl Draft {
                 Ok(vec![(Fault::Heal(ways), None)])
             }
             "disk" => self.disk(clause),
-            "mend" => {
-                let core = self.each(clause)?;
-                Ok(vec![(Fault::Mend(core), None)])
+            "mend" => Ok(vec![(Fault::Mend(self.each(clause)?), None)]),
+            "half-open" => Ok(vec![(Fault::HalfOpen(self.ways(clause)?), None)]),
+            "reset" => Ok(vec![(Fault::Reset(self.ways(clause)?), None)]),
+            "stall" | "burst" => {
+                let ways = self.ways(clause)?;
+                self.lasting(clause, vec![Fault::Stall(ways)])
+            }
+            "cpu" | "slow" => self.slow_cpu(clause),
+            "clock" => self.clock(clause),
+            "drift" => self.drift(clause),
+            "flip" => {
+                let _ = clause.eat("a");
+                clause.must("bit")?;
+                clause.must("on")?;
+                self.of_each(clause, Fault::FlipBit)
+            }
+            "join" => self.of_each(clause, Fault::Join),
+            "leave" => self.of_each(clause, |who| Fault::Ask(who, Question::Leave)),
+            "ask" => {
+                let who = self.who(clause)?;
+                let question = self.question(clause)?;
+                Ok(vec![(Fault::Ask(who, question), None)])
+            }
+            "add" | "promote" | "remove" | "demote" => {
+                let _ = clause.eat("voter") || clause.eat("voters");
+                let whom = self.each(clause)?;
+                let asked = |who: Who| match (who, verb) {
+                    (Who::Node(node), "add" | "promote") => Ok(Question::AddVoter(node)),
+                    (Who::Node(node), _) => Ok(Question::RemoveVoter(node)),
+                    (Who::Part(_), _) => Err(played_later(clause)),
+                };
+                let asked = whom
+                    .into_iter()
+                    .map(asked)
+                    .collect::<Parsed<Vec<Question>>>()?;
+                let leader = Who::Part(Part::Leader);
+                Ok(asked
+                    .into_iter()
+                    .map(|it| (Fault::Ask(leader, it), None))
+                    .collect())
+            }
+            "transfer" => {
+                let _ = clause.eat("leadership") || clause.eat("leader");
+                let who = match clause.eat("from") {
+                    true => self.who(clause)?,
+                    false => Who::Part(Part::Leader),
+                };
+                let question = Question::Transfer(self.heir(clause)?);
+                Ok(vec![(Fault::Ask(who, question), None)])
+            }
+            verb if BEYOND.iter().any(|(it, _)| *it == verb) => {
+                let what = BEYOND.iter().find(|(it, _)| *it == verb);
+                let what = what.map_or(verb, |(_, what)| what);
+                let (place, what) = (clause.before(), format!("this build cannot {what}"));
+                Err(Problem { place, what })
             }
             "calm" => {
                 let is_all = clause.peek().is_none();
@@ -158,6 +258,10 @@ impl Draft {
             let what = "this is over at once and cannot last `for` a time".to_string();
             return Err(Problem { place, what });
         }
+        let is_long = |fault: &Fault| fault.lasting() == Lasting::Always;
+        if lasts.is_none() && faults.iter().any(is_long) {
+            return Err(clause.problem("expected `for` and how long it lasts"));
+        }
         Ok(faults.into_iter().map(|fault| (fault, lasts)).collect())
     }
 
@@ -165,11 +269,14 @@ impl Draft {
     fn crash(&mut self, fate: Fate, clause: &mut Clause<'_>) -> Parsed<Faults> {
         let all = self.each(clause)?;
         let (mut moment, mut fate, mut restart) = (Moment::Now, fate, None);
+        let mut silent = false;
         while clause.peek().is_some() {
             if let Some(found) = self.fate(clause)? {
                 fate = found;
             } else if clause.eat("for") || clause.eat_all(&["restart", "after"]) {
                 restart = Some(values::drawn(clause, &mut self.random)?);
+            } else if clause.eat("silently") || clause.eat("silent") {
+                silent = true;
             } else if clause.eat_all(&["between", "persist", "and", "send"]) {
                 moment = Moment::Synced(1);
             } else if matches!(clause.word(), Some("at" | "after")) {
@@ -186,6 +293,7 @@ impl Draft {
             who,
             moment,
             fate,
+            silent,
             restart,
         };
         Ok(all.into_iter().map(|who| (crash(who), None)).collect())
@@ -213,22 +321,142 @@ impl Draft {
         Ok(found.map(|(_, fate)| fate))
     }
 
+    /// `restart n3 wiped at new address`.
     fn restart(&mut self, clause: &mut Clause<'_>) -> Parsed<Faults> {
-        if clause.peek().is_none() || clause.eat("all") || clause.eat("everyone") {
-            return Ok(vec![(Fault::Restart(None), None)]);
+        let is_all = clause.peek().is_none() || clause.eat("all") || clause.eat("everyone");
+        let named = if is_all {
+            Vec::new()
+        } else {
+            self.each(clause)?
+        };
+        let mut back = Return::default();
+        while clause.peek().is_some() {
+            if clause.eat_all(&["at", "new", "address"])
+                || clause.eat_all(&["at", "a", "new", "address"])
+                || clause.eat_all(&["with", "new", "address"])
+            {
+                back.moved = true;
+            } else if let Some(fate) = self.fate(clause)? {
+                back.fate = Some(fate);
+            } else if !clause.eat("and") {
+                clause.end(&["torn", "wiped", "at", "new", "address", "keeping", "losing"])?;
+            }
         }
-        let all = self.each(clause)?.into_iter();
-        Ok(all.map(|who| (Fault::Restart(Some(who)), None)).collect())
+        if named.is_empty() {
+            return Ok(vec![(Fault::Restart(None, back), None)]);
+        }
+        let all = named.into_iter();
+        Ok(all
+            .map(|who| (Fault::Restart(Some(who), back), None))
+            .collect())
     }
 
-    /// `disk n1 slow 100ms for 3s`.
+    /// `disk n1 slow 100ms for 3s`, `disk n1 stall for 2s`, `disk n1 error`, `disk n1 bit flip`.
     fn disk(&mut self, clause: &mut Clause<'_>) -> Parsed<Faults> {
-        let all = self.each(clause)?;
-        clause.one_of("what is wrong with the disk", &["slow"])?;
-        let sync = values::drawn(clause, &mut self.random)?.value;
-        let slow = |who| Fault::SlowDisk(who, sync);
-        self.lasting(clause, all.into_iter().map(slow).collect())
+        let all = self.each(clause)?.into_iter();
+        let known = ["slow", "stall", "stalls", "error", "fails", "bit", "flip"];
+        let faults: Vec<Fault> = match clause.one_of("what is wrong with the disk", &known)? {
+            "slow" => {
+                let _ = clause.eat("by");
+                let sync = values::drawn(clause, &mut self.random)?.value;
+                all.map(|who| Fault::SlowDisk(who, sync)).collect()
+            }
+            "stall" | "stalls" => all.map(Fault::StallDisk).collect(),
+            "error" | "fails" => all.map(Fault::FailDisk).collect(),
+            _ => {
+                let _ = clause.eat("flip");
+                all.map(Fault::FlipBit).collect()
+            }
+        };
+        self.lasting(clause, faults)
     }
+
+    /// `cpu n1 slow 5ms for 10s`, `slow cpu n1 5ms`, `slow n1 by 5ms`.
+    fn slow_cpu(&mut self, clause: &mut Clause<'_>) -> Parsed<Faults> {
+        let _ = clause.eat("cpu");
+        let all = self.each(clause)?.into_iter();
+        while clause.eat("slow") || clause.eat("by") {}
+        let step = values::drawn(clause, &mut self.random)?.value;
+        self.lasting(clause, all.map(|who| Fault::SlowCpu(who, step)).collect())
+    }
+
+    /// `clock n3 drift +200ppm for 10s`, `clock n3 jump 2s`.
+    fn clock(&mut self, clause: &mut Clause<'_>) -> Parsed<Faults> {
+        let all = self.each(clause)?;
+        match clause.one_of("what a clock does", &["drift", "drifts", "jump", "jumps"])? {
+            "jump" | "jumps" => {
+                let span = values::drawn(clause, &mut self.random)?.value;
+                Ok(all
+                    .into_iter()
+                    .map(|who| (Fault::Jump(who, span), None))
+                    .collect())
+            }
+            _ => self.drifting(all, clause),
+        }
+    }
+
+    fn drift(&mut self, clause: &mut Clause<'_>) -> Parsed<Faults> {
+        let _ = clause.eat("clock");
+        let all = self.each(clause)?;
+        self.drifting(all, clause)
+    }
+
+    fn drifting(&mut self, all: Vec<Who>, clause: &mut Clause<'_>) -> Parsed<Faults> {
+        let _ = clause.eat("by");
+        let ppm = values::ppm(clause)?;
+        let all = all.into_iter();
+        self.lasting(clause, all.map(|who| Fault::Drift(who, ppm)).collect())
+    }
+
+    /// What a node is asked.
+    fn question(&mut self, clause: &mut Clause<'_>) -> Parsed<Question> {
+        let key = |clause: &mut Clause<'_>| values::name(clause, "a key", 128);
+        Ok(match clause.one_of("a command", &QUESTIONS)? {
+            "leave" => Question::Leave,
+            "transfer" => Question::Transfer(self.heir(clause)?),
+            "add-voter" => Question::AddVoter(self.numbered(clause)?),
+            "remove-voter" => Question::RemoveVoter(self.numbered(clause)?),
+            "members" => Question::Members,
+            "status" => Question::Status,
+            "role" => {
+                let role = values::name(clause, "a role", 63)?;
+                if let Err(error) = RoleName::new(&role) {
+                    let (place, what) = (clause.before(), error.to_string());
+                    return Err(Problem { place, what });
+                }
+                Question::Role(role)
+            }
+            "read" => Question::Read(key(clause)?),
+            "write" => Question::Write(key(clause)?, values::name(clause, "a value", 200)?),
+            "barrier" => Question::Barrier,
+            "set-state" => Question::SetState(key(clause)?, values::name(clause, "a value", 200)?),
+            "delete-state" => Question::DeleteState(key(clause)?),
+            _ => Question::ReadState(key(clause)?),
+        })
+    }
+
+    /// `to n2`, or nobody in particular.
+    fn heir(&mut self, clause: &mut Clause<'_>) -> Parsed<Option<u64>> {
+        if !clause.eat("to") {
+            return Ok(None);
+        }
+        self.numbered(clause).map(Some)
+    }
+
+    fn numbered(&mut self, clause: &mut Clause<'_>) -> Parsed<u64> {
+        match self.who(clause)? {
+            Who::Node(node) => Ok(node),
+            Who::Part(_) => Err(played_later(clause)),
+        }
+    }
+}
+
+fn played_later(clause: &Clause<'_>) -> Problem {
+    let (place, what) = (
+        clause.before(),
+        "a part is played later; name a node".to_string(),
+    );
+    Problem { place, what }
 }
 
 /// `at persist 3`, `at 2nd vote`, `after vote`, `at sync`.

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::problem::Place;
 use super::values::Drawn;
 use crate::expect::When;
-use crate::plan::{Fault, Who};
+use crate::plan::{Fault, Question, Who};
 use crate::span::Span;
 
 /// Without `end`, a run ends so long after its heal, which leaves time to converge and to say so,
@@ -121,7 +121,7 @@ impl Draft {
         };
         let mut found: Vec<(Place, String)> = Vec::new();
         for ((place, at), strike) in self.strikes.iter().zip(&self.plan.faults) {
-            if let Fault::Restart(Some(who @ Who::Node(n))) = &strike.fault
+            if let Fault::Restart(Some(who @ Who::Node(n)), _) = &strike.fault
                 && !struck(crashed, *who, *at)
             {
                 found.push((*place, format!("n{n} never crashed before {}", at.high)));
@@ -130,6 +130,17 @@ impl Draft {
                 && !struck(paused, *who, *at)
             {
                 found.push((*place, format!("n{n} was never paused before {}", at.high)));
+            }
+        }
+        for ((place, at), strike) in self.strikes.iter().zip(&self.plan.faults) {
+            let Fault::Join(who @ Who::Node(n)) = &strike.fault else {
+                continue;
+            };
+            if self.plan.is_there(*n) && !struck(left, *who, *at) {
+                found.push((
+                    *place,
+                    format!("n{n} is in the cluster already and never left"),
+                ));
             }
         }
         for (place, what) in found {
@@ -145,7 +156,7 @@ impl Draft {
             if node > 1 && !self.plan.settings.iter().any(of_node) {
                 continue;
             }
-            let Err(error) = super::settings::config(&self.plan, node) else {
+            let Err(error) = super::settings::config(&self.plan, node, 0) else {
                 continue;
             };
             for problem in error.problems {
@@ -178,6 +189,14 @@ fn crashed(fault: &Fault) -> Option<Who> {
 
 fn paused(fault: &Fault) -> Option<Who> {
     if let Fault::Pause(who) = fault {
+        Some(*who)
+    } else {
+        None
+    }
+}
+
+fn left(fault: &Fault) -> Option<Who> {
+    if let Fault::Ask(who, Question::Leave) = fault {
         Some(*who)
     } else {
         None

@@ -9,7 +9,7 @@ use crate::expect::{Belief, Claim, Count, Expectation, Observers, Process, When}
 use crate::span::Span;
 
 /// The words an expectation may begin with.
-const CLAIMS: [&str; 22] = [
+const CLAIMS: [&str; 24] = [
     "leader",
     "no",
     "same",
@@ -32,6 +32,8 @@ const CLAIMS: [&str; 22] = [
     "halted",
     "corrupt",
     "refused",
+    "answered",
+    "gone",
 ];
 /// The words behind a claim.
 const TAIL: [&str; 9] = [
@@ -127,10 +129,18 @@ impl Draft {
                 let _ = clause.eat("refused");
                 counted(Count::Stale, clause)?
             }
+            "refused" if clause.eat("stale") => counted(Count::Stale, clause)?,
             "refused" => {
-                clause.must("stale")?;
-                counted(Count::Stale, clause)?
+                let is_why =
+                    clause.peek().is_some() && !TAIL.contains(&clause.word().unwrap_or(""));
+                let _ = clause.eat("as") || clause.eat("because");
+                let why = is_why
+                    .then(|| values::name(clause, "a reason", 80))
+                    .transpose()?;
+                Claim::Refused(why)
             }
+            "answered" => Claim::Answered,
+            "gone" => Claim::Process(Process::Gone, self.who(clause)?),
             "terms" if clause.eat("led") => counted(Count::Leaders, clause)?,
             "terms" => counted(Count::Terms, clause)?,
             "leaders" => counted(Count::Leaders, clause)?,

@@ -15,7 +15,7 @@ use crate::plan::{NODES_MAX, Preset, Ways};
 use crate::span::Span;
 
 /// The words that may begin a line and are no events.
-const HEAD: [&str; 17] = [
+const HEAD: [&str; 22] = [
     "scenario",
     "about",
     "nodes",
@@ -29,6 +29,11 @@ const HEAD: [&str; 17] = [
     "disk",
     "clients",
     "zombies",
+    "messages",
+    "sessions",
+    "transactions",
+    "queries",
+    "workload",
     "mutant",
     "fingerprint",
     "heal",
@@ -36,6 +41,8 @@ const HEAD: [&str; 17] = [
 ];
 /// The words that begin an event.
 const EVENTS: [&str; 5] = ["at", "between", "after", "every", "expect"];
+/// The hosts' messages keep to the beat of the checkers' looks.
+const TURN: Span = Span::from_ms(100);
 /// These decide what other lines mean, so they are read first, in this order.
 const FIRST: [&str; 3] = ["nodes", "voters", "zones"];
 
@@ -168,6 +175,25 @@ impl Draft {
             }
             "clients" => self.clients(&mut clause)?,
             "zombies" => self.plan.workload.zombies = clients(&mut clause)?,
+            "messages" if clause.eat("none") => self.plan.workload.messages = None,
+            "messages" => {
+                clause.must("every")?;
+                let every = values::drawn(&mut clause, &mut self.random)?.value;
+                let place = clause.before();
+                if every < TURN || !every.ns().is_multiple_of(TURN.ns()) {
+                    let what = format!("messages are sent at multiples of {TURN}, or `none`");
+                    return Err(Problem { place, what });
+                }
+                self.plan.workload.messages = Some(every);
+            }
+            "sessions" | "transactions" | "queries" => {
+                let what = format!("this build has no workload of {word}");
+                return Err(Problem { place, what });
+            }
+            "workload" => {
+                let what = "say `clients`, `zombies` or `messages`".to_string();
+                return Err(Problem { place, what });
+            }
             "mutant" => self.plan.mutant = Some(values::name(&mut clause, "a bug's name", 80)?),
             "fingerprint" => {
                 self.plan.fingerprint = Some(values::name(&mut clause, "a fingerprint", 80)?);

@@ -6,7 +6,8 @@ use std::fmt::{self, Write};
 
 use crate::expect::{Belief, Claim, Count, Expectation, Observers, When};
 use crate::plan::{
-    Change, Fate, Fault, Moment, Part, Plan, Preset, Quality, Seat, Setting, Strike, Ways, Who,
+    Change, Fate, Fault, Moment, Part, Plan, Preset, Quality, Question, Seat, Setting, Strike,
+    Ways, Who,
 };
 
 impl Plan {
@@ -59,6 +60,10 @@ impl Plan {
             requests => writeln!(text, ", {requests} requests")?,
         }
         writeln!(text, "zombies {}", clients.zombies)?;
+        match clients.messages {
+            Some(every) => writeln!(text, "messages every {every}")?,
+            None => writeln!(text, "messages none")?,
+        }
         if let Some(mutant) = &self.mutant {
             writeln!(text, "mutant {mutant}")?;
         }
@@ -113,16 +118,39 @@ impl fmt::Display for Fault {
                 who: one,
                 moment: at,
                 fate: left,
+                silent,
                 restart,
             } => {
-                write!(f, "crash {}{}{}", who(*one), moment(*at), fate(*left))?;
+                let silent = if *silent { " silently" } else { "" };
+                let (at, left) = (moment(*at), fate(*left));
+                write!(f, "crash {}{at}{left}{silent}", who(*one))?;
                 match restart {
                     Some(after) => write!(f, ", restart after {after}"),
                     None => Ok(()),
                 }
             }
-            Fault::Restart(Some(one)) => write!(f, "restart {}", who(*one)),
-            Fault::Restart(None) => f.write_str("restart all"),
+            Fault::Restart(one, back) => {
+                write!(f, "restart {}", one.map_or("all".to_string(), who))?;
+                if let Some(left) = back.fate {
+                    f.write_str(match left {
+                        Fate::Lost => " losing unsynced",
+                        Fate::Kept | Fate::Torn | Fate::Wiped => fate(left),
+                    })?;
+                }
+                f.write_str(if back.moved { " at new address" } else { "" })
+            }
+            Fault::HalfOpen(way) => write!(f, "half-open {}", ways(way)),
+            Fault::Reset(way) => write!(f, "reset {}", ways(way)),
+            Fault::Stall(way) => write!(f, "stall {}", ways(way)),
+            Fault::SlowCpu(one, step) => write!(f, "cpu {} slow {step}", who(*one)),
+            Fault::Drift(one, ppm) => write!(f, "clock {} drift {ppm}ppm", who(*one)),
+            Fault::Jump(one, span) => write!(f, "clock {} jump {span}", who(*one)),
+            Fault::StallDisk(one) => write!(f, "disk {} stall", who(*one)),
+            Fault::FailDisk(one) => write!(f, "disk {} error", who(*one)),
+            Fault::FlipBit(one) => write!(f, "disk {} bit flip", who(*one)),
+            Fault::Join(one) => write!(f, "join {}", who(*one)),
+            Fault::Ask(one, Question::Leave) => write!(f, "leave {}", who(*one)),
+            Fault::Ask(one, question) => write!(f, "ask {} {}", who(*one), asked(question)),
             Fault::Pause(one) => write!(f, "pause {}", who(*one)),
             Fault::Resume(one) => write!(f, "resume {}", who(*one)),
             Fault::SlowDisk(one, sync) => write!(f, "disk {} slow {sync}", who(*one)),
@@ -164,6 +192,9 @@ impl fmt::Display for Told<'_> {
                 write!(f, "no {}{}", never(*what), of.unwrap_or_default())
             }
             Claim::Converged => f.write_str("converged"),
+            Claim::Answered => f.write_str("answered"),
+            Claim::Refused(None) => f.write_str("refused"),
+            Claim::Refused(Some(why)) => write!(f, "refused \"{why}\""),
             Claim::Process(state, of) => write!(f, "{} {}", state.word(), who(*of)),
         }?;
         match it.when {
@@ -176,6 +207,26 @@ impl fmt::Display for Told<'_> {
             return Ok(());
         }
         write!(f, " since {}", it.since)
+    }
+}
+
+/// What a node is asked.
+fn asked(question: &Question) -> String {
+    match question {
+        Question::Leave => "leave".to_string(),
+        Question::Transfer(None) => "transfer".to_string(),
+        Question::Transfer(Some(to)) => format!("transfer to n{to}"),
+        Question::AddVoter(node) => format!("add-voter n{node}"),
+        Question::RemoveVoter(node) => format!("remove-voter n{node}"),
+        Question::Members => "members".to_string(),
+        Question::Status => "status".to_string(),
+        Question::Role(role) => format!("role \"{role}\""),
+        Question::Read(key) => format!("read \"{key}\""),
+        Question::Write(key, value) => format!("write \"{key}\" \"{value}\""),
+        Question::Barrier => "barrier".to_string(),
+        Question::SetState(key, value) => format!("set-state \"{key}\" \"{value}\""),
+        Question::DeleteState(key) => format!("delete-state \"{key}\""),
+        Question::ReadState(prefix) => format!("read-state \"{prefix}\""),
     }
 }
 

@@ -176,12 +176,13 @@ pub fn address(node: u64, moves: u8) -> SocketAddr {
     SocketAddr::from(([NET.saturating_add(moves), a, b, c], 7000))
 }
 
-/// The configuration of a plan's node.
+/// The configuration of a plan's node, after so many moves.
 ///
 /// # Errors
 /// The core's own validation refuses it.
-pub fn config(plan: &Plan, node: u64) -> Result<ValidConfig, ConfigError> {
+pub fn config(plan: &Plan, node: u64, moves: u8) -> Result<ValidConfig, ConfigError> {
     let mut config = with_settings(plan, node);
+    config.address = address(node, moves);
     config.voters = (1..=plan.voters).map(NodeId).collect();
     let zone = usize::try_from(node)
         .ok()

@@ -4,6 +4,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 
 use super::*;
 use crate::engine::des::{self, Options};
+use crate::marks::Mark;
 use crate::plan::{Fate, Fault, Part, Who};
 use crate::span::Span;
 
@@ -87,6 +88,30 @@ fn an_action_may_be_said_in_several_ways() {
             "at 5s spikes n1 1% of 200ms",
             "network n1 <-> all spikes 1% of 200ms",
         ),
+        ("at 5s crash n2 silently", "crash n2 silently"),
+        ("at 5s half-open n1 <-> n2", "half-open n1 <-> n2"),
+        ("at 5s reset leader", "reset leader <-> all"),
+        ("at 5s stall n1 -> n2 for 1s", "stall n1 -> n2 for 1s"),
+        (
+            "at 5s slow cpu n3 by 5ms for 10s",
+            "cpu n3 slow 5ms for 10s",
+        ),
+        ("at 5s clock n3 drift +200ppm", "clock n3 drift 200ppm"),
+        ("at 5s drift n3 -1%", "clock n3 drift -10000ppm"),
+        ("at 5s clock n3 jump 2s", "clock n3 jump 2s"),
+        ("at 5s disk n3 stall for 2s", "disk n3 stall for 2s"),
+        ("at 5s disk n3 error", "disk n3 error"),
+        ("at 5s flip bit on n3", "disk n3 bit flip"),
+        ("at 5s join n5", "join n5"),
+        ("at 5s leave n5", "leave n5"),
+        ("at 5s ask n2 read key", "ask n2 read \"key\""),
+        ("at 5s ask n2 write \"a b\" c", "ask n2 write \"a b\" \"c\""),
+        (
+            "at 5s transfer leadership to n2",
+            "ask leader transfer to n2",
+        ),
+        ("at 5s add voter n5", "ask leader add-voter n5"),
+        ("at 5s remove voter n1", "ask leader remove-voter n1"),
         ("at 5s pause leader for 3s", "pause leader for 3s"),
         (
             "at 5s disk n1 slow 100ms for 3s",
@@ -162,6 +187,12 @@ fn what_cannot_be_is_refused_with_its_place() {
         "exceeds",
     );
     refused("at 5s heal for 3s", "1:12", "");
+    refused("at 5s reset n1 for 3s", "1:16", "not understood");
+    refused("at 5s stall n1 -> n2", "1:21", "how long");
+    refused("at 5s drain n1", "1:7", "this build cannot drain");
+    refused("sessions 3", "1:1", "no workload of sessions");
+    refused("at 5s crash n5\nat 9s join n5", "2:7", "never left");
+    refused("at 5s crash n1\nat 6s resume n1", "2:7", "never paused");
 }
 
 #[test]
@@ -203,7 +234,7 @@ fn a_setting_reaches_the_nodes_and_a_bad_one_is_refused_where_it_stands() {
     let text = "nodes 3\npreset wan\nconfig raft.heartbeat_interval 100ms\n\
                 config control.proposals_max 7 on n2";
     let plan = Plan::from_text("t", text).unwrap();
-    let of = |node| config(&plan, node).unwrap();
+    let of = |node| config(&plan, node, 0).unwrap();
     assert_eq!(of(1).raft.heartbeat_interval.as_millis(), 100);
     assert_eq!(of(1).raft.election_timeout_min.as_millis(), 1_000);
     assert_eq!(
@@ -378,6 +409,76 @@ fn an_expectation_is_met_or_names_what_was_found_and_changes_nothing() {
     assert_eq!((&none.trace, &none.trace), (&met.trace, &unmet.trace));
 }
 
+/// Runs a text; all expectations must be met and no property broken.
+#[track_caller]
+fn goes_as_told(text: &str) -> crate::marks::Marks {
+    let plan = Plan::from_text("t", text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(Plan::from_text("t", &plan.to_text()).as_ref(), Ok(&plan));
+    let report = des::run(&plan, Options::default());
+    let unmet: Vec<_> = report.unmet().collect();
+    assert!(report.is_ok(), "{:?} {unmet:#?}", report.violation);
+    report.marks
+}
+
+#[test]
+fn a_flipped_bit_is_caught_and_a_failed_sync_is_final_and_the_cluster_goes_on() {
+    let marks = goes_as_told(
+        "nodes 5\nat 5s flip bit on n2\nat 6s crash n2, restart after 1s\n\
+         expect corrupt n2 by 9s\nat 10s disk n3 error\nexpect halted n3 within 3s\n\
+         expect dead n3 within 10s\nat 14s disk leader stall for 3s\n\
+         expect leader by 20s\nexpect halted n3\nexpect corrupt n2\n\
+         expect acknowledged lost 0\nheal at 25s\nend at 50s",
+    );
+    for mark in [Mark::BitFlipCaught, Mark::DiskFailed, Mark::DiskStalled] {
+        assert!(marks.has(mark), "{mark:?}");
+    }
+}
+
+#[test]
+fn connections_break_in_every_way_and_the_cluster_goes_on() {
+    let marks = goes_as_told(
+        "nodes 5\nat 4s half-open leader <-> all\nat 12s reset leader\n\
+         at 14s stall leader -> all for 400ms\nat 16s crash leader silently, restart after 8s\n\
+         expect new leader within 2s\nexpect dead leader within 7s\n\
+         at 18s loss all 5% for 3s ; bandwidth all 200kB/s for 3s\n\
+         expect acknowledged lost 0\nheal at 25s\nend at 50s",
+    );
+    let all = [
+        Mark::SilentCrash,
+        Mark::ConnectionReset,
+        Mark::Burst,
+        Mark::HalfOpenClosed,
+    ];
+    for mark in all {
+        assert!(marks.has(mark), "{mark:?}");
+    }
+}
+
+#[test]
+fn clocks_that_differ_and_a_slow_processor_cost_no_life() {
+    let marks = goes_as_told(
+        "nodes 5\nat 4s clock n1 drift +20000ppm for 10s ; n2 drift -20000ppm for 8s\n\
+         at 5s cpu n4 slow 500us for 3s\nat 9s clock n3 jump 300ms\n\
+         expect leader by 15s\nexpect no death\nheal at 20s\nend at 50s",
+    );
+    assert!(marks.has(Mark::SlowTurn));
+}
+
+#[test]
+fn nodes_join_leave_move_and_are_asked() {
+    let marks = goes_as_told(
+        "nodes 6\nvoters 3\nconfig electorate.target 0\nat 5s join n6\n\
+         expect alive n6 everywhere within 5s\nat 10s leave n5\nexpect gone n5 within 6s\n\
+         expect answered\nat 18s transfer leadership to n2\nexpect leader n2 within 2s\n\
+         at 21s join n5\nexpect alive n5 within 6s\nat 25s transfer to n6\nexpect refused\n\
+         at 26s ask n1 write k v; ask n1 set-state a b; ask n1 barrier\n\
+         expect answered within 2s\nat 27s add voter n4\nexpect answered within 3s\n\
+         at 28s crash n4\nat 34s restart n4 at new address\n\
+         expect alive n4 everywhere within 8s\nheal at 45s\nend at 75s",
+    );
+    assert!(marks.has(Mark::Departure));
+}
+
 #[test]
 fn a_plan_can_be_built_by_hand_as_well() {
     let mut plan = Plan::quiet("q", 1, 3);
@@ -387,6 +488,7 @@ fn a_plan_can_be_built_by_hand_as_well() {
             who: Who::Part(Part::Leader),
             moment: crate::plan::Moment::Now,
             fate: Fate::Torn,
+            silent: false,
             restart: None,
         },
     );

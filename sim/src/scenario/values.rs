@@ -146,6 +146,27 @@ pub(super) fn permille(clause: &mut Clause<'_>) -> Parsed<u16> {
     }
 }
 
+/// How much faster a clock runs, in millionths: `200ppm`, `+200ppm`, `-50ppm`, `1%`.
+pub(super) fn ppm(clause: &mut Clause<'_>) -> Parsed<i64> {
+    let _ = clause.eat("+");
+    let read = |word: &str| match word.strip_suffix("ppm") {
+        Some(number) => number.parse::<i64>().ok(),
+        None => word
+            .strip_suffix('%')?
+            .parse::<i64>()
+            .ok()?
+            .checked_mul(10_000),
+    };
+    let found = clause.word().and_then(read);
+    match found.filter(|ppm| (-900_000..=9_000_000).contains(ppm)) {
+        Some(ppm) => {
+            clause.next();
+            Ok(ppm)
+        }
+        None => Err(clause.problem("expected a drift such as 200ppm, -50ppm or 1%")),
+    }
+}
+
 /// Units of a rate, in bits per second.
 const RATES: [(&str, u64); 17] = [
     ("GB/s", 8_000_000_000),

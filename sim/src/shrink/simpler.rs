@@ -2,7 +2,7 @@
 //!
 //! Each step gives candidates that are strictly simpler than the plan, so that taking them ends.
 
-use crate::plan::{Fate, Fault, Moment, Plan, Quality, Seat, Strike, Ways, Who};
+use crate::plan::{Fate, Fault, Moment, Plan, Quality, Question, Seat, Strike, Ways, Who};
 use crate::span::Span;
 
 /// Candidates for a plan, the boldest first.
@@ -85,11 +85,31 @@ fn without_node(plan: &Plan, gone: u64) -> Plan {
 /// Whether anything is left of a fault without the node.
 fn keeps(fault: &mut Fault, gone: u64) -> bool {
     match fault {
-        Fault::Cut(ways) | Fault::Heal(ways) | Fault::Network(ways, _) | Fault::Calm(ways) => {
-            keep_ways(ways, gone)
+        Fault::Cut(ways)
+        | Fault::Heal(ways)
+        | Fault::Network(ways, _)
+        | Fault::HalfOpen(ways)
+        | Fault::Reset(ways)
+        | Fault::Stall(ways)
+        | Fault::Calm(ways) => keep_ways(ways, gone),
+        Fault::Ask(
+            who,
+            Question::Transfer(Some(of)) | Question::AddVoter(of) | Question::RemoveVoter(of),
+        ) => {
+            let stays = *of != gone;
+            *of -= u64::from(*of > gone);
+            stays && keep_who(who, gone)
         }
         Fault::Crash { who, .. }
-        | Fault::Restart(Some(who))
+        | Fault::Restart(Some(who), _)
+        | Fault::SlowCpu(who, _)
+        | Fault::Drift(who, _)
+        | Fault::Jump(who, _)
+        | Fault::StallDisk(who)
+        | Fault::FailDisk(who)
+        | Fault::FlipBit(who)
+        | Fault::Join(who)
+        | Fault::Ask(who, _)
         | Fault::Pause(who)
         | Fault::Resume(who)
         | Fault::SlowDisk(who, _) => keep_who(who, gone),
@@ -102,7 +122,7 @@ fn keeps(fault: &mut Fault, gone: u64) -> bool {
             }
             true
         }
-        Fault::Restart(None) => true,
+        Fault::Restart(None, _) => true,
         Fault::Mend(core) => {
             core.retain_mut(|who| keep_who(who, gone));
             !core.is_empty()
@@ -236,7 +256,18 @@ fn shorter_faults(plan: &Plan) -> Vec<Plan> {
             | Fault::Partition(_)
             | Fault::Network(..)
             | Fault::Calm(_)
-            | Fault::Restart(_)
+            | Fault::Restart(..)
+            | Fault::HalfOpen(_)
+            | Fault::Reset(_)
+            | Fault::Stall(_)
+            | Fault::SlowCpu(..)
+            | Fault::Drift(..)
+            | Fault::Jump(..)
+            | Fault::StallDisk(_)
+            | Fault::FailDisk(_)
+            | Fault::FlipBit(_)
+            | Fault::Join(_)
+            | Fault::Ask(..)
             | Fault::Pause(_)
             | Fault::Resume(_)
             | Fault::SlowDisk(..)

@@ -46,14 +46,27 @@ pub(super) fn reigns(all: &[Happening]) -> Vec<Reign<'_>> {
                 end(&mut reigns, this.at_ns, |reign| reign.is_cut);
                 continue;
             }
-            Fault::Network(..) | Fault::Pause(_) | Fault::SlowDisk(..) => (false, false),
+            Fault::Network(..)
+            | Fault::Stall(_)
+            | Fault::Pause(_)
+            | Fault::SlowCpu(..)
+            | Fault::Drift(..)
+            | Fault::StallDisk(_)
+            | Fault::SlowDisk(..) => (false, false),
             // A crash shows in its process; a way that opens ends no other fault for certain.
             Fault::Crash { .. }
             | Fault::Heal(_)
             | Fault::Calm(_)
-            | Fault::Restart(_)
-            | Fault::Resume(_)
-            | Fault::Mend(_) => continue,
+            | Fault::Restart(..)
+            | Fault::HalfOpen(_)
+            | Fault::Reset(_)
+            | Fault::Jump(..)
+            | Fault::FailDisk(_)
+            | Fault::FlipBit(_)
+            | Fault::Join(_)
+            | Fault::Ask(..)
+            | Fault::Mend(_)
+            | Fault::Resume(_) => continue,
         };
         let lasts = strike.lasts.map_or(u64::MAX, |lasts| lasts.ns());
         reigns.push(Reign {

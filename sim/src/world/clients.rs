@@ -40,13 +40,13 @@ impl World {
         }
     }
 
-    fn epoch_seen_by(&self, host: usize) -> Epoch {
+    pub(super) fn epoch_seen_by(&self, host: usize) -> Epoch {
         let process = self.hosts[host].process.as_ref();
         let role = process.and_then(|p| p.node.view().control().state().role(&self.primary));
         role.map_or(Epoch(0), |role| role.epoch)
     }
 
-    fn command(&mut self, host: usize, ticket: Ticket, command: Command) {
+    pub(super) fn command(&mut self, host: usize, ticket: Ticket, command: Command) {
         if self.hosts[host].paused {
             self.hosts[host].commands.push((ticket, command));
         } else {
@@ -60,6 +60,9 @@ impl World {
         ticket: Ticket,
         answer: Result<Answer, Refusal>,
     ) {
+        if self.on_told(host, ticket, &answer) {
+            return;
+        }
         let Some(asked) = self.workload.asked(ticket) else {
             return;
         };

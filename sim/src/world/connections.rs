@@ -20,6 +20,8 @@ use crate::network::{Conn, End, Pipe, Segment};
 
 /// A dial across a cut hangs for so long before it fails.
 const DIAL_TIMEOUT_NS: u64 = 1_000_000_000;
+/// The opening of a connection that is held by a stall tries again after so long.
+const LOOK_AGAIN_NS: u64 = 20_000_000;
 /// Bytes handed to the network at a time.
 const BUDGET: usize = 64 * 1024;
 
@@ -47,9 +49,17 @@ impl World {
         };
         let (address, expected) = process.dials[dial];
         let target = host_at(address).filter(|target| *target < self.hosts.len());
-        let Some(to) =
-            target.filter(|to| !self.ways.is_cut(from, *to) && !self.ways.is_cut(*to, from))
-        else {
+        let is_stalled =
+            |to: usize| self.ways.is_stalled(from, to) || self.ways.is_stalled(to, from);
+        if target.is_some_and(is_stalled) {
+            let at = self.now + LOOK_AGAIN_NS;
+            return self.queue.push(at, Due::Opened { from, life, dial });
+        }
+        let answers = |to: &usize| {
+            let is_cut = self.ways.is_cut(from, *to) || self.ways.is_cut(*to, from);
+            self.is_at(*to, address) && !is_cut && !self.hosts[*to].is_silent
+        };
+        let Some(to) = target.filter(answers) else {
             let at = self.now + DIAL_TIMEOUT_NS;
             return self.queue.push(
                 at,
@@ -109,7 +119,7 @@ impl World {
         };
         let mut link_id = LinkId(0);
         if let Some(process) = host_state.process.as_mut() {
-            now = Time(self.now - process.born);
+            now = process.clock.at(self.now);
             peer = process.node.view().me();
             link_id = LinkId(process.links.len() as u64);
             process.links.push((conn, end));
@@ -136,6 +146,7 @@ impl World {
             up: false,
             dialed,
             armed: NEVER,
+            is_abandoned: false,
         }
     }
 
@@ -204,7 +215,7 @@ impl World {
             let Some(session) = process.sessions.get_mut(&peer).filter(|_| from.open) else {
                 return;
             };
-            let now = Time(self.now - process.born);
+            let now = process.clock.at(self.now);
             let mut bytes = Vec::new();
             while bytes.len() < BUDGET {
                 let record = |record: &[u8]| bytes.extend_from_slice(record);
@@ -220,7 +231,10 @@ impl World {
     }
 
     pub(super) fn send_segment(&mut self, conn: usize, end: usize, segment: Segment) {
-        let Some(state) = self.conns[conn].as_mut() else {
+        let Some(state) = self.conns[conn]
+            .as_mut()
+            .filter(|it| !it.pipes[end].is_dead)
+        else {
             return;
         };
         let way = (state.ends[end].host, state.ends[1 - end].host);
@@ -242,13 +256,14 @@ impl World {
             let (from, to) = (state.ends[1 - end].host, state.ends[end].host);
             let pipe = &mut state.pipes[1 - end];
             let has_arrived = pipe.segments.front().is_some_and(|(at, _)| *at <= self.now);
-            if !has_arrived || self.ways.is_cut(from, to) {
+            if !has_arrived || self.ways.is_cut(from, to) || self.ways.is_stalled(from, to) {
                 return;
             }
             let Some((_, segment)) = pipe.segments.pop_front() else {
                 return;
             };
             if !state.ends[end].open {
+                self.refuse_stray(conn, end);
                 continue;
             }
             match segment {
@@ -271,7 +286,7 @@ impl World {
         let Some(session) = process.sessions.get_mut(&peer) else {
             return;
         };
-        let now = Time(self.now - process.born);
+        let now = process.clock.at(self.now);
         let (mut heard, mut taken) = (Vec::new(), Vec::new());
         to.link.receive(now, bytes, session, &mut |output| {
             heard.push(keep(output, &mut taken));
@@ -373,7 +388,7 @@ impl World {
         }
     }
 
-    fn forget(&mut self, conn: usize) {
+    pub(super) fn forget(&mut self, conn: usize) {
         let is_over = |conn: &Conn| conn.ends.iter().all(|end| !end.open);
         if self.conns[conn].as_deref().is_some_and(is_over) {
             self.conns[conn] = None;
@@ -419,7 +434,7 @@ impl World {
         }
     }
 
-    fn arm_link(&mut self, conn: usize, end: usize) {
+    pub(super) fn arm_link(&mut self, conn: usize, end: usize) {
         let Some(state) = self.conns[conn].as_mut() else {
             return;
         };
@@ -430,7 +445,7 @@ impl World {
         let Some(deadline) = to.link.deadline().filter(|_| to.open) else {
             return;
         };
-        let at = process.born.saturating_add(deadline.at.0).max(self.now);
+        let at = process.clock.when(deadline.at).max(self.now);
         if at < to.armed {
             to.armed = at;
             self.queue.push(at, Due::LinkTick { conn, end });
@@ -449,7 +464,7 @@ impl World {
         let Some(process) = self.hosts[to.host].process.as_ref() else {
             return;
         };
-        let now = Time(self.now - process.born);
+        let now = process.clock.at(self.now);
         if to
             .link
             .deadline()

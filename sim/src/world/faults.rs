@@ -9,7 +9,7 @@ use super::World;
 use super::host::{Doom, Host};
 use crate::engine::des::Due;
 use crate::marks::Mark;
-use crate::plan::{Fault, Moment, Part, Seat, Ways, Who};
+use crate::plan::{Fault, Moment, Part, Return, Seat, Ways, Who};
 use crate::record::What;
 
 impl World {
@@ -43,23 +43,32 @@ impl World {
                 who,
                 moment,
                 fate,
+                silent,
                 restart,
             } => {
                 let Some(who) = self.resolve(who) else { return };
                 self.hosts[who].doom = Some(Doom {
                     moment,
                     fate,
+                    silent,
                     restart,
                 });
                 if moment == Moment::Now {
                     self.crash_of_doom(who);
                 }
             }
-            Fault::Restart(None) => self.restart_all(),
-            Fault::Restart(Some(who)) => {
-                if let Some(host) = self.resolve(who) {
-                    let life = self.hosts[host].life;
-                    self.on_restart(host, life);
+            Fault::Restart(who, back) => {
+                let hosts = match who {
+                    None => (0..self.hosts.len()).collect(),
+                    Some(who) => self.resolve(who).into_iter().collect::<Vec<_>>(),
+                };
+                hosts.into_iter().for_each(|host| self.restart(host, back));
+            }
+            Fault::HalfOpen(ways) => self.half_open(&self.each_pair(&ways)),
+            Fault::Reset(ways) => self.reset(&self.each_pair(&ways)),
+            Fault::Stall(ways) => {
+                for (from, to) in self.each_pair(&ways) {
+                    self.ways.stall(from, to, index);
                 }
             }
             Fault::Pause(who) => {
@@ -75,15 +84,36 @@ impl World {
                     self.resume(host);
                 }
             }
-            Fault::SlowDisk(who, sync) => {
-                let Some(host) = self.resolve(who) else {
-                    return;
-                };
-                self.hosts[host].slow_sync_ns = sync.ns();
-                self.hosts[host].slowed_by = index;
+            Fault::SlowCpu(who, _)
+            | Fault::Drift(who, _)
+            | Fault::Jump(who, _)
+            | Fault::SlowDisk(who, _)
+            | Fault::StallDisk(who)
+            | Fault::FailDisk(who)
+            | Fault::FlipBit(who)
+            | Fault::Join(who)
+            | Fault::Ask(who, _) => {
+                if let Some(host) = self.resolve(who) {
+                    self.strike_machine(host, index);
+                }
             }
             Fault::Mend(core) => self.mend(&core),
         }
+    }
+
+    /// A crashed process comes back, perhaps with another disk or address.
+    fn restart(&mut self, host: usize, back: Return) {
+        if self.hosts[host].process.is_some() {
+            return;
+        }
+        if let Some(fate) = back.fate {
+            self.hosts[host].disk.reconsider(fate, &mut self.disks);
+        }
+        if back.moved {
+            self.move_host(host);
+        }
+        let life = self.hosts[host].life;
+        self.on_restart(host, life);
     }
 
     /// These hosts run and hear each other; what troubles the others stays.
@@ -115,6 +145,11 @@ impl World {
     fn heal_host(&mut self, host: usize) {
         self.hosts[host].doom = None;
         self.hosts[host].slow_sync_ns = 0;
+        self.slow_cpu(host, 0, 0);
+        if self.hosts[host].ppm != 0 {
+            self.drift(host, 0, 0);
+        }
+        self.unstall_disk(host);
         self.resume(host);
     }
 
@@ -125,11 +160,27 @@ impl World {
             if state.slowed_by == fault {
                 state.slow_sync_ns = 0;
             }
+            let (cpu, clock) = (state.cpu_slowed_by == fault, state.drifted_by == fault);
+            let disk = state.stalled_by == fault;
             if state.paused_by == fault {
                 self.resume(host);
             }
+            if cpu {
+                self.slow_cpu(host, 0, fault);
+            }
+            if clock {
+                self.drift(host, 0, fault);
+            }
+            if disk {
+                self.unstall_disk(host);
+            }
         }
         self.ways.end(fault);
+        let strike = self.plan.faults.get(fault);
+        if strike.is_some_and(|strike| matches!(strike.fault, Fault::Stall(_))) {
+            self.marks.hit(Mark::Burst);
+            return self.release_stalled();
+        }
         self.release_held();
     }
 
@@ -141,6 +192,7 @@ impl World {
         for host in 0..self.hosts.len() {
             self.heal_host(host);
         }
+        self.ways.end_stalls();
         self.ways.open_all();
         self.release_held();
         self.restart_all();

@@ -2,7 +2,7 @@
 
 use quorate_core::id::{Incarnation, LinkId, LogIndex, NodeId, Peer, Term, Ticket};
 use quorate_core::membership::{self, State, Update};
-use quorate_core::node::{Command, Event};
+use quorate_core::node::Event;
 use quorate_core::raft::{self, Standing};
 use quorate_core::wire::Message;
 
@@ -75,10 +75,7 @@ impl World {
                 link, peer, dialed, ..
             } => Heard::Up(*link, *peer, *dialed),
             Event::LinkDown { link } => Heard::Down(*link),
-            Event::Command {
-                ticket,
-                command: Command::Propose { .. },
-            } => Heard::Asked(*ticket),
+            Event::Command { ticket, .. } if *ticket != Ticket(0) => Heard::Asked(*ticket),
             Event::Command { .. }
             | Event::Tick
             | Event::DialFailed { .. }

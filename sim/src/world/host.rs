@@ -1,6 +1,7 @@
 //! A machine of the world: its disk stays when its process ends.
 
 use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use quorate_core::id::{LogIndex, NodeId, RoleName, Ticket};
@@ -12,6 +13,7 @@ use quorate_core::seed::Seed;
 use quorate_core::transport::{Link, Session};
 use quorate_core::voters::Voters;
 
+use super::clock::Clock;
 use crate::disk::Disk;
 use crate::engine::des::Due;
 use crate::plan::{Fate, Moment, Plan};
@@ -21,7 +23,7 @@ use crate::span::Span;
 /// A running process.
 pub(super) struct Process {
     pub(super) node: Node,
-    pub(super) born: u64,
+    pub(super) clock: Clock,
     pub(super) started: bool,
     /// The heap entry armed for the node's deadline.
     pub(super) armed: u64,
@@ -45,11 +47,27 @@ pub(super) struct Process {
     pub(super) agreed: Option<(u64, u64)>,
 }
 
+/// Whether a host can have a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// It can.
+    Fine,
+    /// It has not joined yet.
+    Absent,
+    /// It has left.
+    Gone,
+    /// Its disk has failed.
+    Halted,
+    /// Its log is damaged.
+    Corrupt,
+}
+
 /// A crash to come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doom {
     pub(super) moment: Moment,
     pub(super) fate: Fate,
+    pub(super) silent: bool,
     pub(super) restart: Option<Span>,
 }
 
@@ -67,13 +85,35 @@ pub(super) struct Host {
     pub(super) paused_by: usize,
     pub(super) backlog: Vec<Due>,
     pub(super) commands: Vec<(Ticket, Command)>,
+    pub(super) condition: Condition,
+    /// How often it has got a new address.
+    pub(super) moves: u8,
+    /// Its machine is gone with its process: nobody is told anything.
+    pub(super) is_silent: bool,
+    /// What each event costs its process.
+    pub(super) step_ns: u64,
+    pub(super) cpu_slowed_by: usize,
+    pub(super) busy_until: u64,
+    /// What a slow process has not come to yet.
+    pub(super) waiting: VecDeque<Due>,
+    /// How many millionths faster its clock runs.
+    pub(super) ppm: i64,
+    pub(super) drifted_by: usize,
+    /// No sync completes until then.
+    pub(super) stalled_until: u64,
+    pub(super) stalled_by: usize,
+    pub(super) is_sync_held: bool,
+    /// The next sync fails.
+    pub(super) is_disk_failing: bool,
+    /// A bit of its log is not what was written.
+    pub(super) is_flipped: bool,
     pub(super) slow_sync_ns: u64,
     /// By which fault.
     pub(super) slowed_by: usize,
 }
 
 pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
-    let config = match scenario::config(plan, node) {
+    let config = match scenario::config(plan, node, 0) {
         Ok(config) => config,
         Err(error) => panic!("a plan's configuration was checked when it was read: {error}"),
     };
@@ -89,6 +129,24 @@ pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
         paused_by: 0,
         backlog: Vec::new(),
         commands: Vec::new(),
+        condition: if plan.is_there(node) {
+            Condition::Fine
+        } else {
+            Condition::Absent
+        },
+        moves: 0,
+        is_silent: false,
+        step_ns: 0,
+        cpu_slowed_by: 0,
+        busy_until: 0,
+        waiting: VecDeque::new(),
+        ppm: 0,
+        drifted_by: 0,
+        stalled_until: 0,
+        stalled_by: 0,
+        is_sync_held: false,
+        is_disk_failing: false,
+        is_flipped: false,
         slow_sync_ns: 0,
         slowed_by: 0,
     }

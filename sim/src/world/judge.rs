@@ -11,9 +11,11 @@ use quorate_core::membership::{Member, State};
 use quorate_core::raft::Role;
 
 use super::World;
-use super::host::Host;
+use super::asking::Told;
+use super::host::{Condition, Host};
+use crate::checkers::elected_by_majority::sides;
 use crate::expect::{Belief, Claim, Count, Expectation, Observers, Process, When};
-use crate::plan::{Part, Who};
+use crate::plan::{Fault, Part, Who};
 use crate::report::Judged;
 
 const NEVER: u64 = u64::MAX;
@@ -191,17 +193,53 @@ impl World {
                 }
             }
             Claim::Converged => self.find_converged(),
+            Claim::Answered => self.find_answers(since, None),
+            Claim::Refused(why) => self.find_answers(since, Some(why)),
             Claim::Process(state, who) => {
                 let Some(host) = trial.of.or_else(|| self.resolve(*who)) else {
                     return Err("nobody plays that part".to_string());
                 };
-                let is = if self.hosts[host].process.is_some() {
-                    Process::Running
-                } else {
-                    Process::Down
+                let runs = self.hosts[host].process.is_some();
+                let is = match self.hosts[host].condition {
+                    _ if runs => Process::Running,
+                    Condition::Halted => Process::Halted,
+                    Condition::Corrupt => Process::Corrupt,
+                    Condition::Gone => Process::Gone,
+                    Condition::Fine | Condition::Absent => Process::Down,
                 };
-                said(is == *state, is.word().to_string())
+                let is_so = is == *state || *state == Process::Down && !runs;
+                said(is_so, is.word().to_string())
             }
+        }
+    }
+
+    /// What became of everything that was asked at a moment.
+    fn find_answers(&self, asked_at: u64, wanted: Option<&Option<String>>) -> Found {
+        let told = self.answers.iter().filter(|told| told.asked_at == asked_at);
+        let told: Vec<&Told> = told.collect();
+        let asked =
+            self.plan.faults.iter().filter(|strike| {
+                strike.at.ns() == asked_at && matches!(strike.fault, Fault::Ask(..))
+            });
+        if asked.count() > told.len() {
+            return Err("not answered yet".to_string());
+        }
+        let fits = |told: &&&Told| match (&told.answer, wanted) {
+            (Ok(()), None) => true,
+            (Err(why), Some(words)) => words
+                .as_ref()
+                .is_none_or(|words| why.to_lowercase().contains(&words.to_lowercase())),
+            (Ok(()), Some(_)) | (Err(_), None) => false,
+        };
+        let said = |told: &Told| match &told.answer {
+            Ok(()) => "done".to_string(),
+            Err(why) => format!("refused: {why}"),
+        };
+        let holds = !told.is_empty() && told.iter().filter(fits).count() == told.len();
+        let words: Vec<String> = told.into_iter().map(said).collect();
+        match words.is_empty() {
+            true => Err("nothing was asked".to_string()),
+            false => self::said(holds, words.join(", ")),
         }
     }
 
@@ -232,14 +270,19 @@ impl World {
         let hosts = || self.hosts.iter().enumerate();
         hosts().find_map(|(index, host)| {
             let own = runs(host).filter(|standing| standing.role == Role::Leader)?;
-            let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-            let follows = |(other, it): &(usize, &Host)| {
-                let is_cut = self.ways.is_cut(index, *other) || self.ways.is_cut(*other, index);
+            let follows = |node: &&NodeId| {
+                let other = usize::try_from(node.0).unwrap_or(0).wrapping_sub(1);
+                let Some(it) = self.hosts.get(other) else {
+                    return false;
+                };
+                let is_cut = self.ways.is_cut(index, other) || self.ways.is_cut(other, index);
                 let its = runs(it).filter(|_| !is_cut);
                 its.is_some_and(|its| its.term == own.term && its.leader == Some(host.id))
             };
-            let behind = hosts().take(voters).filter(follows).count();
-            (2 * behind > voters).then_some((host.id, own.term))
+            let voters = &host.process.as_ref()?.voters;
+            let leads =
+                sides(voters).all(|side| 2 * side.iter().filter(follows).count() > side.len());
+            leads.then_some((host.id, own.term))
         })
     }
 
@@ -327,6 +370,8 @@ impl World {
             | Claim::SameLeader
             | Claim::NewLeader
             | Claim::Never(_, None)
+            | Claim::Answered
+            | Claim::Refused(_)
             | Claim::Converged => return None,
         };
         // Whoever would be the leader that a majority follows, rather than one that is cut off.

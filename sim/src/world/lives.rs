@@ -10,17 +10,18 @@ use quorate_core::journal::Start;
 use quorate_core::node::{Command, Event};
 use quorate_core::time::Time;
 
-use super::host::{Process, plant};
+use super::clock::Clock;
+use super::host::{Condition, Doom, Process, plant};
 use super::{NEVER, World};
 use crate::engine::des::Due;
 use crate::marks::Mark;
-use crate::plan::Moment;
+use crate::plan::{Fate, Moment};
 use crate::record::What;
 
 /// Each node is told the addresses of so many others, the first ones.
 const SEEDS_MAX: usize = 8;
 /// A driver calls a disk stalled when a sync takes longer.
-const STALL_NS: u64 = 500_000_000;
+pub(super) const STALL_NS: u64 = 500_000_000;
 
 impl World {
     /// Starts a process from what its disk holds.
@@ -30,8 +31,13 @@ impl World {
         self.lives += 1;
         let found = match host.disk.recover() {
             Ok(found) => found,
-            Err(corrupt) => return self.demand("disk", Err(corrupt.to_string())),
+            Err(corrupt) => return self.on_corrupt(index, corrupt.to_string()),
         };
+        if host.is_flipped {
+            let what = "a flipped bit was not noticed".to_string();
+            return self.demand("disk", Err(what));
+        }
+        host.is_silent = false;
         if found.is_torn {
             self.marks.hit(Mark::TornTail);
         }
@@ -51,7 +57,7 @@ impl World {
         let life = host.life;
         host.process = Some(Process {
             node,
-            born: self.now,
+            clock: Clock::new(self.now, host.ppm),
             started: false,
             armed: NEVER,
             links: Vec::new(),
@@ -95,13 +101,18 @@ impl World {
         }
     }
     pub(super) fn on_restart(&mut self, host: usize, life: u64) {
-        if self.hosts[host].process.is_none() && self.hosts[host].life == life {
+        let state = &self.hosts[host];
+        let is_fine = state.condition == Condition::Fine;
+        if is_fine && state.process.is_none() && state.life == life {
             self.start(host);
         }
     }
 
     pub(super) fn on_synced(&mut self, index: usize, life: u64) {
         if !self.is_life(index, life) {
+            return;
+        }
+        if !self.is_sync_done(index) {
             return;
         }
         let Some((lsn, votes)) = self.hosts[index].disk.end_sync() else {
@@ -134,12 +145,24 @@ impl World {
         let nanos = self.disks.within(disk.sync_min.ns()..=disk.sync_max.ns());
         let (life, slow) = (self.hosts[index].life, self.hosts[index].slow_sync_ns);
         let host = index;
-        if nanos + slow > STALL_NS {
+        let held = self.hosts[index].stalled_until.saturating_sub(self.now);
+        if (nanos + slow).max(held) > STALL_NS {
             self.queue
                 .push(self.now + STALL_NS, Due::Stalled { host, life });
         }
         self.queue
             .push(self.now + nanos + slow, Due::Synced { host, life });
+    }
+
+    /// A process that has left ends in good order: everything it wrote is kept.
+    pub(super) fn end_of_leave(&mut self, index: usize) {
+        self.hosts[index].doom = Some(Doom {
+            moment: Moment::Now,
+            fate: Fate::Kept,
+            silent: false,
+            restart: None,
+        });
+        self.crash_of_doom(index);
     }
 
     /// The crash that was announced.
@@ -171,8 +194,14 @@ impl World {
         state.paused = false;
         state.backlog.clear();
         state.commands.clear();
+        state.waiting.clear();
+        state.is_sync_held = false;
+        state.is_silent = doom.silent;
         let life = state.life;
-        self.close_ends_of(&process.links);
+        match doom.silent {
+            true => self.abandon_ends_of(&process.links),
+            false => self.close_ends_of(&process.links),
+        }
         if let Some(after) = doom.restart {
             let at = self.now + after.ns();
             self.queue.push(at, Due::Restart { host, life });

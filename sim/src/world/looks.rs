@@ -27,8 +27,6 @@ const LINES_MAX: usize = 10_000;
 const SETTLED: Span = Span::from_ms(25_000);
 /// The whole is looked at so often.
 pub(super) const LOOK_NS: u64 = 100_000_000;
-/// The hosts' own messages are sent so often.
-const TRAFFIC_NS: u64 = 1_000_000_000;
 
 impl World {
     /// The checkers that look at the whole, now and then.
@@ -41,7 +39,8 @@ impl World {
         self.next_look = (self.next_look + part) % nodes;
         self.look_at_debts();
         self.tick_sessions();
-        if self.now.is_multiple_of(TRAFFIC_NS) {
+        let messages = self.plan.workload.messages;
+        if messages.is_some_and(|every| self.now.is_multiple_of(every.ns())) {
             self.send_traffic();
         }
         if self.now.is_multiple_of(TURN_NS) {

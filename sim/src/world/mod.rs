@@ -8,8 +8,11 @@
 //! Split by what happens: `lives` of processes, `connections`, `traffic`, `faults`, `clients`;
 //! `watch`, `witness`, `beliefs` and `looks` show it to the checkers, `recording` keeps it.
 
+mod asking;
 mod beliefs;
+mod breakage;
 mod clients;
+mod clock;
 mod connections;
 mod faults;
 mod heard;
@@ -17,6 +20,7 @@ mod host;
 mod judge;
 mod lives;
 mod looks;
+mod machine;
 mod recording;
 mod sessions;
 mod states;
@@ -31,9 +35,9 @@ use quorate_core::id::{LinkId, RoleName};
 use quorate_core::node::{Action, Event};
 use quorate_core::notice::Notice;
 use quorate_core::seed::{Random, Seed, Stream};
-use quorate_core::time::Time;
 
-use self::host::{Host, host, name};
+use self::asking::Told;
+use self::host::{Condition, Host, host, name};
 use self::judge::{Sightings, Trial};
 use self::looks::LOOK_NS;
 pub(crate) use self::traffic::Direction;
@@ -97,6 +101,8 @@ pub struct World {
     trials: Vec<Trial>,
     next_judgement: u64,
     sightings: Sightings,
+    /// What became of the commands of the plan.
+    answers: Vec<Told>,
 }
 
 impl World {
@@ -108,7 +114,7 @@ impl World {
             .map(|node| host(plan, &seed, node))
             .collect();
         let mut queue = Queue::new(&seed);
-        for index in 0..hosts.len() {
+        for index in (0..hosts.len()).filter(|index| hosts[*index].condition == Condition::Fine) {
             // A few milliseconds apart, as an operator or a supervisor would; all within a second.
             let apart = 3_000_000.min(1_000_000_000 / plan.nodes);
             queue.push(
@@ -164,6 +170,7 @@ impl World {
             trials: Vec::new(),
             next_judgement: NEVER,
             sightings: Sightings::default(),
+            answers: Vec::new(),
         };
         for (ways, change) in &plan.terrain {
             let pairs = world.pairs(ways);
@@ -185,14 +192,21 @@ impl World {
             self.hosts[host].backlog.push(due);
             return;
         }
+        if self
+            .host_of(&due)
+            .is_some_and(|host| self.must_wait(host, due))
+        {
+            return;
+        }
+        self.dispatch(due);
+    }
+
+    fn dispatch(&mut self, due: Due) {
         match due {
             Due::Wake { host, life } => self.on_wake(host, life),
             Due::Synced { host, life } => self.on_synced(host, life),
-            Due::Stalled { host, life } => {
-                if self.is_life(host, life) {
-                    self.step(host, Event::DiskStalled);
-                }
-            }
+            Due::Stalled { host, life } => self.on_stalled(host, life),
+            Due::Turn { host } => self.on_turn(host),
             Due::Arrived { conn, end } => self.on_arrived(conn, end),
             Due::LinkTick { conn, end } => self.on_link_tick(conn, end),
             Due::Opened { from, life, dial } => self.on_opened(from, life, dial),
@@ -271,6 +285,7 @@ impl World {
                 Some(conn.ends[*end].host)
             }
             Due::Opened { .. }
+            | Due::Turn { .. }
             | Due::Fault(_)
             | Due::Restart { .. }
             | Due::Over(_)
@@ -299,7 +314,7 @@ impl World {
         let due = process
             .node
             .deadline()
-            .is_some_and(|d| process.born + d.at.0 <= now);
+            .is_some_and(|d| process.clock.when(d.at) <= now);
         if due {
             self.step(index, Event::Tick);
         } else {
@@ -316,7 +331,7 @@ impl World {
         let Some(deadline) = process.node.deadline() else {
             return;
         };
-        let at = process.born.saturating_add(deadline.at.0).max(self.now);
+        let at = process.clock.when(deadline.at).max(self.now);
         if at < process.armed {
             process.armed = at;
             self.queue.push(at, Due::Wake { host: index, life });
@@ -340,7 +355,7 @@ impl World {
         let kept = self.record.is_some().then(|| event.clone());
         let due = kept.as_ref().filter(|_| is_tick);
         let due = due.and_then(|_| process.node.deadline()).map(|d| d.why);
-        let local = Time(now - process.born);
+        let local = process.clock.at(now);
         let begun = self.stopwatch.is_some().then(Instant::now);
         process.node.step(local, event, &mut actions);
         if let (Some(stopwatch), Some(begun)) = (&mut self.stopwatch, begun) {
@@ -374,6 +389,9 @@ impl World {
         }
         self.actions = actions;
         self.flush_touched();
+        if self.hosts[index].condition == Condition::Gone {
+            return self.end_of_leave(index);
+        }
         if is_doomed {
             return self.crash_of_doom(index);
         }

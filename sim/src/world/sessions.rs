@@ -1,7 +1,6 @@
 //! The sessions of the hosts over the connections between them: what a connection tells, which
 //! connection carries on, and what happens when there is no progress.
 
-use quorate_core::time::Time;
 use quorate_core::transport::{CloseReason, Hello, Output, Priority, Stall};
 use quorate_core::wire::Message;
 
@@ -104,7 +103,7 @@ impl World {
             let Some(process) = host.process.as_mut().filter(|_| !host.paused) else {
                 continue;
             };
-            let now = Time(self.now - process.born);
+            let now = process.clock.at(self.now);
             for (peer, session) in &mut process.sessions {
                 stalls.extend(session.tick(now).map(|stall| (index, *peer, stall)));
             }

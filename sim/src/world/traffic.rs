@@ -41,7 +41,7 @@ impl World {
         }
         let links = process.node.view().links();
         let ends = links.filter_map(|(_, link)| process.links.get(slot(link)).copied());
-        let (ends, now): (Vec<_>, _) = (ends.collect(), Time(self.now - process.born));
+        let (ends, now): (Vec<_>, _) = (ends.collect(), process.clock.at(self.now));
         for (conn, end) in &ends {
             self.send_batch(now, *conn, *end);
         }

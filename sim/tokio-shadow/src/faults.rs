@@ -61,11 +61,11 @@ fn strike_now(cluster: &mut Cluster, number: usize, strike: &Strike) -> Option<(
             cluster.crash(node);
             return restart.map(|after| (after.ms(), Step::Restart(node)));
         }
-        Fault::Restart(Some(who)) => {
+        Fault::Restart(Some(who), _) => {
             let node = cluster.resolve(*who)?;
             cluster.restart(node);
         }
-        Fault::Restart(None) => {
+        Fault::Restart(None, _) => {
             for node in cluster.nodes() {
                 cluster.restart(node);
             }
@@ -79,7 +79,21 @@ fn strike_now(cluster: &mut Cluster, number: usize, strike: &Strike) -> Option<(
             let node = cluster.resolve(*who)?;
             cluster.pause(node, false);
         }
-        Fault::Network(..) | Fault::Calm(_) | Fault::SlowDisk(..) | Fault::Mend(_) => {
+        Fault::Network(..)
+        | Fault::Calm(_)
+        | Fault::HalfOpen(_)
+        | Fault::Reset(_)
+        | Fault::Stall(_)
+        | Fault::SlowCpu(..)
+        | Fault::Drift(..)
+        | Fault::Jump(..)
+        | Fault::SlowDisk(..)
+        | Fault::StallDisk(_)
+        | Fault::FailDisk(_)
+        | Fault::FlipBit(_)
+        | Fault::Join(_)
+        | Fault::Ask(..)
+        | Fault::Mend(_) => {
             unreachable!("refused before the run")
         }
     }

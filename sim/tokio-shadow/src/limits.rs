@@ -17,6 +17,7 @@ pub const LIMITS: Limits = Limits {
 
 fn fault(fault: &Fault) -> Option<&'static str> {
     match fault {
+        Fault::Crash { silent: true, .. } => Some("its network tells the others"),
         Fault::Crash { moment, fate, .. } => match (moment, fate) {
             (Moment::Now, Fate::Lost) => None,
             (Moment::Now, Fate::Torn) => Some("its disk never tears a record"),
@@ -27,12 +28,21 @@ fn fault(fault: &Fault) -> Option<&'static str> {
             }
         },
         Fault::Network(..) | Fault::Calm(_) => Some("its ways are all alike and never change"),
-        Fault::SlowDisk(..) => Some("its disk has one speed"),
+        Fault::SlowDisk(..) | Fault::StallDisk(_) => Some("its disk has one speed"),
+        Fault::FailDisk(_) | Fault::FlipBit(_) => Some("its disk never fails"),
+        Fault::HalfOpen(_) => Some("its connections are whole or closed"),
+        Fault::Reset(_) => Some("it cannot break a connection alone"),
+        Fault::Stall(_) => Some("its network delivers what it holds in steps"),
+        Fault::SlowCpu(..) => Some("its processors are all alike"),
+        Fault::Drift(..) | Fault::Jump(..) => Some("its nodes have one clock"),
+        Fault::Restart(_, back) if back.moved => Some("its nodes keep their addresses"),
+        Fault::Restart(_, back) if back.fate.is_some() => Some("a disk's fate is that of the crash"),
         Fault::Mend(_) => Some("it heals all nodes or none"),
+        Fault::Join(_) | Fault::Ask(..) => Some("its nodes all join and are asked nothing"),
         Fault::Cut(_)
         | Fault::Heal(_)
         | Fault::Partition(_)
-        | Fault::Restart(_)
+        | Fault::Restart(..)
         | Fault::Pause(_)
         | Fault::Resume(_) => None,
     }
@@ -56,6 +66,8 @@ fn claim(expectation: &Expectation) -> Option<&'static str> {
             | Claim::Belief(..)
             | Claim::Never(..)
             | Claim::Converged
+            | Claim::Answered
+            | Claim::Refused(_)
             | Claim::Process(..),
             _,
         ) => Some("it does not watch that"),
@@ -93,6 +105,9 @@ fn head(plan: &Plan) -> Vec<(&'static str, &'static str)> {
     }
     if plan.workload.requests > 0 {
         found.push(("clients", "its clients write until the end"));
+    }
+    if plan.workload.messages != quiet.workload.messages {
+        found.push(("messages", "its hosts send none"));
     }
     if plan.mutant.is_some() {
         found.push(("mutant", "its nodes have no bugs to plant"));
