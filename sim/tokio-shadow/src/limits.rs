@@ -36,7 +36,9 @@ fn fault(fault: &Fault) -> Option<&'static str> {
         Fault::SlowCpu(..) => Some("its processors are all alike"),
         Fault::Drift(..) | Fault::Jump(..) => Some("its nodes have one clock"),
         Fault::Restart(_, back) if back.moved => Some("its nodes keep their addresses"),
-        Fault::Restart(_, back) if back.fate.is_some() => Some("a disk's fate is that of the crash"),
+        Fault::Restart(_, back) if back.fate.is_some() => {
+            Some("a disk's fate is that of the crash")
+        }
         Fault::Mend(_) => Some("it heals all nodes or none"),
         Fault::Join(_) | Fault::Ask(..) => Some("its nodes all join and are asked nothing"),
         Fault::Cut(_)
