@@ -5,6 +5,7 @@
 
 mod contest;
 mod membership;
+mod plot;
 mod raft;
 mod recorder;
 mod transport;
@@ -32,6 +33,9 @@ struct Arguments {
     /// Only the kinds of figures whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// Draws the ratios of all figures into this SVG file as well.
+    #[arg(long)]
+    plot: Option<std::path::PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -53,12 +57,19 @@ fn main() -> ExitCode {
     } = &arguments;
     let rounds = *rounds;
     let mut printed = true;
-    let show = |figure: Figure| printed &= figure.print(arguments.json).is_ok();
+    let mut figures: Vec<Figure> = Vec::new();
+    let show = |figure: Figure| {
+        printed &= figure.print(arguments.json).is_ok();
+        figures.push(figure);
+    };
     match arguments.name {
         Name::Membership => membership::run(*full, only, show),
         Name::Raft => raft::run(rounds).into_iter().for_each(show),
         Name::Recorder => recorder::run(rounds).into_iter().for_each(show),
         Name::Transport => transport::run(rounds, only).into_iter().for_each(show),
+    }
+    if let Some(path) = arguments.plot {
+        printed &= std::fs::write(path, plot::ratios(&figures)).is_ok();
     }
     if printed {
         ExitCode::SUCCESS

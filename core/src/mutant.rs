@@ -114,10 +114,6 @@ mutants! {
     RejoinReachesNobody => "rejoin-reaches-nobody",
     /// A full exchange leaves the dead out.
     ExchangeOmitsDead => "exchange-omits-dead",
-    /// Tables that differ are never compared.
-    NeverCompares => "never-compares",
-    /// A death on one member's word is believed.
-    BelievesOneWord => "believes-one-word",
     /// A repeated request takes effect again.
     NoDedup => "no-dedup",
     /// A write is accepted under any epoch.

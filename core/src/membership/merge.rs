@@ -122,7 +122,7 @@ impl Membership {
     /// One member's word for a death is an accusation here, which the accused can still refute: the
     /// accuser may be the sick one (Lifeguard §IV-B).
     fn accused_only(&self, from: NodeId, mut update: Update) -> Update {
-        let believes = !self.config.lifeguard.dogpile || self.planted.is(Mutant::BelievesOneWord);
+        let believes = !self.config.lifeguard.dogpile;
         if update.state != State::Dead || from == self.me.node || believes {
             return update;
         }
