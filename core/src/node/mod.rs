@@ -29,7 +29,7 @@ use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
 use crate::gossip::{self, Gossip};
 use crate::health::{self, Health};
-use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket, Zone};
+use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::membership::{self, Membership};
 use crate::mutant::{Mutant, Planted};
 use crate::notice::Notice;
@@ -205,9 +205,10 @@ impl Node {
         let electorate = Electorate::new(
             config.electorate.clone(),
             me.node,
-            zone.clone(),
+            zone,
             raft.voters().clone(),
         );
+        let target = balance_target(me, &config);
         Node {
             me,
             now,
@@ -220,7 +221,7 @@ impl Node {
             control: Control::new(config.control.clone(), me.node, random),
             electorate,
             failover: Failover::new(me, voters.clone(), config.roles.clone()),
-            balance: Balance::new(myself(me, address, zone)),
+            balance: Balance::new(target),
             routes_changed: true,
             links: Links::new(me.node, address, voters, seed.stream(Stream::Links)),
             gate: Gate::new(last),
@@ -448,12 +449,12 @@ impl Node {
     }
 }
 
-/// This node as one that requests can go to.
-const fn myself(peer: Peer, address: SocketAddr, zone: Option<Zone>) -> balance::Target {
+/// This node as one that requests may go to.
+fn balance_target(me: Peer, config: &Config) -> balance::Target {
     balance::Target {
-        peer,
-        address,
-        zone,
+        peer: me,
+        address: config.address,
+        zone: config.zone.clone(),
         suspected: false,
     }
 }
