@@ -20,6 +20,7 @@ mod receiving;
 mod sending;
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::assembly::Assembly;
 use super::frame::{BODY_BYTES_MAX, Cutter, Rules};
@@ -60,6 +61,10 @@ pub struct Link {
     joined: Option<Joined>,
     is_hello_due: bool,
     is_keepalive_due: bool,
+    /// How long we may stay silent from the last frame on.
+    pause: Duration,
+    /// How long after the keep-alive that is just being written.
+    announced_pause: Option<Duration>,
     /// Bytes of others that left while `Low` waited.
     starved_bytes: usize,
     hello_timer: Timer,
@@ -101,7 +106,6 @@ impl Link {
         let mut hello_timer = Timer::stopped();
         hello_timer.set(now + config.hello_timeout);
         Link {
-            config,
             ours,
             theirs: None,
             expected,
@@ -115,6 +119,8 @@ impl Link {
             joined: None,
             is_hello_due: true,
             is_keepalive_due: false,
+            pause: config.keepalive_interval,
+            announced_pause: None,
             starved_bytes: 0,
             hello_timer,
             keepalive_timer: Timer::stopped(),
@@ -122,6 +128,7 @@ impl Link {
             record: Vec::new(),
             stats: Stats::default(),
             planted: Planted::default(),
+            config,
         }
     }
 
@@ -238,8 +245,7 @@ impl Link {
         let is_talking =
             matches!(self.phase, Phase::Established { .. }) && self.parting != Parting::Said;
         if is_talking {
-            self.keepalive_timer
-                .set(now + self.config.keepalive_interval);
+            self.keepalive_timer.set(now + self.pause);
         } else {
             self.keepalive_timer.stop();
         }
