@@ -57,6 +57,9 @@ pub struct Link {
     window: Window,
     /// Which session of ours the other end was told of.
     announced: Option<u64>,
+    /// The other end's resumption has come. If it did not agree with ours, what follows belongs to a
+    /// session that is over.
+    is_resumed: bool,
     /// Since the other end's resumption agreed with ours.
     joined: Option<Joined>,
     is_hello_due: bool,
@@ -116,6 +119,7 @@ impl Link {
             cutter: Cutter::default(),
             window: Window::default(),
             announced: None,
+            is_resumed: false,
             joined: None,
             is_hello_due: true,
             is_keepalive_due: false,

@@ -6,7 +6,7 @@ use super::super::assembly::assemble;
 use super::super::frame::{Frame, HELLO_VERSION, Header, Kind};
 use super::super::resume::Resume;
 use super::super::{CloseReason, Hello, LinkFault, Output, Priority, Session, VersionRange};
-use super::{Link, Phase, Time};
+use super::{Joined, Link, Phase, Time};
 
 /// What the other end asks for beyond this is not granted.
 const LONGER_MAX: Duration = Duration::from_secs(600);
@@ -139,6 +139,7 @@ impl Link {
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
         let resume = Resume::decode(body).ok_or(LinkFault::Malformed)?;
+        self.is_resumed = true;
         if !self.is_with(session) {
             // An earlier life of the peer has nothing to say to the session of a later one.
             return Ok(());
@@ -168,10 +169,14 @@ impl Link {
         session: &mut Session,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
-        let Some(joined) = self.joined else {
+        if !self.is_resumed {
             return Err(LinkFault::OutOfOrder);
+        }
+        let is_current = |joined: &Joined| session.is_joined(*joined);
+        let Some(joined) = self.joined.filter(is_current) else {
+            return Ok(());
         };
-        if !session.is_joined(joined) || !self.is_with(session) {
+        if !self.is_with(session) {
             return Ok(());
         }
         let Header {
