@@ -163,8 +163,8 @@ fn storm(seed: u64, random: &mut Random) -> Plan {
     plan
 }
 
-/// Three phases: faults; then, in half of the plans, the faults that are there stay and a core of the
-/// nodes is mended, which must go on by itself; then everything heals.
+/// Three phases: faults; then, in half of the plans, the faults that are there stay and a core of
+/// the nodes is mended, which must go on by itself; then everything heals.
 fn add_faults(plan: &mut Plan, kinds: &[Kind], gap_ms: u64, random: &mut Random) {
     let mut at = random.within(1_000..=4_000);
     let calm = random.within(8_000..=25_000);

@@ -1,6 +1,6 @@
 //! The two fields of a certificate that the verifier does not hand out: serial number and end of
-//! validity (RFC 5280 §4.1.2.2, §4.1.2.5). Read from DER that the verifier has accepted, or is about
-//! to judge; anything else reads as nothing.
+//! validity (RFC 5280 §4.1.2.2, §4.1.2.5). Read from DER that the verifier has accepted, or is
+//! about to judge; anything else reads as nothing.
 
 /// What is left of some DER, read element by element.
 #[derive(Clone, Copy)]
