@@ -2,8 +2,8 @@
 //!
 //! Swarm testing (Groce et al. 2012): each seed leaves some kinds of faults out, because a run in
 //! which everything happens hides what only a few faults together can show. Half of the seeds draw
-//! such a swarm with crashes at the worst moments, three tenths a fixed mix or a storm of elections,
-//! the rest scripted scenarios with random timing.
+//! such a swarm with crashes at the worst moments, three tenths a fixed mix or a storm of
+//! elections, the rest scripted scenarios with random timing.
 
 mod area;
 
