@@ -1,4 +1,4 @@
-//! Streams: bytes in order from one host to another, however many, each stream at its reader's pace.
+//! Streams: bytes in order from one host to another, however many, each at its reader's pace.
 
 use std::fmt;
 use std::sync::Arc;

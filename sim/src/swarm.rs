@@ -2,8 +2,8 @@
 //!
 //! Swarm testing (Groce et al. 2012): each seed leaves some kinds of faults out, because a run in
 //! which everything happens hides what only a few faults together can show. Half of the seeds draw
-//! such a swarm with crashes at the worst moments, three tenths a fixed mix or a storm of elections,
-//! the rest scripted scenarios with random timing.
+//! such a swarm with crashes at the worst moments, three tenths a fixed mix or a storm of
+//! elections, the rest scripted scenarios with random timing.
 
 mod area;
 
@@ -163,8 +163,8 @@ fn storm(seed: u64, random: &mut Random) -> Plan {
     plan
 }
 
-/// Three phases: faults; then, in half of the plans, the faults that are there stay and a core of the
-/// nodes is mended, which must go on by itself; then everything heals.
+/// Three phases: faults; then, in half of the plans, the faults that are there stay and a core of
+/// the nodes is mended, which must go on by itself; then everything heals.
 fn add_faults(plan: &mut Plan, kinds: &[Kind], gap_ms: u64, random: &mut Random) {
     let mut at = random.within(1_000..=4_000);
     let calm = random.within(8_000..=25_000);

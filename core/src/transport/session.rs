@@ -182,8 +182,8 @@ impl Session {
             .map(|boot| (boot, session))
     }
 
-    /// Gives up everything that is under way, as after the last attempt. Returns how many frames the
-    /// other end is not known to have.
+    /// Gives up everything that is under way, as after the last attempt. Returns how many frames
+    /// the other end is not known to have.
     pub fn give_up(&mut self) -> u64 {
         let frames = self.owed();
         self.renew();

@@ -1,6 +1,6 @@
 //! The two fields of a certificate that the verifier does not hand out: serial number and end of
-//! validity (RFC 5280 §4.1.2.2, §4.1.2.5). Read from DER that the verifier has accepted, or is about
-//! to judge; anything else reads as nothing.
+//! validity (RFC 5280 §4.1.2.2, §4.1.2.5). Read from DER that the verifier has accepted, or is
+//! about to judge; anything else reads as nothing.
 
 /// What is left of some DER, read element by element.
 #[derive(Clone, Copy)]
@@ -128,7 +128,7 @@ mod tests {
             (2000, 2, 29, 951_782_400),
             (2027, 12, 31, 1_830_211_200),
             (2050, 1, 1, 2_524_608_000),
-            (4096, 1, 1, 67_090_464_000),
+            (4096, 1, 1, 67_090_118_400),
         ] {
             let certificate = made(&[0x7F, 0, 0xAB], year, month, day);
             assert_eq!(

@@ -151,8 +151,8 @@ fn keep_failure(
         };
         let focus = focus.map_or_else(String::new, |area| format!(" focus {}", area.name()));
         say(&format!(
-            "commit {} seed {}{focus} plan {path} VIOLATION {}: {}; replay: cargo run --release -q -p \
-             quorate-sim{features} -- replay {path}",
+            "commit {} seed {}{focus} plan {path} VIOLATION {}: {}; replay: cargo run --release -q \
+             -p quorate-sim{features} -- replay {path}",
             commit(),
             plan.seed,
             violation.checker,

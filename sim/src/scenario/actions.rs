@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::network;
 use super::problem::{Place, Problem};
 use super::values::{self, Drawn};
-use crate::plan::{Fate, Fault, Lasting, Moment, Part, Question, Return, Who};
+use crate::plan::{Fate, Fault, Lasting, Moment, Part, Question, Return, Ways, Who};
 
 /// The words that begin an action.
 pub(super) const VERBS: [&str; 45] = [
@@ -136,13 +136,7 @@ impl Draft {
             "mute" => self.one_sided(clause, false, true),
             "heal" => {
                 let _ = clause.eat("partition");
-                let is_all = clause.peek().is_none();
-                let ways = if is_all {
-                    Default::default()
-                } else {
-                    self.ways(clause)?
-                };
-                Ok(vec![(Fault::Heal(ways), None)])
+                Ok(vec![(Fault::Heal(self.ways_or_all(clause)?), None)])
             }
             "disk" => self.disk(clause),
             "mend" => Ok(vec![(Fault::Mend(self.each(clause)?), None)]),
@@ -168,48 +162,16 @@ impl Draft {
                 let question = self.question(clause)?;
                 Ok(vec![(Fault::Ask(who, question), None)])
             }
-            "add" | "promote" | "remove" | "demote" => {
-                let _ = clause.eat("voter") || clause.eat("voters");
-                let whom = self.each(clause)?;
-                let asked = |who: Who| match (who, verb) {
-                    (Who::Node(node), "add" | "promote") => Ok(Question::AddVoter(node)),
-                    (Who::Node(node), _) => Ok(Question::RemoveVoter(node)),
-                    (Who::Part(_), _) => Err(played_later(clause)),
-                };
-                let asked = whom
-                    .into_iter()
-                    .map(asked)
-                    .collect::<Parsed<Vec<Question>>>()?;
-                let leader = Who::Part(Part::Leader);
-                Ok(asked
-                    .into_iter()
-                    .map(|it| (Fault::Ask(leader, it), None))
-                    .collect())
-            }
-            "transfer" => {
-                let _ = clause.eat("leadership") || clause.eat("leader");
-                let who = match clause.eat("from") {
-                    true => self.who(clause)?,
-                    false => Who::Part(Part::Leader),
-                };
-                let question = Question::Transfer(self.heir(clause)?);
-                Ok(vec![(Fault::Ask(who, question), None)])
-            }
+            "add" | "promote" => self.change_voters(clause, Question::AddVoter),
+            "remove" | "demote" => self.change_voters(clause, Question::RemoveVoter),
+            "transfer" => self.transfer(clause),
             verb if BEYOND.iter().any(|(it, _)| *it == verb) => {
                 let what = BEYOND.iter().find(|(it, _)| *it == verb);
                 let what = what.map_or(verb, |(_, what)| what);
                 let (place, what) = (clause.before(), format!("this build cannot {what}"));
                 Err(Problem { place, what })
             }
-            "calm" => {
-                let is_all = clause.peek().is_none();
-                let ways = if is_all {
-                    Default::default()
-                } else {
-                    self.ways(clause)?
-                };
-                Ok(vec![(Fault::Calm(ways), None)])
-            }
+            "calm" => Ok(vec![(Fault::Calm(self.ways_or_all(clause)?), None)]),
             "network" => {
                 let ways = self.ways(clause)?;
                 let change = network::change(clause, &mut self.random)?;
@@ -223,6 +185,40 @@ impl Draft {
         }
     }
 
+    /// The ways that are named, or all of them.
+    fn ways_or_all(&mut self, clause: &mut Clause<'_>) -> Parsed<Ways> {
+        match clause.peek() {
+            None => Ok(Ways::default()),
+            Some(_) => self.ways(clause),
+        }
+    }
+
+    /// `add voters n4 and n5`, `demote n1`: the leader is asked, once for each.
+    fn change_voters(
+        &mut self,
+        clause: &mut Clause<'_>,
+        question: fn(u64) -> Question,
+    ) -> Parsed<Faults> {
+        let _ = clause.eat("voter") || clause.eat("voters");
+        let whom = self.each(clause)?.into_iter();
+        let asked = whom.map(|who| match who {
+            Who::Node(node) => Ok((Fault::Ask(Who::Part(Part::Leader), question(node)), None)),
+            Who::Part(_) => Err(played_later(clause)),
+        });
+        asked.collect()
+    }
+
+    /// `transfer leadership from n1 to n2`.
+    fn transfer(&mut self, clause: &mut Clause<'_>) -> Parsed<Faults> {
+        let _ = clause.eat("leadership") || clause.eat("leader");
+        let who = match clause.eat("from") {
+            true => self.who(clause)?,
+            false => Who::Part(Part::Leader),
+        };
+        let question = Question::Transfer(self.heir(clause)?);
+        Ok(vec![(Fault::Ask(who, question), None)])
+    }
+
     fn of_each(&mut self, clause: &mut Clause<'_>, fault: impl Fn(Who) -> Fault) -> Parsed<Faults> {
         let all = self.each(clause)?;
         self.lasting(clause, all.into_iter().map(fault).collect())
@@ -232,7 +228,7 @@ impl Draft {
     fn one_sided(&mut self, clause: &mut Clause<'_>, to: bool, from: bool) -> Parsed<Faults> {
         let all = self.each(clause)?;
         let cut = |who: Who| {
-            let mut ways = crate::plan::Ways {
+            let mut ways = Ways {
                 from: vec![who],
                 to: Vec::new(),
                 both: to && from,

@@ -158,34 +158,10 @@ impl Draft {
             }
             "config" => self.setting(place, &mut clause)?,
             "network" => self.network(&mut clause)?,
-            "disk" => {
-                clause.must("sync")?;
-                let low = values::span(&mut clause)?;
-                let at = clause.before();
-                let high = if clause.eat("..") {
-                    values::span(&mut clause)?
-                } else {
-                    low
-                };
-                if high < low {
-                    let what = format!("the window {low}..{high} is reversed");
-                    return Err(Problem { place: at, what });
-                }
-                (self.plan.disk.sync_min, self.plan.disk.sync_max) = (low, high);
-            }
+            "disk" => self.disk_sync(&mut clause)?,
             "clients" => self.clients(&mut clause)?,
             "zombies" => self.plan.workload.zombies = clients(&mut clause)?,
-            "messages" if clause.eat("none") => self.plan.workload.messages = None,
-            "messages" => {
-                clause.must("every")?;
-                let every = values::drawn(&mut clause, &mut self.random)?.value;
-                let place = clause.before();
-                if every < TURN || !every.ns().is_multiple_of(TURN.ns()) {
-                    let what = format!("messages are sent at multiples of {TURN}, or `none`");
-                    return Err(Problem { place, what });
-                }
-                self.plan.workload.messages = Some(every);
-            }
+            "messages" => self.messages(&mut clause)?,
             "sessions" | "transactions" | "queries" => {
                 let what = format!("this build has no workload of {word}");
                 return Err(Problem { place, what });
@@ -212,6 +188,41 @@ impl Draft {
     fn moment(&mut self, clause: &mut Clause<'_>) -> Parsed<Drawn> {
         let _ = clause.eat("at");
         values::drawn(clause, &mut self.random)
+    }
+
+    /// `disk sync 1ms..4ms`.
+    fn disk_sync(&mut self, clause: &mut Clause<'_>) -> Parsed<()> {
+        clause.must("sync")?;
+        let low = values::span(clause)?;
+        let place = clause.before();
+        let high = if clause.eat("..") {
+            values::span(clause)?
+        } else {
+            low
+        };
+        if high < low {
+            let what = format!("the window {low}..{high} is reversed");
+            return Err(Problem { place, what });
+        }
+        (self.plan.disk.sync_min, self.plan.disk.sync_max) = (low, high);
+        Ok(())
+    }
+
+    /// `messages every 200ms`, `messages none`.
+    fn messages(&mut self, clause: &mut Clause<'_>) -> Parsed<()> {
+        if clause.eat("none") {
+            self.plan.workload.messages = None;
+            return Ok(());
+        }
+        clause.must("every")?;
+        let every = values::drawn(clause, &mut self.random)?.value;
+        let place = clause.before();
+        if every < TURN || !every.ns().is_multiple_of(TURN.ns()) {
+            let what = format!("messages are sent at multiples of {TURN}, or `none`");
+            return Err(Problem { place, what });
+        }
+        self.plan.workload.messages = Some(every);
+        Ok(())
     }
 
     fn voters(&mut self, clause: &mut Clause<'_>) -> Parsed<()> {

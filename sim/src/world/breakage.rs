@@ -1,5 +1,5 @@
-//! What goes wrong with connections beside cuts: they are forgotten on the way, broken at both ends,
-//! held and let go at once, or left by a machine that is gone.
+//! What goes wrong with connections beside cuts: they are forgotten on the way, broken at both
+//! ends, held and let go at once, or left by a machine that is gone.
 
 use std::collections::BTreeSet;
 

@@ -27,10 +27,15 @@ impl World {
         if let Some(lasts) = lasts {
             self.queue.push(self.now + lasts.ns(), Due::Over(index));
         }
+        self.strike(index, fault, lasts.map(|_| index));
+    }
+
+    /// What a fault does. `until` names the fault that ends by itself, for what it closes.
+    fn strike(&mut self, index: usize, fault: Fault, until: Option<usize>) {
         match fault {
-            Fault::Cut(ways) => self.cut(&ways, lasts.map(|_| index)),
+            Fault::Cut(ways) => self.cut(&ways, until),
             Fault::Heal(ways) => self.open(&ways),
-            Fault::Partition(groups) => self.partition(&groups, lasts.map(|_| index)),
+            Fault::Partition(groups) => self.partition(&groups, until),
             Fault::Network(ways, change) => {
                 let pairs = self.pairs(&ways);
                 self.ways.change(Some(index), pairs, change);
@@ -59,10 +64,10 @@ impl World {
             }
             Fault::Restart(who, back) => {
                 let hosts = match who {
-                    None => (0..self.hosts.len()).collect(),
-                    Some(who) => self.resolve(who).into_iter().collect::<Vec<_>>(),
+                    None => 0..self.hosts.len(),
+                    Some(who) => self.resolve(who).map_or(0..0, |host| host..host + 1),
                 };
-                hosts.into_iter().for_each(|host| self.restart(host, back));
+                hosts.for_each(|host| self.restart(host, back));
             }
             Fault::HalfOpen(ways) => self.half_open(&self.each_pair(&ways)),
             Fault::Reset(ways) => self.reset(&self.each_pair(&ways)),
@@ -71,14 +76,7 @@ impl World {
                     self.ways.stall(from, to, index);
                 }
             }
-            Fault::Pause(who) => {
-                let Some(host) = self.resolve(who) else {
-                    return;
-                };
-                let state = &mut self.hosts[host];
-                state.paused = state.process.is_some();
-                state.paused_by = index;
-            }
+            Fault::Pause(who) => self.pause(who, index),
             Fault::Resume(who) => {
                 if let Some(host) = self.resolve(who) {
                     self.resume(host);
@@ -98,6 +96,14 @@ impl World {
                 }
             }
             Fault::Mend(core) => self.mend(&core),
+        }
+    }
+
+    /// A process stands still until the fault is over.
+    fn pause(&mut self, who: Who, index: usize) {
+        if let Some(host) = self.resolve(who) {
+            let host = &mut self.hosts[host];
+            (host.paused, host.paused_by) = (host.process.is_some(), index);
         }
     }
 

@@ -114,17 +114,7 @@ impl World {
             .map(|node| host(plan, &seed, node))
             .collect();
         let mut queue = Queue::new(&seed);
-        for index in (0..hosts.len()).filter(|index| hosts[*index].condition == Condition::Fine) {
-            // A few milliseconds apart, as an operator or a supervisor would; all within a second.
-            let apart = 3_000_000.min(1_000_000_000 / plan.nodes);
-            queue.push(
-                index as u64 * apart,
-                Due::Restart {
-                    host: index,
-                    life: 0,
-                },
-            );
-        }
+        start_all(&mut queue, plan, &hosts);
         for (index, strike) in plan.faults.iter().enumerate() {
             queue.push(strike.at.ns(), Due::Fault(index));
         }
@@ -435,6 +425,15 @@ impl World {
             }
         }
         false
+    }
+}
+
+/// All processes that are not kept for later start, a few milliseconds apart, as an operator or a
+/// supervisor would do it; all within a second.
+fn start_all(queue: &mut Queue, plan: &Plan, hosts: &[Host]) {
+    let apart = 3_000_000.min(1_000_000_000 / plan.nodes);
+    for (host, _) in (hosts.iter().enumerate()).filter(|(_, it)| it.condition == Condition::Fine) {
+        queue.push(host as u64 * apart, Due::Restart { host, life: 0 });
     }
 }
 

@@ -5,11 +5,11 @@ use quorate_core::durable::Record;
 use quorate_core::id::{Epoch, LogIndex, NodeId, Term};
 use quorate_core::node::Action;
 use quorate_core::notice::Notice;
-use quorate_core::raft::{self, Role};
+use quorate_core::raft::{self, Raft, Role};
 use quorate_core::wire::{Message, codec};
 
 use super::World;
-use crate::checkers::{Verdict, Violation, committed_is_durable};
+use crate::checkers::{Checkers, Verdict, Violation, committed_is_durable};
 use crate::marks::Mark;
 use crate::record::What;
 
@@ -53,18 +53,8 @@ impl World {
                 verdicts[0].1 = self.checkers.one_leader_per_term.leads(id, standing.term);
             }
         }
-        for action in actions {
-            if let Some((term, to)) = vote_sent(action) {
-                let verdict = self.checkers.one_vote_per_term.voted(id, term, to);
-                verdicts[4].1 = std::mem::replace(&mut verdicts[4].1, Ok(())).and(verdict);
-            }
-            for entry in entries_written(action) {
-                let before = LogIndex(entry.index.0.saturating_sub(1));
-                let before = raft.entry(before).map_or(Term(0), |entry| entry.term);
-                let verdict = self.checkers.log_matching.wrote(id, entry, before);
-                verdicts[1].1 = std::mem::replace(&mut verdicts[1].1, Ok(())).and(verdict);
-            }
-        }
+        let (written, voted) = check_actions(&mut self.checkers, id, raft, actions);
+        (verdicts[1].1, verdicts[4].1) = (written, voted);
         let commit = raft.commit();
         while process.seen < commit {
             process.seen = process.seen.next();
@@ -122,6 +112,27 @@ impl World {
             _ => {}
         }
     }
+}
+
+/// What the checkers say of the entries that a step has written, and of the votes it has sent.
+fn check_actions(
+    checkers: &mut Checkers,
+    id: NodeId,
+    raft: &Raft,
+    actions: &[Action],
+) -> (Verdict, Verdict) {
+    let (mut written, mut voted) = (Ok(()), Ok(()));
+    for action in actions {
+        if let Some((term, to)) = vote_sent(action) {
+            voted = voted.and(checkers.one_vote_per_term.voted(id, term, to));
+        }
+        for entry in entries_written(action) {
+            let before = LogIndex(entry.index.0.saturating_sub(1));
+            let before = raft.entry(before).map_or(Term(0), |entry| entry.term);
+            written = written.and(checkers.log_matching.wrote(id, entry, before));
+        }
+    }
+    (written, voted)
 }
 
 /// The vote that leaves with an action.
