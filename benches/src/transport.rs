@@ -7,11 +7,8 @@
 mod api;
 mod bare;
 mod end;
-mod grpc;
 mod link;
 mod papers;
-mod quic;
-mod rpc;
 
 use std::time::{Duration, Instant};
 
@@ -98,15 +95,10 @@ fn contender<'a>(name: &'static str, play: impl FnMut() -> Vec<f64> + 'a) -> Con
 
 fn one_way(papers: &Papers, len: usize, rounds: u32) -> Vec<Figure> {
     let count = if len == 64 { 2_000_000 } else { 1_000_000 };
-    let few = count / 10;
     let case = format!("one way {len} B");
     let play = |count: u64, work: &dyn Fn(u64)| timed(count, || work(count));
-    let api_tokio = || {
-        play(count, &|count| {
-            api::one_way::<TokioSeam>(papers, len, count)
-        })
-    };
-    let api_smol = || play(count, &|count| api::one_way::<SmolSeam>(papers, len, count));
+    let api_tokio = || api::one_way::<TokioSeam>(papers, len, count);
+    let api_smol = || api::one_way::<SmolSeam>(papers, len, count);
     let mut figures = tournament(
         "transport",
         &case,
@@ -118,12 +110,6 @@ fn one_way(papers: &Papers, len: usize, rounds: u32) -> Vec<Figure> {
             }),
             contender("rustls, framed", || {
                 play(count, &|count| bare::one_way(papers, len, count))
-            }),
-            contender("tonic stream", || {
-                play(few, &|count| grpc::one_way(papers, len, count))
-            }),
-            contender("quinn stream", || {
-                play(few, &|count| quic::one_way(papers, len, count))
             }),
             contender("api on tokio", api_tokio),
         ],
@@ -139,9 +125,6 @@ fn one_way(papers: &Papers, len: usize, rounds: u32) -> Vec<Figure> {
                 play(count, &|count| link::one_way(papers, len, count))
             }),
             contender("api on smol", api_smol),
-            contender("tonic stream", || {
-                play(few, &|count| grpc::one_way(papers, len, count))
-            }),
         ],
     ));
     figures
@@ -151,47 +134,23 @@ fn requests(papers: &Papers, rounds: u32) -> Vec<Figure> {
     const COUNT: u64 = 100_000;
     const LEN: usize = 256;
     let play = |count: u64, work: &dyn Fn(u64)| timed(count, || work(count));
-    let theirs = || {
+    tournament(
+        "transport",
+        "64 requests at once, 256 B, api",
+        &[RATE, CPU],
+        rounds,
         vec![
-            contender("tonic unary", || {
-                play(COUNT / 8, &|count| grpc::unary(papers, LEN, count, 64))
+            contender("api on tokio", || {
+                api::requests::<TokioSeam>(papers, LEN, COUNT, 64)
             }),
-            contender("tonic stream", || {
-                play(COUNT, &|count| grpc::both_ways(papers, LEN, count, 64))
+            contender("link", || {
+                play(COUNT, &|count| link::requests(papers, LEN, count, 64))
             }),
-            contender("tarpc", || {
-                play(COUNT / 2, &|count| rpc::unary(papers, LEN, count, 64))
+            contender("api on smol", || {
+                api::requests::<SmolSeam>(papers, LEN, COUNT, 64)
             }),
-            contender("quinn stream per request", || {
-                play(COUNT / 4, &|count| quic::unary(papers, LEN, count, 64))
-            }),
-        ]
-    };
-    let mut all = vec![contender("link", || {
-        play(COUNT, &|count| link::requests(papers, LEN, count, 64))
-    })];
-    all.extend(theirs());
-    let case = "64 requests at once, 256 B";
-    let mut figures = tournament("transport", case, &[RATE, CPU], rounds, all);
-    let mut all = vec![
-        contender("api on tokio", || {
-            play(COUNT, &|count| {
-                api::requests::<TokioSeam>(papers, LEN, count, 64)
-            })
-        }),
-        contender("link", || {
-            play(COUNT, &|count| link::requests(papers, LEN, count, 64))
-        }),
-        contender("api on smol", || {
-            play(COUNT, &|count| {
-                api::requests::<SmolSeam>(papers, LEN, count, 64)
-            })
-        }),
-    ];
-    all.extend(theirs());
-    let case = format!("{case}, api");
-    figures.extend(tournament("transport", &case, &[RATE, CPU], rounds, all));
-    figures
+        ],
+    )
 }
 
 fn ping_pong(papers: &Papers, rounds: u32) -> Vec<Figure> {
@@ -205,9 +164,6 @@ fn ping_pong(papers: &Papers, rounds: u32) -> Vec<Figure> {
         vec![
             contender("link", || play(link::ping_pong(papers, 64, COUNT))),
             contender("raw TCP", || play(bare::ping_pong(64, COUNT))),
-            contender("tonic unary", || play(grpc::ping_pong(papers, 64, COUNT))),
-            contender("quinn", || play(quic::ping_pong(papers, 64, COUNT))),
-            contender("tarpc", || play(rpc::ping_pong(papers, 64, COUNT))),
             contender("api on tokio", || {
                 play(api::ping_pong::<TokioSeam>(papers, 64, COUNT))
             }),
@@ -235,8 +191,6 @@ fn urgent(papers: &Papers, rounds: u32) -> Vec<Figure> {
                 play(link::urgent(papers, SPAN, false))
             }),
             contender("one queue of 1 MiB", || play(bare::urgent(papers, SPAN))),
-            contender("tonic, two streams", || play(grpc::urgent(papers, SPAN))),
-            contender("quinn, two streams", || play(quic::urgent(papers, SPAN))),
         ],
     )
 }
@@ -255,26 +209,43 @@ fn bulk(papers: &Papers, rounds: u32) -> Vec<Figure> {
             contender("rustls, framed", || {
                 play(&|count| bare::one_way(papers, LEN, count))
             }),
-            contender("tonic stream", || {
-                play(&|count| grpc::one_way(papers, LEN, count))
-            }),
             contender("api on tokio", || {
-                play(&|count| api::one_way::<TokioSeam>(papers, LEN, count))
+                vec![api::one_way::<TokioSeam>(papers, LEN, COUNT)[0] * LEN as f64]
             }),
             contender("api on smol", || {
-                play(&|count| api::one_way::<SmolSeam>(papers, LEN, count))
+                vec![api::one_way::<SmolSeam>(papers, LEN, COUNT)[0] * LEN as f64]
             }),
         ],
     )
 }
 
-/// The rate, and the processor time per unit in nanoseconds. Making the connection counts too.
+/// Time, and the processor's time of the whole process.
+struct Watch {
+    start: Instant,
+    cpu: ProcessTime,
+}
+
+impl Watch {
+    fn start() -> Watch {
+        Watch {
+            start: Instant::now(),
+            cpu: ProcessTime::now(),
+        }
+    }
+
+    /// The rate, and the processor time per unit in nanoseconds.
+    fn read(&self, count: u64) -> Vec<f64> {
+        let (took, burnt) = (self.start.elapsed(), self.cpu.elapsed());
+        let count = count as f64;
+        vec![count / took.as_secs_f64(), burnt.as_nanos() as f64 / count]
+    }
+}
+
+/// The rate and the processor time of some work. Making the connection counts too.
 fn timed(count: u64, work: impl FnOnce()) -> Vec<f64> {
-    let (start, cpu) = (Instant::now(), ProcessTime::now());
+    let watch = Watch::start();
     work();
-    let (took, burnt) = (start.elapsed(), cpu.elapsed());
-    let count = count as f64;
-    vec![count / took.as_secs_f64(), burnt.as_nanos() as f64 / count]
+    watch.read(count)
 }
 
 /// Nanoseconds since some moment, the same for all threads.

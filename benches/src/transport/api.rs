@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::papers::Papers;
-use super::{clock, runtime};
+use super::{Watch, clock, runtime};
 
 const B: NodeId = NodeId(2);
 /// Messages handed over at once.
@@ -79,7 +79,7 @@ fn both<S: Runs, T: Send, F: Future<Output = T>, G: Future<Output = ()>>(
     })
 }
 
-pub fn one_way<S: Runs>(papers: &Papers, len: usize, count: u64) {
+pub fn one_way<S: Runs>(papers: &Papers, len: usize, count: u64) -> Vec<f64> {
     both::<S, _, _, _>(
         papers,
         |manager, address| async move {
@@ -100,28 +100,33 @@ pub fn one_way<S: Runs>(papers: &Papers, len: usize, count: u64) {
                     }
                 }
             };
+            let hello = manager.send_message(B, address, b"hello").await;
+            hello.expect("it arrives");
+            let watch = Watch::start();
             let share = count / 4;
             let (a, b) = (send(share), send(share));
             let (c, d) = (send(share), send(count - 3 * share));
             tokio::join!(a, b, c, d);
+            watch.read(count)
         },
         |manager| async move {
             let messages = manager.messages();
-            for _ in 0..count {
+            for _ in 0..=count {
                 let message = messages.next().await.expect("it runs");
-                assert_eq!(message.payload.len(), len);
+                assert!(message.payload.len() == len || &*message.payload == b"hello");
             }
         },
-    );
+    )
 }
 
-fn ask<S: Runs>(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u64> {
+fn ask<S: Runs>(papers: &Papers, len: usize, count: u64, at_once: u64) -> (Vec<u64>, Vec<f64>) {
     both::<S, _, _, _>(
         papers,
         |manager, address| async move {
             let class = MessagePriority::High;
             let hello = manager.send_message_as(B, address, class, b"hello").await;
             hello.expect("it arrives");
+            let watch = Watch::start();
             let (spans, all) = async_channel::unbounded();
             for _ in 0..at_once {
                 let (manager, spans) = (manager.clone(), spans.clone());
@@ -140,11 +145,12 @@ fn ask<S: Runs>(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u6
             while let Ok(span) = all.recv().await {
                 spans.push(span);
             }
+            let read = watch.read(count);
             manager
                 .send_message_as(B, address, class, b"over")
                 .await
                 .expect("it arrives");
-            spans
+            (spans, read)
         },
         |manager| async move {
             let messages = manager.messages();
@@ -161,10 +167,10 @@ fn ask<S: Runs>(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u6
     )
 }
 
-pub fn requests<S: Runs>(papers: &Papers, len: usize, count: u64, at_once: u64) {
-    ask::<S>(papers, len, count, at_once);
+pub fn requests<S: Runs>(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<f64> {
+    ask::<S>(papers, len, count, at_once).1
 }
 
 pub fn ping_pong<S: Runs>(papers: &Papers, len: usize, count: u64) -> Vec<u64> {
-    ask::<S>(papers, len, count, 1)
+    ask::<S>(papers, len, count, 1).0
 }
