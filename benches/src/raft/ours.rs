@@ -100,7 +100,14 @@ impl Cluster {
                 Output::Persist(record) => drop(std::hint::black_box(record)),
                 Output::Committed(entry) => drop(std::hint::black_box(entry)),
                 Output::Rejected { .. } => unreachable!("the bound is never reached"),
-                Output::Changed(_) | Output::Note(_) | Output::Transferred(_) => {}
+                // Nobody reads, changes the voters or hands over here.
+                Output::Readable { .. }
+                | Output::ReadRefused { .. }
+                | Output::ChangeRefused { .. }
+                | Output::Voters(_)
+                | Output::Transferred(_)
+                | Output::Changed(_)
+                | Output::Note(_) => {}
             }
         }
         self.out = out;

@@ -1,15 +1,8 @@
-//! One authority and two nodes, in every form that a contender wants.
-
-use std::sync::Arc;
+//! One authority and two nodes.
 
 use quorate_runtime::Identity;
 use quorate_runtime::tls::{Settings, provider};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::crypto::ring;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// The papers of one node.
 pub struct Paper {
@@ -57,45 +50,5 @@ impl Paper {
 
     pub fn settings(&self) -> Settings {
         Settings::new(&self.identity(), provider()).expect("usable")
-    }
-
-    fn roots(&self) -> Arc<RootCertStore> {
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_slice(self.ca.as_bytes()).expect("a certificate");
-        roots.add(ca).expect("an authority");
-        Arc::new(roots)
-    }
-
-    fn chain(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let chain = CertificateDer::from_pem_slice(self.certificate.as_bytes());
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes());
-        (vec![chain.expect("a certificate")], key.expect("a key"))
-    }
-
-    /// For those who take rustls as it comes.
-    pub fn client(&self, protocol: &[u8]) -> ClientConfig {
-        let (chain, key) = self.chain();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("TLS 1.3")
-            .with_root_certificates(self.roots())
-            .with_client_auth_cert(chain, key)
-            .expect("in order");
-        config.alpn_protocols = vec![protocol.to_vec()];
-        config
-    }
-
-    pub fn server(&self, protocol: &[u8]) -> ServerConfig {
-        let provider = Arc::new(ring::default_provider());
-        let (chain, key) = self.chain();
-        let verifier = WebPkiClientVerifier::builder_with_provider(self.roots(), provider.clone());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("TLS 1.3")
-            .with_client_cert_verifier(verifier.build().expect("a verifier"))
-            .with_single_cert(chain, key)
-            .expect("in order");
-        config.alpn_protocols = vec![protocol.to_vec()];
-        config
     }
 }
