@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use self::shrinking::shrinking;
 use crate::engine::des::{self, Options};
 use crate::meter::{Meter, Used};
-use crate::plan::Plan;
+use crate::plan::{Plan, Setting};
 use crate::report::Report;
 use crate::span::Span;
 use crate::steps::{Kind, Steps, Stopwatch};
@@ -190,6 +190,12 @@ fn large(case: &'static str, mut plan: Plan, seconds_max: f64) -> Outcome {
     plan.workload.clients = 1;
     plan.workload.zombies = 0;
     plan.workload.interval = Span::from_ms(1_000);
+    // As the manual advises for so many nodes.
+    plan.settings.push(Setting {
+        key: "transport.keepalive_interval_max".to_string(),
+        value: "30s".to_string(),
+        node: None,
+    });
     let meter = Meter::start();
     let report = des::run(&plan, Options::default());
     let used = meter.stop();

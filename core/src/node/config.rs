@@ -161,6 +161,7 @@ impl Config {
                 attempts: 3,
                 hello_timeout: Duration::from_secs(5),
                 keepalive_interval: Duration::from_secs(1),
+                keepalive_interval_max: Duration::from_secs(1),
                 idle_timeout: Duration::from_secs(5),
             },
             control: control::Config {
@@ -453,6 +454,11 @@ impl Config {
             10,
             600_000,
         );
+        let (least, most) = (t.keepalive_interval, t.keepalive_interval_max);
+        problems.span("transport.keepalive_interval_max", most, 10, 600_000);
+        problems.unless(most >= least, "transport.keepalive_interval_max", || {
+            format!("{most:?} is below keepalive_interval ({least:?}); raise it")
+        });
         problems.span("transport.idle_timeout", t.idle_timeout, 20, 3_600_000);
         let silence = t.keepalive_interval.saturating_mul(2);
         problems.unless(t.idle_timeout >= silence, "transport.idle_timeout", || {
@@ -578,6 +584,7 @@ mod tests {
             attempts: 0,
             hello_timeout: zero,
             keepalive_interval: Duration::MAX,
+            keepalive_interval_max: zero,
             idle_timeout: zero,
         };
         config.control = control::Config {
@@ -633,6 +640,7 @@ mod tests {
             "transport.queue_bytes_max",
             "transport.hello_timeout",
             "transport.keepalive_interval",
+            "transport.keepalive_interval_max",
             "transport.idle_timeout",
             "control.forward_interval",
             "control.proposal_timeout",

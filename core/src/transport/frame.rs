@@ -111,7 +111,7 @@ impl Kind {
                 Kind::Node | Kind::Message | Kind::Request | Kind::Data | Kind::Credit
             ),
             stream: matches!(self, Kind::Data | Kind::Credit),
-            number: self.is_numbered() || matches!(self, Kind::Ack),
+            number: self.is_numbered() || matches!(self, Kind::Ack | Kind::Keepalive),
             more: matches!(
                 self,
                 Kind::Node | Kind::Message | Kind::Request | Kind::Reply

@@ -20,6 +20,7 @@ mod receiving;
 mod sending;
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::assembly::Assembly;
 use super::frame::{BODY_BYTES_MAX, Cutter, Rules};
@@ -56,10 +57,17 @@ pub struct Link {
     window: Window,
     /// Which session of ours the other end was told of.
     announced: Option<u64>,
+    /// The other end's resumption has come. If it did not agree with ours, what follows belongs to a
+    /// session that is over.
+    is_resumed: bool,
     /// Since the other end's resumption agreed with ours.
     joined: Option<Joined>,
     is_hello_due: bool,
     is_keepalive_due: bool,
+    /// How long we may stay silent from the last frame on.
+    pause: Duration,
+    /// How long after the keep-alive that is just being written.
+    announced_pause: Option<Duration>,
     /// Bytes of others that left while `Low` waited.
     starved_bytes: usize,
     hello_timer: Timer,
@@ -101,7 +109,6 @@ impl Link {
         let mut hello_timer = Timer::stopped();
         hello_timer.set(now + config.hello_timeout);
         Link {
-            config,
             ours,
             theirs: None,
             expected,
@@ -112,9 +119,12 @@ impl Link {
             cutter: Cutter::default(),
             window: Window::default(),
             announced: None,
+            is_resumed: false,
             joined: None,
             is_hello_due: true,
             is_keepalive_due: false,
+            pause: config.keepalive_interval,
+            announced_pause: None,
             starved_bytes: 0,
             hello_timer,
             keepalive_timer: Timer::stopped(),
@@ -122,6 +132,7 @@ impl Link {
             record: Vec::new(),
             stats: Stats::default(),
             planted: Planted::default(),
+            config,
         }
     }
 
@@ -238,8 +249,7 @@ impl Link {
         let is_talking =
             matches!(self.phase, Phase::Established { .. }) && self.parting != Parting::Said;
         if is_talking {
-            self.keepalive_timer
-                .set(now + self.config.keepalive_interval);
+            self.keepalive_timer.set(now + self.pause);
         } else {
             self.keepalive_timer.stop();
         }

@@ -306,6 +306,9 @@ impl World {
         before: Option<[Direction; 2]>,
         heard: Vec<Heard>,
     ) {
+        if heard.is_empty() {
+            return;
+        }
         let after = self.directions(conn, end);
         let mut directions = before;
         for heard in heard {

@@ -36,9 +36,9 @@ impl World {
         let nodes = self.hosts.len();
         let part = (LINES_MAX / nodes).clamp(1, nodes);
         self.look_at_lists(self.next_look, part);
+        self.tick_sessions(self.next_look, part);
         self.next_look = (self.next_look + part) % nodes;
         self.look_at_debts();
-        self.tick_sessions();
         let messages = self.plan.workload.messages;
         if messages.is_some_and(|every| self.now.is_multiple_of(every.ns())) {
             self.send_traffic();

@@ -97,9 +97,11 @@ impl World {
     }
 
     /// Lets the sessions' time pass: those without progress probe, reconnect, give up.
-    pub(super) fn tick_sessions(&mut self) {
+    pub(super) fn tick_sessions(&mut self, first: usize, part: usize) {
         let mut stalls = Vec::new();
-        for (index, host) in self.hosts.iter_mut().enumerate() {
+        let hosts = self.hosts.len();
+        for index in (first..first + part).map(|index| index % hosts) {
+            let host = &mut self.hosts[index];
             let Some(process) = host.process.as_mut().filter(|_| !host.paused) else {
                 continue;
             };

@@ -1,10 +1,15 @@
 //! What arrives: frames cut out of the stream, each to whom it concerns.
 
+use core::time::Duration;
+
 use super::super::assembly::assemble;
 use super::super::frame::{Frame, HELLO_VERSION, Header, Kind};
 use super::super::resume::Resume;
 use super::super::{CloseReason, Hello, LinkFault, Output, Priority, Session, VersionRange};
-use super::{Link, Phase, Time};
+use super::{Joined, Link, Phase, Time};
+
+/// What the other end asks for beyond this is not granted.
+const LONGER_MAX: Duration = Duration::from_secs(600);
 
 impl Link {
     /// Takes bytes from the socket, in any pieces.
@@ -52,7 +57,12 @@ impl Link {
         let heard = match header.kind {
             Kind::Hello => return self.on_hello(now, frame, session, sink),
             Kind::Goodbye => return Err(CloseReason::Goodbye),
-            Kind::Keepalive => Ok(()),
+            Kind::Keepalive => {
+                let longer = Duration::from_millis(header.number).min(LONGER_MAX);
+                let silence = self.config.idle_timeout.saturating_add(longer);
+                self.idle_timer.set(now + silence);
+                Ok(())
+            }
             Kind::Node => self.on_node(frame, sink),
             Kind::Datagram => {
                 let priority = header.class;
@@ -129,6 +139,7 @@ impl Link {
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
         let resume = Resume::decode(body).ok_or(LinkFault::Malformed)?;
+        self.is_resumed = true;
         if !self.is_with(session) {
             // An earlier life of the peer has nothing to say to the session of a later one.
             return Ok(());
@@ -158,10 +169,14 @@ impl Link {
         session: &mut Session,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
-        let Some(joined) = self.joined else {
+        if !self.is_resumed {
             return Err(LinkFault::OutOfOrder);
+        }
+        let is_current = |joined: &Joined| session.is_joined(*joined);
+        let Some(joined) = self.joined.filter(is_current) else {
+            return Ok(());
         };
-        if !session.is_joined(joined) || !self.is_with(session) {
+        if !self.is_with(session) {
             return Ok(());
         }
         let Header {

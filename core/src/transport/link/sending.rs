@@ -43,6 +43,8 @@ impl Link {
         if sent > 0 {
             self.stats.bytes_sent += sent as u64;
             self.is_keepalive_due = false;
+            let usual = self.config.keepalive_interval;
+            self.pause = self.announced_pause.take().unwrap_or(usual);
             self.arm_keepalive(now);
         }
         sent
@@ -174,15 +176,18 @@ impl Link {
     /// else.
     fn write_last(&mut self, version: u8, session: &Session, record: &mut Vec<u8>) {
         let is_last = self.parting == Parting::Wanted && !self.is_drain_awaited(session);
-        let kind = if is_last && record.len() + HEADER_LEN <= SEGMENT_BYTES {
+        if is_last && record.len() + HEADER_LEN <= SEGMENT_BYTES {
             self.parting = Parting::Said;
-            Kind::Goodbye
+            record.extend_from_slice(&Header::bare(version, Kind::Goodbye).encode());
         } else if self.is_keepalive_due && record.is_empty() {
-            Kind::Keepalive
-        } else {
-            return;
-        };
-        record.extend_from_slice(&Header::bare(version, kind).encode());
+            let pause = self.pause.saturating_mul(2);
+            let pause = pause.min(self.config.keepalive_interval_max);
+            let longer = pause.saturating_sub(self.config.keepalive_interval);
+            self.announced_pause = Some(pause);
+            let mut header = Header::bare(version, Kind::Keepalive);
+            header.number = u64::try_from(longer.as_millis()).unwrap_or(u64::MAX);
+            record.extend_from_slice(&header.encode());
+        }
     }
 
     /// The class whose numbered segment leaves next, if any may.

@@ -233,6 +233,35 @@ fn silence_is_broken_and_noticed() {
 }
 
 #[test]
+fn an_idle_connection_grows_quiet_and_says_so() {
+    let patient = Config {
+        keepalive_interval_max: Duration::from_secs(4),
+        idle_timeout: Duration::from_secs(60),
+        ..config()
+    };
+    let (mut a, mut b) = introduced(End::of(patient, 1), End::new(2));
+    let mut signs = Vec::new();
+    for _ in 0..5 {
+        let due = a.due().unwrap();
+        (a.now, b.now) = (Time::from_millis(due), Time::from_millis(due));
+        assert_eq!(
+            b.tick(),
+            [],
+            "it was told to be patient for longer than its idle timeout"
+        );
+        assert_eq!(a.tick(), []);
+        assert_eq!(b.hear(&a.wire()), []);
+        signs.push(due);
+    }
+    assert_eq!(signs, [2000, 4000, 8000, 12_000, 16_000]);
+    a.node(Priority::Low, 1, 1);
+    b.hear(&a.wire());
+    assert_eq!(a.due(), Some(17_000), "traffic restores the usual pause");
+    b.now = Time::from_millis(19_000);
+    assert_eq!(b.tick(), [Told::Closed(CloseReason::Idle)]);
+}
+
+#[test]
 fn a_keepalive_waits_for_the_socket_without_waking() {
     let (mut a, _) = pair();
     a.now = Time::from_millis(2000);

@@ -164,6 +164,25 @@ fn both_may_give_up_at_once() {
     );
 }
 
+#[test]
+fn a_connection_that_was_overtaken_is_heard_out_and_ignored() {
+    let (mut a, mut b) = (End::new(1), End::new(2));
+    b.hear(&a.wire());
+    a.hear(&b.wire());
+    a.send(Priority::Low, b"x").unwrap();
+    let late = a.wire();
+    let mut overtaken = b.link.clone();
+    a.session.give_up();
+    a.send(Priority::Low, b"y").unwrap();
+    let (_, at_b) = reconnected(&mut a, &mut b);
+    assert_eq!(messages(&at_b), ["y"]);
+    core::mem::swap(&mut b.link, &mut overtaken);
+    assert_eq!(b.hear(&late), [], "of a session that is over, and no fault");
+    core::mem::swap(&mut b.link, &mut overtaken);
+    a.send(Priority::Low, b"z").unwrap();
+    assert_eq!(messages(&talk(&mut a, &mut b).1), ["z"]);
+}
+
 /// One direction's account: what was handed over, what arrived, what was acknowledged.
 #[derive(Default)]
 struct Account {

@@ -26,6 +26,7 @@ pub(super) fn config() -> Config {
         attempts: 3,
         hello_timeout: Duration::from_secs(5),
         keepalive_interval: Duration::from_secs(1),
+        keepalive_interval_max: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(3),
     }
 }
