@@ -1,9 +1,13 @@
 //! Network health, so far its coarsest part: who hears whom, and what that says of partitions.
 //!
-//! Each node knows whom it does not hear: live members without a connection for a while. It tells
-//! the others, as a key of its own state, and only the missing ones: where all hear each other,
-//! nobody says anything, whatever the size of the cluster. All rows together are a graph; [`graph`]
-//! says what kind of partition it shows.
+//! Each node knows whom it does not hear: live members to whom a connection failed, broke or, in a
+//! full mesh, never came about, for a while. It tells the others, as a key of its own state, and
+//! only the missing ones: where all hear each other, nobody says anything, whatever the size of the
+//! cluster. All rows together are a graph; [`graph`] says what kind of partition it shows.
+//!
+//! Beyond the mesh connections are made when they are needed: of whom nobody tried to reach nothing
+//! is known, and nothing is said. Whom it does not hear a node dials again and again, because it
+//! may be long before anything else does: what is told stays true.
 //!
 //! What it says is a hint. A dead process and one that is cut off look the same from here: one lost
 //! node is taken for a crash, several at a time, or half of the members, for a split.
@@ -43,8 +47,8 @@ const LOST_FOR: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// A live member without a connection for so long is not heard. Shorter than the failure
-    /// detector needs, and every crash looks like a broken link first.
+    /// A live member whose connection is missing for so long is not heard. Shorter than the
+    /// failure detector needs, and every crash looks like a broken link first.
     pub unheard_after: Duration,
     /// How long a partition status must hold before it is announced.
     pub settle: Duration,
@@ -96,6 +100,8 @@ pub enum Input {
 pub enum Output {
     /// Tell everyone this row; `None` when everyone is heard.
     Tell(Option<Payload>),
+    /// Try to reach this address.
+    Dial(SocketAddr),
     /// The partition status changed, and held.
     Status(PartitionStatus),
 }
@@ -124,6 +130,8 @@ struct Life {
 pub struct Health {
     config: Config,
     me: NodeId,
+    /// Up to so many others, everyone is connected with everyone.
+    mesh_max: usize,
     pub(crate) planted: Planted,
     /// The other live members.
     lives: BTreeMap<NodeId, Life>,
@@ -132,6 +140,11 @@ pub struct Health {
     /// When live members without a connection count as not heard.
     missing: Timers<NodeId>,
     unheard: BTreeSet<NodeId>,
+    /// Those of the missing and unheard who are so only because the mesh has no gaps: no connection
+    /// to them failed or broke.
+    untried: BTreeSet<NodeId>,
+    /// When those not heard are dialled again; runs only beyond the mesh.
+    dial_timer: Timer,
     /// What is told of it.
     told: BTreeSet<NodeId>,
     /// What the others tell: only those who miss someone.
@@ -147,18 +160,22 @@ pub struct Health {
 }
 
 impl Health {
-    /// A machine that knows nobody.
+    /// A machine that knows nobody. Up to `mesh_max` others, everyone connects with everyone;
+    /// beyond, only when there is something to say.
     #[must_use]
-    pub fn new(config: Config, me: NodeId) -> Health {
+    pub fn new(config: Config, me: NodeId, mesh_max: usize) -> Health {
         Health {
             config,
             me,
+            mesh_max,
             planted: Planted::default(),
             lives: BTreeMap::new(),
             addresses: BTreeMap::new(),
             connected: BTreeSet::new(),
             missing: Timers::default(),
             unheard: BTreeSet::new(),
+            untried: BTreeSet::new(),
+            dial_timer: Timer::stopped(),
             told: BTreeSet::new(),
             rows: BTreeMap::new(),
             lost: Timers::default(),
@@ -183,6 +200,7 @@ impl Health {
                 // The other end may have dialled meanwhile, with more success.
                 let node = self.addresses.get(&address).copied();
                 if let Some(node) = node.filter(|node| !self.connected.contains(node)) {
+                    self.untried.remove(&node);
                     self.await_connection(now, node);
                 }
             }
@@ -198,6 +216,7 @@ impl Health {
             self.missing.deadline(Wake::Reachability),
             self.lost.deadline(Wake::Reachability),
         );
+        let timers = Deadline::earliest(timers, self.dial_timer.deadline(Wake::Reachability));
         Deadline::earliest(timers, self.look_timer.deadline(Wake::Reachability))
     }
 
@@ -224,11 +243,24 @@ impl Health {
             return;
         }
         let boot = peer.boot;
-        self.lives.insert(peer.node, Life { boot, address });
+        let known = self.lives.insert(peer.node, Life { boot, address });
         self.addresses.insert(address, peer.node);
         self.is_changed |= self.lost.stop(&peer.node);
-        if !self.connected.contains(&peer.node) {
-            self.await_connection(now, peer.node);
+        if self.lives.len() > self.mesh_max {
+            // Only the one that crosses the bound ends the mesh.
+            if known.is_none() && self.lives.len() == self.mesh_max + 1 {
+                self.end_mesh();
+            }
+        } else if !self.connected.contains(&peer.node) && self.await_connection(now, peer.node) {
+            self.untried.insert(peer.node);
+        }
+    }
+
+    /// Who is missing only because all were to be connected is not missed any more.
+    fn end_mesh(&mut self) {
+        for node in core::mem::take(&mut self.untried) {
+            self.missing.stop(&node);
+            self.is_changed |= self.unheard.remove(&node);
         }
     }
 
@@ -253,6 +285,7 @@ impl Health {
         self.lives.remove(&node);
         self.missing.stop(&node);
         self.unheard.remove(&node);
+        self.untried.remove(&node);
         self.rows.remove(&node);
         if !left {
             self.lost.set(node, now + LOST_FOR);
@@ -263,6 +296,7 @@ impl Health {
     fn on_up(&mut self, node: NodeId) {
         self.connected.insert(node);
         self.missing.stop(&node);
+        self.untried.remove(&node);
         self.is_changed |= self.unheard.remove(&node);
     }
 
@@ -273,13 +307,13 @@ impl Health {
         }
     }
 
-    /// In a large cluster connections are made when they are needed: who was never missed is taken
-    /// to be heard, and a member counts as not heard only when a connection broke or failed.
-    fn await_connection(&mut self, now: Time, node: NodeId) {
-        let is_awaited = self.missing.moment(&node).is_some() || self.unheard.contains(&node);
-        if !is_awaited {
+    /// Gives a connection so long to come about; whether it was not awaited already.
+    fn await_connection(&mut self, now: Time, node: NodeId) -> bool {
+        let is_new = self.missing.moment(&node).is_none() && !self.unheard.contains(&node);
+        if is_new {
             self.missing.set(node, now + self.config.unheard_after);
         }
+        is_new
     }
 
     fn on_row(&mut self, owner: Peer, row: Option<&[u8]>) {
@@ -310,11 +344,26 @@ impl Health {
             self.is_changed = true;
         }
         self.tell(out);
+        self.dial_again(now, out);
         if self.is_changed && !self.look_timer.is_set() {
             self.look_timer.set(now + self.config.settle / 2);
         }
         if self.look_timer.fire(now) {
             self.look(now, out);
+        }
+    }
+
+    /// In a mesh everyone sends to everyone often enough.
+    fn dial_again(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.unheard.is_empty() || self.lives.len() <= self.mesh_max {
+            return self.dial_timer.stop();
+        }
+        if self.dial_timer.fire(now) {
+            let lives = self.unheard.iter().filter_map(|node| self.lives.get(node));
+            out.extend(lives.map(|life| Output::Dial(life.address)));
+        }
+        if !self.dial_timer.is_set() {
+            self.dial_timer.set(now + self.config.unheard_after);
         }
     }
 

@@ -6,6 +6,7 @@ use super::*;
 
 const SETTLE: Duration = Duration::from_secs(2);
 const UNHEARD: Duration = Duration::from_secs(4);
+const MESH: usize = 6;
 
 fn peer(node: u64) -> Peer {
     let node = NodeId(node);
@@ -22,6 +23,7 @@ struct Story {
     health: Health,
     told: Vec<Option<Payload>>,
     announced: Vec<PartitionStatus>,
+    dialed: Vec<SocketAddr>,
 }
 
 impl Story {
@@ -33,9 +35,10 @@ impl Story {
         };
         let mut story = Story {
             now: Time::ZERO,
-            health: Health::new(config, NodeId(1)),
+            health: Health::new(config, NodeId(1), MESH),
             told: Vec::new(),
             announced: Vec::new(),
+            dialed: Vec::new(),
         };
         for node in 1..=count {
             let (peer, address) = (peer(node), address(node));
@@ -52,6 +55,7 @@ impl Story {
             match output {
                 Output::Tell(row) => self.told.push(row),
                 Output::Status(status) => self.announced.push(status),
+                Output::Dial(address) => self.dialed.push(address),
             }
         }
     }
@@ -106,6 +110,58 @@ fn who_is_missing_for_long_enough_is_told_and_a_short_break_is_not() {
     let (peer, left) = (peer(2), false);
     story.input(Input::Gone { peer, left });
     assert_eq!(story.told.last(), Some(&None), "the dead are not missed");
+}
+
+/// Nodes join from `ids`, and nobody connects.
+fn join(story: &mut Story, ids: core::ops::RangeInclusive<u64>) {
+    for node in ids {
+        let (peer, address) = (peer(node), address(node));
+        story.input(Input::Joined { peer, address });
+    }
+}
+
+#[test]
+fn in_a_mesh_who_never_connected_is_missed_and_in_a_large_cluster_nobody_is_who_was_not_tried() {
+    let mut story = Story::of(1);
+    join(&mut story, 2..=4);
+    story.run(UNHEARD);
+    assert_eq!(story.told.last(), Some(&row(&[2, 3, 4])), "a mesh");
+    assert_eq!(story.dialed, [], "others do that in a mesh");
+    story.input(Input::DialFailed(address(4)));
+    join(&mut story, 5..=7);
+    assert_eq!(story.told.last(), Some(&row(&[2, 3, 4])), "a full mesh");
+    join(&mut story, 8..=8);
+    assert_eq!(
+        story.told.last(),
+        Some(&row(&[4])),
+        "beyond it, only who was tried"
+    );
+    join(&mut story, 9..=40);
+    story.run(UNHEARD * 3);
+    assert_eq!(
+        story.told.last(),
+        Some(&row(&[4])),
+        "time alone says nothing"
+    );
+    story.input(Input::Up(NodeId(20)));
+    story.input(Input::Down(NodeId(20)));
+    story.input(Input::DialFailed(address(30)));
+    story.run(UNHEARD);
+    assert_eq!(
+        story.told.last(),
+        Some(&row(&[4, 20, 30])),
+        "a broken connection and a failed one do"
+    );
+    story.dialed.clear();
+    story.run(UNHEARD);
+    assert_eq!(story.dialed, [4, 20, 30].map(address), "once in a while");
+    for node in [4, 20, 30] {
+        story.input(Input::Up(NodeId(node)));
+    }
+    story.run(UNHEARD * 3);
+    assert_eq!(story.dialed.len(), 3, "not any more");
+    assert_eq!(story.told.last(), Some(&None));
+    assert_eq!(story.health.status(), &PartitionStatus::Whole);
 }
 
 #[test]

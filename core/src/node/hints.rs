@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::cascade::{Work, send};
 use super::command::Quorum;
+use super::links;
 use super::{Action, Node, Refusal};
 use crate::gossip::{self, Gossip, RESERVED_PREFIX, StateEntry, StateRefused};
 use crate::health::{self, ROW_KEY};
@@ -60,6 +61,9 @@ impl Node {
                 for output in out {
                     Node::on_gossip(output, next, actions);
                 }
+            }
+            health::Output::Dial(address) => {
+                next.push(Work::Links(links::Input::Dial { address }));
             }
             health::Output::Status(status) => {
                 actions.push(Action::Notify(Notice::Partition(status)));

@@ -26,9 +26,9 @@ use crate::wire::Message;
 pub const OUTBOX_MAX: usize = 32;
 /// What has waited longer is stale: whoever sent it has sent something newer, or given up.
 pub const OUTBOX_AGE: Duration = Duration::from_secs(1);
-/// Up to this many members, connections are dialled as members appear; beyond it, when first
+/// Up to this many others, connections are dialled as members appear; beyond it, when first
 /// needed.
-const MESH_MAX: usize = 64;
+pub(super) const MESH_MAX: usize = 64;
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 

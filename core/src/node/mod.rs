@@ -215,7 +215,7 @@ impl Node {
             recorded: false,
             started: false,
             membership,
-            health: Health::new(config.health.clone(), me.node),
+            health: Health::new(config.health.clone(), me.node, links::MESH_MAX),
             gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
             raft,
             control: Control::new(config.control.clone(), me.node, random),

@@ -16,12 +16,13 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// What an owner holds of itself right after it wrote.
+    /// What an owner holds of itself right after it wrote, or tells others in its own name.
     ///
     /// # Errors
     /// It wrote something else under that version before.
     pub fn wrote(&mut self, own: &Change) -> Verdict {
-        self.floors.insert(own.owner, own.floor);
+        let floor = self.floors.entry(own.owner).or_default();
+        *floor = own.floor.max(*floor);
         for entry in &own.entries {
             let place = (own.owner, entry.version);
             if *self.written.entry(place).or_insert_with(|| entry.clone()) != *entry {
@@ -74,6 +75,16 @@ mod tests {
             floor: 0,
             entries: vec![entry],
         }
+    }
+
+    #[test]
+    fn what_is_told_late_lowers_no_floor_and_stands_for_itself() {
+        let (mut checker, mut reset) = (Checker::default(), change(5, "a"));
+        reset.floor = 4;
+        assert_eq!(checker.wrote(&reset), Ok(()));
+        assert_eq!(checker.wrote(&change(2, "b")), Ok(()));
+        assert_eq!(checker.holds(NodeId(2), &[reset, change(2, "b")]), Ok(()));
+        assert!(checker.wrote(&change(5, "b")).is_err(), "told otherwise");
     }
 
     #[test]

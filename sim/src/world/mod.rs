@@ -370,7 +370,7 @@ impl World {
         let verdict = actions_per_step::check(actions.len(), nodes);
         self.demand("actions_per_step", verdict);
         self.witness(index, &before, &actions);
-        self.witness_state(index);
+        self.witness_state(index, &actions);
         self.observe(index, &actions);
         let life = self.hosts[index].life;
         let mut is_doomed = false;

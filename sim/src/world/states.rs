@@ -1,11 +1,12 @@
 //! The state that nodes write about themselves: who writes what, and showing it to the checkers.
 
-use quorate_core::gossip::Change;
+use quorate_core::gossip::{self, Change};
 use quorate_core::health::PartitionStatus;
 use quorate_core::id::{NodeId, Ticket};
 use quorate_core::membership::State;
-use quorate_core::node::{Command, Event};
+use quorate_core::node::{Action, Command, Event};
 use quorate_core::payload::Payload;
+use quorate_core::wire::Message;
 
 use super::World;
 use crate::checkers::cut_is_seen;
@@ -56,23 +57,26 @@ impl World {
         self.step(index, Event::Command { ticket, command });
     }
 
-    /// What a node wrote of itself in a step, for the host or by itself.
-    pub(super) fn witness_state(&mut self, index: usize) {
+    /// What a node wrote of itself in a step, for the host or by itself. A step may write a key
+    /// more than once, and tell what it wrote in between: that is found in what it sends.
+    pub(super) fn witness_state(&mut self, index: usize, actions: &[Action]) {
         let Some(process) = self.hosts[index].process.as_mut() else {
             return;
         };
         let view = process.node.view();
         let (me, gossip) = (view.me(), view.gossip());
+        let checker = &mut self.checkers.state_is_owned;
+        let mut told = told(actions).filter(|change| change.owner == me);
+        let mut verdict = told.try_for_each(|own| checker.wrote(own));
         let stats = gossip.stats();
-        if process.state_writes == stats.writes {
-            return;
+        if process.state_writes != stats.writes {
+            let own = gossip.writes().find(|change| change.owner == me);
+            process.state_writes = stats.writes;
+            if stats.resets > 0 {
+                self.marks.hit(Mark::StateReset);
+            }
+            verdict = verdict.and_then(|()| own.map_or(Ok(()), |own| checker.wrote(&own)));
         }
-        let own = gossip.writes().find(|change| change.owner == me);
-        process.state_writes = stats.writes;
-        if stats.resets > 0 {
-            self.marks.hit(Mark::StateReset);
-        }
-        let verdict = own.map_or(Ok(()), |own| self.checkers.state_is_owned.wrote(&own));
         self.demand("state_is_owned", verdict);
     }
 
@@ -173,4 +177,20 @@ impl World {
         let rises = self.checkers.state_rises.holds(id, &held);
         self.demand("state_rises", rises);
     }
+}
+
+/// The entries that are on their way to others.
+fn told(actions: &[Action]) -> impl Iterator<Item = &Change> {
+    let changes = actions.iter().map(|action| match action {
+        Action::Send {
+            message: Message::Gossip(gossip::Message::News(news)),
+            ..
+        } => &news.changes[..],
+        Action::Send {
+            message: Message::Gossip(gossip::Message::Delta(delta)),
+            ..
+        } => &delta.changes[..],
+        _ => &[],
+    });
+    changes.flatten()
 }
