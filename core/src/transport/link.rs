@@ -57,8 +57,8 @@ pub struct Link {
     window: Window,
     /// Which session of ours the other end was told of.
     announced: Option<u64>,
-    /// The other end's resumption has come. If it did not agree with ours, what follows belongs to a
-    /// session that is over.
+    /// The other end's resumption has come. If it did not agree with ours, what follows belongs to
+    /// a session that is over.
     is_resumed: bool,
     /// Since the other end's resumption agreed with ours.
     joined: Option<Joined>,

@@ -63,8 +63,9 @@ pub struct Config {
     /// After so long without sending, an empty frame shows the other end that we live.
     pub keepalive_interval: Duration,
     /// While only such frames leave, the pause between them doubles up to this; each says how much
-    /// longer the next may last. At the interval itself it never grows. More saves a cluster of many idle
-    /// connections most of its traffic; one that breaks without a word is noticed later by as much.
+    /// longer the next may last. At the interval itself it never grows. More saves a cluster of
+    /// many idle connections most of its traffic; one that breaks without a word is noticed later
+    /// by as much.
     pub keepalive_interval_max: Duration,
     /// After so long without receiving, the connection is half-open and is closed.
     pub idle_timeout: Duration,

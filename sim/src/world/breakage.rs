@@ -97,4 +97,21 @@ impl World {
             }
         }
     }
+
+    /// A way has opened: what it held back comes after a retransmission.
+    pub(super) fn release_held(&mut self) {
+        for conn in 0..self.conns.len() {
+            for end in 0..2 {
+                let Some(state) = self.conns[conn].as_ref() else {
+                    break;
+                };
+                let (from, to) = (state.ends[1 - end].host, state.ends[end].host);
+                if state.pipes[1 - end].segments.is_empty() || self.ways.is_cut(from, to) {
+                    continue;
+                }
+                let wait = self.network.within(1_000_000..=200_000_000);
+                self.queue.push(self.now + wait, Due::Arrived { conn, end });
+            }
+        }
+    }
 }
