@@ -81,6 +81,7 @@ impl World {
             }) => {
                 self.totals.stale_refused += 1;
                 self.marks.hit(Mark::StaleEpochRefused);
+                self.checkers.core_goes_on.decided(asked.begun);
                 Ending::Stale
             }
             Ok(Answer::Applied {
@@ -130,7 +131,7 @@ impl World {
             .no_stale_epoch_write
             .acknowledged(index, client, request);
         self.demand("no_stale_epoch_write", verdict);
-        self.checkers.core_goes_on.acknowledged(begun);
+        self.checkers.core_goes_on.decided(begun);
         if let Some(heal) = self.plan.heal.filter(|heal| begun >= heal.ns()) {
             self.checkers.progress.acknowledged(self.now - heal.ns());
         }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use quorate_core::id::NodeId;
 use quorate_core::node::Event;
 use quorate_core::raft::Role;
 
 use super::World;
-use super::host::{Doom, Host};
+use super::host::{Doom, Host, Process};
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::plan::{Fault, Moment, Part, Return, Seat, Ways, Who};
@@ -141,10 +142,22 @@ impl World {
             let life = self.hosts[*host].life;
             self.on_restart(*host, life);
         }
-        let voters = usize::try_from(self.plan.voters).unwrap_or(usize::MAX);
-        let mended = core.iter().filter(|host| **host < voters).count();
-        if 2 * mended > voters && !self.workload.is_empty() {
-            self.checkers.core_goes_on.mended(self.now);
+        self.claim_progress(&core);
+    }
+
+    /// Mended hosts that are a majority of the voters in force must go on.
+    fn claim_progress(&mut self, core: &BTreeSet<usize>) {
+        if self.workload.is_empty() {
+            return;
+        }
+        let hosts = core.iter().map(|host| &self.hosts[*host]);
+        let running: Vec<(NodeId, &Process)> = hosts
+            .filter_map(|host| Some((host.id, host.process.as_ref()?)))
+            .collect();
+        let checker = &mut self.checkers.core_goes_on;
+        checker.mended(self.now, running.iter().map(|(id, _)| *id).collect());
+        for (id, process) in &running {
+            checker.goes_by(*id, process.node.view().raft().voters());
         }
     }
 

@@ -88,6 +88,7 @@ impl World {
             .any(|it| matches!(it, Action::Notify(Notice::Voters(_))))
         {
             process.voters = raft.voters().clone();
+            self.checkers.core_goes_on.goes_by(id, &process.voters);
         }
         for (checker, verdict) in verdicts {
             self.demand(checker, verdict);
