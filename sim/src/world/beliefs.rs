@@ -89,6 +89,21 @@ impl World {
         self.demand("incarnation_is_own", owned);
     }
 
+    /// Shows that a node has raised its own incarnation, whatever made it do so.
+    pub(super) fn witness_incarnation(&mut self, index: usize, before: &Before) {
+        let Some(process) = self.hosts[index].process.as_ref() else {
+            return;
+        };
+        let own = process.node.view().membership().incarnation();
+        if own != before.incarnation {
+            let verdict = self
+                .checkers
+                .incarnation_is_own
+                .has(self.hosts[index].id, own);
+            self.demand("incarnation_is_own", verdict);
+        }
+    }
+
     /// Shows what a node believes of one member.
     pub(super) fn witness_belief(&mut self, index: usize, of: NodeId) {
         let Some(process) = self.hosts[index].process.as_ref() else {

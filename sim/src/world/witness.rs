@@ -26,6 +26,7 @@ impl World {
     /// Shows a step to the checkers; before anything it asked for is done.
     pub(super) fn witness(&mut self, index: usize, before: &Before, actions: &[Action]) {
         let heard = before.heard;
+        self.witness_incarnation(index, before);
         self.witness_call(index, heard);
         for action in actions {
             match action {
