@@ -181,16 +181,20 @@ impl World {
 
 /// The entries that are on their way to others.
 fn told(actions: &[Action]) -> impl Iterator<Item = &Change> {
-    let changes = actions.iter().map(|action| match action {
-        Action::Send {
-            message: Message::Gossip(gossip::Message::News(news)),
-            ..
-        } => &news.changes[..],
-        Action::Send {
-            message: Message::Gossip(gossip::Message::Delta(delta)),
-            ..
-        } => &delta.changes[..],
-        _ => &[],
+    let messages = actions.iter().filter_map(|action| {
+        if let Action::Send { message, .. } = action {
+            Some(message)
+        } else {
+            None
+        }
     });
-    changes.flatten()
+    messages.flat_map(|message| {
+        if let Message::Gossip(gossip::Message::News(news)) = message {
+            &news.changes[..]
+        } else if let Message::Gossip(gossip::Message::Delta(delta)) = message {
+            &delta.changes[..]
+        } else {
+            &[]
+        }
+    })
 }
