@@ -154,8 +154,6 @@ mutants! {
     PriorityInverted => "priority-inverted",
     /// A connection that takes over does not send again what is not acknowledged.
     ForgetsOnReconnect => "forgets-on-reconnect",
-    /// What arrives again over another connection is delivered again.
-    DeliversRepeats => "delivers-repeats",
 }
 
 /// Which bug a machine has, if any.
