@@ -143,7 +143,7 @@ pub struct Health {
     /// Those of the missing and unheard who are so only because the mesh has no gaps: no connection
     /// to them failed or broke.
     untried: BTreeSet<NodeId>,
-    /// When those not heard are dialled again; runs only beyond the mesh.
+    /// When those not heard are dialled again.
     dial_timer: Timer,
     /// What is told of it.
     told: BTreeSet<NodeId>,
@@ -353,9 +353,10 @@ impl Health {
         }
     }
 
-    /// In a mesh everyone sends to everyone often enough.
+    /// Who is not heard is dialled again: a round of probes, which would come to the same, takes a
+    /// second for every member.
     fn dial_again(&mut self, now: Time, out: &mut Vec<Output>) {
-        if self.unheard.is_empty() || self.lives.len() <= self.mesh_max {
+        if self.unheard.is_empty() {
             return self.dial_timer.stop();
         }
         if self.dial_timer.fire(now) {
