@@ -4,7 +4,8 @@
 use clap::ValueEnum;
 use quorate_core::seed::Random;
 
-use super::{Kind, ms, us};
+use super::kind::Kind;
+use super::{ms, us};
 use crate::plan::Plan;
 
 /// A part of the system.
@@ -43,8 +44,17 @@ impl Area {
                 Kind::Partition,
                 Kind::HealAll,
                 Kind::Crash,
+                Kind::CrashSilently,
+                Kind::Move,
                 Kind::Pause,
                 Kind::Delay,
+                Kind::Degrade,
+                Kind::HalfOpen,
+                Kind::SlowCpu,
+                Kind::Drift,
+                Kind::Jump,
+                Kind::Join,
+                Kind::Leave,
             ],
             Area::Raft => &[
                 Kind::PartitionLeader,
@@ -55,13 +65,23 @@ impl Area {
                 Kind::CrashAtVote,
                 Kind::Pause,
                 Kind::SlowDisk,
+                Kind::StallDisk,
+                Kind::FailDisk,
+                Kind::Drift,
+                Kind::Jump,
+                Kind::Transfer,
+                Kind::Voters,
             ],
             Area::Failover => &[
                 Kind::PartitionLeader,
                 Kind::CutAll,
                 Kind::HealAll,
                 Kind::Crash,
+                Kind::CrashSilently,
                 Kind::Pause,
+                Kind::Transfer,
+                Kind::Leave,
+                Kind::Ask,
             ],
             Area::Transport => &[
                 Kind::Cut,
@@ -69,12 +89,22 @@ impl Area {
                 Kind::HealAll,
                 Kind::Pause,
                 Kind::Delay,
+                Kind::Degrade,
+                Kind::HalfOpen,
+                Kind::Reset,
+                Kind::Stall,
+                Kind::SlowCpu,
+                Kind::CrashSilently,
+                Kind::Move,
             ],
             Area::Disk => &[
                 Kind::CrashAtPersist,
                 Kind::CrashAtVote,
                 Kind::CrashAtSync,
                 Kind::SlowDisk,
+                Kind::StallDisk,
+                Kind::FailDisk,
+                Kind::FlipBit,
             ],
         }
     }

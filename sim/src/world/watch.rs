@@ -11,6 +11,7 @@ use quorate_core::wire::{Message, codec};
 use super::World;
 use crate::checkers::{Checkers, Verdict, Violation, committed_is_durable};
 use crate::marks::Mark;
+use crate::plan::{Part, Who};
 use crate::record::What;
 
 impl World {
@@ -88,13 +89,32 @@ impl World {
             .any(|it| matches!(it, Action::Notify(Notice::Voters(_))))
         {
             process.voters = raft.voters().clone();
-            self.checkers.core_goes_on.goes_by(id, &process.voters);
+            let checkers = &mut self.checkers;
+            checkers.core_goes_on.core.goes_by(id, &process.voters);
+            checkers.progress.core.goes_by(id, &process.voters);
         }
         for (checker, verdict) in verdicts {
             self.demand(checker, verdict);
         }
         for (index, command) in granted {
+            self.forget_unknown_holder(&command);
             self.watch_role(index, &command);
+        }
+    }
+
+    /// A leader that does not know the life that holds a role cannot leave it there.
+    fn forget_unknown_holder(&mut self, command: &Command) {
+        let Command::GrantRole { role, .. } = command else {
+            return;
+        };
+        let leader = self.resolve(Who::Part(Part::Leader));
+        let process = leader.and_then(|leader| self.hosts[leader].process.as_ref());
+        let (Some(process), Some(holder)) = (process, self.checkers.roles_stay.holder(role)) else {
+            return;
+        };
+        let known = process.node.view().membership().member(holder.node);
+        if known.is_none_or(|known| known.peer() != holder) {
+            self.checkers.roles_stay.gone(holder);
         }
     }
 
