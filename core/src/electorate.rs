@@ -8,8 +8,7 @@
 //! * I1. One change at a time; it is proposed again only when it is over or `RETRY` has passed.
 //! * I2. A change never lowers the number of voters that may fail, and never ends at an even number
 //!   where it began at an odd one: the even voter adds a vote to win and nothing else. Except that
-//! a
-//!   removed node loses its vote whatever that leaves, as long as another votes.
+//!   a removed node loses its vote whatever that leaves, as long as another one votes.
 //! * I3. Gossip is a hint: that a voter is dead costs it only its vote, by an entry in the log that
 //!   the live majority must agree to.
 //!

@@ -65,11 +65,11 @@ fn is_whole(cluster: &Cluster) -> bool {
 }
 
 fn turned_away(cluster: &Cluster, process: u64) -> Vec<Reason> {
-    let of = |(_, node, notice): &(u64, u64, Notice)| match notice {
-        Notice::Membership(membership::Notice::TurnedAway { reason, .. }) => {
-            (*node == process).then_some(*reason)
-        }
-        _ => None,
+    let of = |(_, node, notice): &(u64, u64, Notice)| {
+        let Notice::Membership(membership::Notice::TurnedAway { reason, .. }) = notice else {
+            return None;
+        };
+        (*node == process).then_some(*reason)
     };
     cluster.notices.iter().filter_map(of).collect()
 }

@@ -56,9 +56,11 @@ async fn members_come_and_go<S: Seam>() {
         |event| matches!(event, ClusterEvent::Removed { node: NodeId(3), at: by } if by == at);
     event::<S, ()>(&mut seen, "removed", |event| removed(event).then_some(())).await;
     let reason = Reason::Removed { at };
-    let turned_away = |event| match event {
-        ClusterEvent::TurnedAway { reason, .. } => Some(reason),
-        _ => None,
+    let turned_away = |event| {
+        let ClusterEvent::TurnedAway { reason, .. } = event else {
+            return None;
+        };
+        Some(reason)
     };
     assert_eq!(
         event::<S, _>(&mut felt, "turned away", turned_away).await,
@@ -110,10 +112,12 @@ async fn the_second_of_two_is_turned_away<S: Seam>() {
     soon(&seam, "the goodbye", third.leave())
         .await
         .expect("it leaves");
-    let first_change = |event| match event {
-        ClusterEvent::Left { peer } => Some(Some(peer)),
-        ClusterEvent::Died { .. } | ClusterEvent::Joined(_) => Some(None),
-        _ => None,
+    let first_change = |event| {
+        let is_other = matches!(event, ClusterEvent::Died { .. } | ClusterEvent::Joined(_));
+        let ClusterEvent::Left { peer } = event else {
+            return is_other.then_some(None);
+        };
+        Some(Some(peer))
     };
     let left = event::<S, _>(&mut events, "the first change", first_change).await;
     assert_eq!(left, Some(third.me()));

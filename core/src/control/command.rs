@@ -62,8 +62,8 @@ pub enum Command {
     /// Change the voters. Done when the change is over; the leader judges it before it is appended.
     ChangeVoters(VoterChange),
     /// Turn a node out: it is a member no more, whatever it says, until it is admitted again. A
-    /// voter
-    /// stays until it does not vote any more; the leader refuses it where nobody would see to that.
+    /// voter stays until it does not vote any more; the leader refuses it where nobody would see to
+    /// that.
     RemoveNode {
         /// The node.
         node: NodeId,

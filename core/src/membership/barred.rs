@@ -2,9 +2,8 @@
 //! oneself.
 //!
 //! Invariants: I1 a barred node is held to have left, and no belief of it but that is taken. I2 it
-//! is
-//! not reached for. I3 what a member says of us at the door is a hint: it ends a pending join with
-//! its reason, and nothing else.
+//! is not reached for. I3 what a member says of us at the door is a hint: it ends a pending join
+//! with its reason, and nothing else.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

@@ -6,8 +6,7 @@
 //! removal of a vote needs the agreement of those who stay.
 //!
 //! To add a node is to dial it until it is a member. The exchange of member lists that follows a
-//! dial
-//! introduces it.
+//! dial introduces it.
 //!
 //! * I1: the barred are the removed without the voters, after every change of either.
 //! * I2: every `AddNode` is answered exactly once.

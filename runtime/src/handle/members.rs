@@ -25,17 +25,14 @@ impl<S: Seam> ClusterNetworkManager<S> {
     }
 
     /// Brings a node into the cluster: dials it until it is a member, and introduces it to all. If
-    /// it
-    /// was removed before, that is taken back first, through the control log.
+    /// it was removed before, that is taken back first, through the control log.
     ///
     /// The node must run, with a certificate of the same cluster. Both ends may also find each
-    /// other
-    /// by `join_cluster`; this is for when the newcomer does not know where the cluster is.
+    /// other by `join_cluster`; this is for when the newcomer does not know where the cluster is.
     ///
     /// # Errors
     /// [`Error::Refused`] when nobody answers within `membership.join_timeout` (the address is
-    /// dialled
-    /// on), or another node answers there.
+    /// dialled on), or another node answers there.
     pub async fn add_node(&self, node: NodeId, address: SocketAddr) -> Result<Member, Error> {
         let add = Command::AddNode { node, address };
         let mut answer = self.ask(add.clone()).await;
@@ -49,19 +46,16 @@ impl<S: Seam> ClusterNetworkManager<S> {
         Ok(member)
     }
 
-    /// Turns a node out of the cluster, alive or dead, by an entry of the control log. Returns
-    /// when the
-    /// entry is applied. A voter first loses its vote (`electorate` sees to it); then every node
-    /// holds
-    /// it to have left, ends its connections and turns it away until `add_node`.
+    /// Turns a node out of the cluster, alive or dead, by an entry of the control log. Returns when
+    /// the entry is applied. A voter first loses its vote (`electorate` sees to it); then every
+    /// node holds it to have left, ends its connections and turns it away until `add_node`.
     ///
     /// The node itself goes on running, alone: it hears why with
     /// [`ClusterEvent::TurnedAway`](crate::ClusterEvent::TurnedAway).
     ///
     /// # Errors
     /// [`Error::NotDecided`] when it votes and `electorate.target` is 0; [`Error::Refused`] when
-    /// there
-    /// is no quorum to decide it.
+    /// there is no quorum to decide it.
     pub async fn remove_node(&self, node: NodeId) -> Result<LogIndex, Error> {
         let remove = control::Command::RemoveNode { node };
         let Effect::Removed { at } = decided(self.propose(remove).await?)? else {
