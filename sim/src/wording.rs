@@ -120,6 +120,7 @@ fn asked(command: &Command) -> String {
         Command::DeleteState { key } => format!("delete {key} of its state"),
         Command::ReadState { of: Some(node), .. } => format!("read the state of {node}"),
         Command::ReadState { of: None, .. } => "read everyone's state".to_string(),
+        Command::Discovered { addresses, .. } => format!("try {} addresses", addresses.len()),
         Command::AddNode { node, address } => format!("add {node} at {address}"),
     }
 }

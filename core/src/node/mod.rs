@@ -442,6 +442,11 @@ impl Node {
                 }
                 Err(refused) => Err(Refusal::Invalid(refused)),
             },
+            Command::Discovered { source, addresses } => {
+                let found = membership::Input::Discovered { source, addresses };
+                self.cascade(now, Work::Membership(found), actions);
+                Ok(Answer::Noted)
+            }
             Command::AddNode { node, address } => {
                 return self.on_add_node(now, ticket, node, address, actions);
             }
