@@ -199,7 +199,9 @@ mod tests {
         for interval in 1..100_u16 {
             now = now + Duration::from_millis(1);
             assert!(!heard.turn(now, silence));
-            (1..=20).for_each(|port| drop(heard.take(now, address(2000 + interval * 20 + port))));
+            for port in 1..=20 {
+                heard.take(now, address(2000 + interval * 20 + port));
+            }
         }
         assert_eq!(heard.addresses().len(), HEARD_MAX);
         heard.take(now + silence, address(1));
