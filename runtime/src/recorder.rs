@@ -130,7 +130,7 @@ pub fn replay_file(
     })
 }
 
-/// Whole frames on their way to the file.
+/// Whole frames on their way to the file, as the driver handed them over.
 #[derive(Debug)]
 struct Batch {
     bytes: Vec<u8>,
@@ -138,6 +138,29 @@ struct Batch {
     next: u64,
     /// Nothing follows, and why.
     end: Option<End>,
+}
+
+/// Batches that are written together.
+#[derive(Debug, Default)]
+struct Gathered {
+    bytes: Vec<u8>,
+    /// Where each batch ends in them, and the number of the step after it: the file may be cut at
+    /// any of these places.
+    cuts: Vec<(usize, u64)>,
+    /// Nothing follows, and why.
+    end: Option<End>,
+}
+
+impl Gathered {
+    fn add(&mut self, batch: Batch) {
+        self.bytes.extend_from_slice(&batch.bytes);
+        self.cuts.push((self.bytes.len(), batch.next));
+        self.end = batch.end;
+    }
+
+    fn is_enough(&self) -> bool {
+        self.end.is_some() || self.bytes.len() >= WRITE_BYTES
+    }
 }
 
 /// The driver's end of the recorder.
@@ -294,20 +317,20 @@ async fn write<S: Seam>(
         Err(error) => return given_up(error, "this life is not recorded"),
     };
     tracing::info!(%node, file = %tape.path().display(), "recording");
-    while let Ok(mut batch) = queue.recv().await {
-        if batch.end.is_none() {
+    while let Ok(first) = queue.recv().await {
+        let mut gathered = Gathered::default();
+        gathered.add(first);
+        if !gathered.is_enough() {
             seam.sleep(GATHER).await;
         }
-        while batch.end.is_none()
-            && batch.bytes.len() < WRITE_BYTES
+        while !gathered.is_enough()
             && let Ok(more) = queue.try_recv()
         {
-            batch.bytes.extend_from_slice(&more.bytes);
-            (batch.next, batch.end) = (more.next, more.end);
+            gathered.add(more);
         }
-        let len = batch.bytes.len();
+        let len = gathered.bytes.len();
         let work = move || {
-            let ended = tape.write(&batch);
+            let ended = tape.write(&gathered);
             ended.map(|ended| (tape, ended))
         };
         let ended = match seam.blocking(work).await.flatten() {

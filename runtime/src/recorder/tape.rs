@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use quorate_core::id::NodeId;
 use quorate_core::journal::{End, Start, encode_end, encode_start};
 
-use super::{Batch, Recording};
+use super::{Gathered, Recording};
 
 const SUFFIX: &str = ".recording";
 /// Kept free for the frame that says why a recording ends.
@@ -63,23 +63,28 @@ impl Tape {
         &self.path
     }
 
-    /// Appends what fits, whole batches only; the answer is the end, if this is it. Blocks.
-    pub(super) fn write(&mut self, batch: &Batch) -> io::Result<Option<End>> {
-        let fits = self.len + batch.bytes.len() as u64 + END_BYTES <= self.bytes_max;
-        let mut end = Vec::new();
-        if !fits {
-            encode_end(self.next, End::Full, &mut end);
-            self.file.write_all(&end)?;
-            return Ok(Some(End::Full));
+    /// Appends the batches that fit; the answer is the end, if this is it. Blocks.
+    pub(super) fn write(&mut self, gathered: &Gathered) -> io::Result<Option<End>> {
+        let room = self.bytes_max.saturating_sub(self.len + END_BYTES);
+        let fitting = gathered
+            .cuts
+            .partition_point(|(len, _)| *len as u64 <= room);
+        if let Some((len, next)) = fitting.checked_sub(1).map(|last| gathered.cuts[last]) {
+            self.file.write_all(&gathered.bytes[..len])?;
+            self.len += len as u64;
+            self.next = next;
         }
-        self.file.write_all(&batch.bytes)?;
-        self.len += batch.bytes.len() as u64;
-        self.next = batch.next;
-        if let Some(why) = batch.end {
-            encode_end(self.next, why, &mut end);
-            self.file.write_all(&end)?;
+        let end = if fitting < gathered.cuts.len() {
+            Some(End::Full)
+        } else {
+            gathered.end
+        };
+        if let Some(why) = end {
+            let mut bytes = Vec::new();
+            encode_end(self.next, why, &mut bytes);
+            self.file.write_all(&bytes)?;
         }
-        Ok(batch.end)
+        Ok(end)
     }
 }
 

@@ -72,15 +72,13 @@ fn big(bytes: usize) -> Event {
     Event::Command { ticket, command }
 }
 
-/// Writes what waits in the queue, as the task does.
+/// Writes what waits in the queue, all of it together, as the task does.
 fn play(tape: &mut Tape, batches: &Receiver<Batch>) -> Option<End> {
+    let mut gathered = Gathered::default();
     while let Ok(batch) = batches.try_recv() {
-        let end = tape.write(&batch).expect("written");
-        if end.is_some() {
-            return end;
-        }
+        gathered.add(batch);
     }
-    None
+    tape.write(&gathered).expect("written")
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -160,6 +158,24 @@ fn a_full_recording_says_so_and_keeps_its_bound() {
     step(&mut recorder, &mut node, taken + 1, Event::Tick);
     recorder.hand_over();
     assert!(recorder.lane.is_none());
+}
+
+#[test]
+fn of_what_is_gathered_as_much_is_kept_as_fits() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let start = start(1);
+    let mut tape = Tape::begin(&in_directory(directory.path(), 1), &start, None).expect("begun");
+    let (mut recorder, batches) = stuck(&start);
+    let mut node = start.node();
+    for number in 1..=2 * BYTES_MAX / 1000 {
+        step(&mut recorder, &mut node, number, big(1000));
+        recorder.hand_over();
+    }
+    assert_eq!(play(&mut tape, &batches), Some(End::Full));
+    let len = std::fs::metadata(tape.path()).expect("it exists").len();
+    assert!((BYTES_MAX - 2000..=BYTES_MAX).contains(&len), "{len} bytes");
+    let replayed = replay_file(tape.path(), |_, _, _, _| {}).expect("whole");
+    assert_eq!(replayed.tail, Tail::Ended(End::Full));
 }
 
 #[test]
