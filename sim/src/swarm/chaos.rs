@@ -17,6 +17,7 @@ use crate::span::Span;
 
 /// At most so many nodes of a plan join late.
 const LATE_MAX: u64 = 2;
+const LEADER: Who = Who::Part(Part::Leader);
 
 /// A plan in the making.
 pub(super) struct Chaos<'a> {
@@ -69,96 +70,130 @@ impl<'a> Chaos<'a> {
     /// A fault of this kind strikes, if there can be one.
     pub(super) fn strike(&mut self, kind: Kind, at: u64) {
         match kind {
-            Kind::Cut | Kind::CutAll | Kind::Partition | Kind::PartitionLeader => {
-                let fault = self.cut(kind);
-                self.add(at, fault);
+            Kind::Cut => self.cut(at),
+            Kind::CutAll => self.cut_all(at),
+            Kind::Partition => self.partition(at),
+            Kind::PartitionLeader => {
+                let with = self.random.index(self.present.len());
+                let leader = Seat::One(LEADER);
+                let groups = vec![vec![leader, Seat::Others(with)], vec![Seat::Rest]];
+                self.add(at, Fault::Partition(groups));
             }
             Kind::HealAll => self.add(at, Fault::heal_all()),
-            Kind::Delay | Kind::Degrade | Kind::HalfOpen | Kind::Reset | Kind::Stall => {
-                self.trouble_ways(kind, at);
+            Kind::Delay => self.delay(at),
+            Kind::Degrade => self.degrade(at),
+            Kind::HalfOpen => {
+                let ways = self.ways();
+                self.add(at, Fault::HalfOpen(ways));
             }
-            Kind::Crash | Kind::CrashAtPersist | Kind::CrashAtVote | Kind::CrashAtSync => {
-                let moment = match kind {
-                    Kind::CrashAtPersist => Moment::Persist(small(self.random)),
-                    Kind::CrashAtVote => {
-                        [Moment::Vote(1), Moment::VoteSent(1)][self.random.index(2)]
-                    }
-                    Kind::CrashAtSync => Moment::Synced(small(self.random)),
-                    _ => Moment::Now,
-                };
+            Kind::Reset => {
+                let ways = self.ways();
+                self.add(at, Fault::Reset(ways));
+            }
+            Kind::Stall => {
+                let (ways, lasts) = (self.ways(), self.random.within(50..=4_000));
+                self.add_for(at, Fault::Stall(ways), lasts);
+            }
+            Kind::Crash => self.crash(at, Moment::Now, false),
+            Kind::CrashAtPersist => {
+                let moment = Moment::Persist(small(self.random));
+                self.crash(at, moment, false);
+            }
+            Kind::CrashAtVote => {
+                let moment = [Moment::Vote(1), Moment::VoteSent(1)][self.random.index(2)];
+                self.crash(at, moment, false);
+            }
+            Kind::CrashAtSync => {
+                let moment = Moment::Synced(small(self.random));
                 self.crash(at, moment, false);
             }
             Kind::CrashSilently => self.crash(at, Moment::Now, true),
             Kind::Move => self.come_back_elsewhere(at),
-            Kind::Pause | Kind::SlowCpu | Kind::Drift | Kind::Jump => {
-                self.trouble_process(kind, at);
+            Kind::Pause => {
+                let (who, lasts) = (self.who(), self.random.within(20..=4_000));
+                self.add_for(at, Fault::Pause(who), lasts);
             }
-            Kind::SlowDisk | Kind::StallDisk | Kind::FailDisk | Kind::FlipBit => {
-                self.trouble_disk(kind, at);
+            Kind::SlowCpu => self.slow_cpu(at),
+            Kind::Drift => self.drift(at),
+            Kind::Jump => {
+                let (who, ahead) = (self.who(), ms(self.random.within(10..=5_000)));
+                self.add(at, Fault::Jump(who, ahead));
             }
-            Kind::Join | Kind::Leave => self.come_or_go(kind, at),
-            Kind::Transfer | Kind::Voters | Kind::Ask => {
-                let fault = self.question(kind);
-                self.add(at, fault);
-            }
-        }
-    }
-
-    fn cut(&mut self, kind: Kind) -> Fault {
-        match kind {
-            Kind::Cut => {
-                let (from, to) = (self.who(), self.who());
-                Fault::Cut(way(from, (to != from).then_some(to)))
-            }
-            Kind::CutAll => {
-                let mut ways = way(self.who(), None);
-                if self.random.chance(500) {
-                    std::mem::swap(&mut ways.from, &mut ways.to);
+            Kind::SlowDisk => self.slow_disk(at),
+            Kind::StallDisk => self.stall_disk(at),
+            Kind::FailDisk => {
+                if let Some(who) = self.lose() {
+                    self.add(at, Fault::FailDisk(who));
                 }
-                Fault::Cut(ways)
             }
-            Kind::PartitionLeader => {
-                let with = self.random.index(self.present.len());
-                let leader = Seat::One(Who::Part(Part::Leader));
-                Fault::Partition(vec![vec![leader, Seat::Others(with)], vec![Seat::Rest]])
+            Kind::FlipBit => self.flip_bit(at),
+            Kind::Join => {
+                if let Some(node) = self.late.pop() {
+                    self.present.push(node);
+                    self.add(at, Fault::Join(Who::Node(node)));
+                }
             }
-            _ => {
-                let mut all = self.present.clone();
-                self.random.shuffle(&mut all);
-                let right = all.split_off(self.random.index(all.len() + 1));
-                let seat = |node| Seat::One(Who::Node(node));
-                let seats = |side: Vec<u64>| side.into_iter().map(seat).collect();
-                Fault::Partition(vec![seats(all), seats(right)])
+            Kind::Leave => self.leave(at),
+            Kind::Transfer => {
+                let to = self.random.chance(600).then(|| self.number());
+                self.add(at, Fault::Ask(LEADER, Question::Transfer(to)));
+            }
+            Kind::Voters => {
+                let changes = [Question::AddVoter, Question::RemoveVoter];
+                let change = changes[self.random.index(2)](self.number());
+                self.add(at, Fault::Ask(LEADER, change));
+            }
+            Kind::Ask => {
+                let (who, question) = (self.who(), self.question());
+                self.add(at, Fault::Ask(who, question));
             }
         }
     }
 
-    fn trouble_ways(&mut self, kind: Kind, at: u64) {
-        let random = &mut *self.random;
-        if kind == Kind::Delay {
-            let delay = Some(ms(random.within(5..=200)));
-            let lasts = random.within(100..=3_000);
-            let change = Change {
-                delay,
-                ..Change::default()
-            };
-            return self.add_for(at, Fault::Network(Ways::default(), change), lasts);
-        }
+    fn cut(&mut self, at: u64) {
         let (from, to) = (self.who(), self.who());
-        let mut ways = way(from, (to != from).then_some(to));
-        ways.both = self.random.chance(500);
-        match kind {
-            Kind::HalfOpen => self.add(at, Fault::HalfOpen(ways)),
-            Kind::Reset => self.add(at, Fault::Reset(ways)),
-            Kind::Stall => {
-                let lasts = self.random.within(50..=4_000);
-                self.add_for(at, Fault::Stall(ways), lasts);
-            }
-            _ => {
-                let change = self.degradation();
-                let lasts = self.random.within(300..=6_000);
-                self.add_for(at, Fault::Network(ways, change), lasts);
-            }
+        let ways = way(from, (to != from).then_some(to));
+        self.add(at, Fault::Cut(ways));
+    }
+
+    fn cut_all(&mut self, at: u64) {
+        let mut ways = way(self.who(), None);
+        if self.random.chance(500) {
+            std::mem::swap(&mut ways.from, &mut ways.to);
+        }
+        self.add(at, Fault::Cut(ways));
+    }
+
+    fn partition(&mut self, at: u64) {
+        let mut all = self.present.clone();
+        self.random.shuffle(&mut all);
+        let right = all.split_off(self.random.index(all.len() + 1));
+        let seat = |node| Seat::One(Who::Node(node));
+        let seats = |side: Vec<u64>| side.into_iter().map(seat).collect();
+        self.add(at, Fault::Partition(vec![seats(all), seats(right)]));
+    }
+
+    fn delay(&mut self, at: u64) {
+        let change = Change {
+            delay: Some(ms(self.random.within(5..=200))),
+            ..Change::default()
+        };
+        let lasts = self.random.within(100..=3_000);
+        self.add_for(at, Fault::Network(Ways::default(), change), lasts);
+    }
+
+    fn degrade(&mut self, at: u64) {
+        let (ways, change) = (self.ways(), self.degradation());
+        let lasts = self.random.within(300..=6_000);
+        self.add_for(at, Fault::Network(ways, change), lasts);
+    }
+
+    /// From one node to another or to all, and perhaps back.
+    fn ways(&mut self) -> Ways {
+        let (from, to) = (self.who(), self.who());
+        Ways {
+            both: self.random.chance(500),
+            ..way(from, (to != from).then_some(to))
         }
     }
 
@@ -217,105 +252,66 @@ impl<'a> Chaos<'a> {
         self.add(at + away, Fault::Restart(Some(who), moved));
     }
 
-    fn trouble_process(&mut self, kind: Kind, at: u64) {
-        let (who, random) = (self.who(), &mut *self.random);
-        match kind {
-            Kind::Pause => {
-                let lasts = random.within(20..=4_000);
-                self.add_for(at, Fault::Pause(who), lasts);
-            }
-            Kind::SlowCpu => {
-                // Sometimes too slow for what it has to do.
-                let step = Span::from_us(random.within(50..=20_000));
-                let lasts = random.within(300..=5_000);
-                self.add_for(at, Fault::SlowCpu(who, step), lasts);
-            }
-            Kind::Drift => {
-                let ppm = random.within(20..=50_000).cast_signed();
-                let sign = [1, -1][random.index(2)];
-                self.add(at, Fault::Drift(who, sign * ppm));
-            }
-            _ => {
-                let ahead = ms(random.within(10..=5_000));
-                self.add(at, Fault::Jump(who, ahead));
-            }
+    fn slow_cpu(&mut self, at: u64) {
+        // Sometimes too slow for what it has to do.
+        let step = Span::from_us(self.random.within(50..=20_000));
+        let (who, lasts) = (self.who(), self.random.within(300..=5_000));
+        self.add_for(at, Fault::SlowCpu(who, step), lasts);
+    }
+
+    fn drift(&mut self, at: u64) {
+        let ppm = self.random.within(20..=50_000).cast_signed();
+        let sign = [1, -1][self.random.index(2)];
+        let who = self.who();
+        self.add(at, Fault::Drift(who, sign * ppm));
+    }
+
+    fn slow_disk(&mut self, at: u64) {
+        let (who, sync) = (self.who(), ms(self.random.within(5..=900)));
+        let lasts = self.random.within(500..=4_000);
+        self.add_for(at, Fault::SlowDisk(who, sync), lasts);
+    }
+
+    /// The leader's more often: it must find an heir, or resign.
+    fn stall_disk(&mut self, at: u64) {
+        let who = if self.random.chance(400) {
+            LEADER
+        } else {
+            self.who()
+        };
+        let lasts = self.random.within(100..=6_000);
+        self.add_for(at, Fault::StallDisk(who), lasts);
+    }
+
+    fn flip_bit(&mut self, at: u64) {
+        if let Some(who) = self.lose() {
+            let away = self.random.within(1..=2_000);
+            self.add(at, Fault::FlipBit(who));
+            self.add(at, crash_for_good(who));
+            self.add(at + away, Fault::Restart(Some(who), Return::default()));
         }
     }
 
-    fn trouble_disk(&mut self, kind: Kind, at: u64) {
-        match kind {
-            Kind::SlowDisk => {
-                let who = self.who();
-                let (sync, lasts) = (
-                    self.random.within(5..=900),
-                    self.random.within(500..=4_000),
-                );
-                self.add_for(at, Fault::SlowDisk(who, ms(sync)), lasts);
-            }
-            Kind::StallDisk => {
-                let who = match self.random.chance(300) {
-                    true => Who::Part(Part::Leader),
-                    false => self.who(),
-                };
-                let lasts = self.random.within(100..=6_000);
-                self.add_for(at, Fault::StallDisk(who), lasts);
-            }
-            Kind::FailDisk => {
-                if let Some(who) = self.lose() {
-                    self.add(at, Fault::FailDisk(who));
-                }
-            }
-            _ => {
-                if let Some(who) = self.lose() {
-                    let away = self.random.within(1..=2_000);
-                    self.add(at, Fault::FlipBit(who));
-                    self.add(at, crash_for_good(who));
-                    self.add(at + away, Fault::Restart(Some(who), Return::default()));
-                }
-            }
-        }
-    }
-
-    fn come_or_go(&mut self, kind: Kind, at: u64) {
-        if kind == Kind::Join {
-            if let Some(node) = self.late.pop() {
-                self.present.push(node);
-                self.add(at, Fault::Join(Who::Node(node)));
-            }
-            return;
-        }
+    fn leave(&mut self, at: u64) {
         let back = at + self.random.within(1_500..=8_000);
         let returns = self.random.chance(700) && back < self.calm_ms;
-        let who = match returns {
-            true => Some(self.node()),
-            false => self.lose(),
+        let who = if returns {
+            Some(self.node())
+        } else {
+            self.lose()
         };
-        let Some(who) = who else { return };
-        self.add(at, Fault::Ask(who, Question::Leave));
-        if returns {
-            self.add(back, Fault::Join(who));
+        if let Some(who) = who {
+            self.add(at, Fault::Ask(who, Question::Leave));
+            if returns {
+                self.add(back, Fault::Join(who));
+            }
         }
     }
 
-    fn question(&mut self, kind: Kind) -> Fault {
-        let leader = Who::Part(Part::Leader);
-        let node = self.present[self.random.index(self.present.len())];
+    fn question(&mut self) -> Question {
         let random = &mut *self.random;
-        if kind == Kind::Transfer {
-            let to = random.chance(600).then_some(node);
-            return Fault::Ask(leader, Question::Transfer(to));
-        }
-        if kind == Kind::Voters {
-            let adds = random.chance(500);
-            let change = if adds {
-                Question::AddVoter
-            } else {
-                Question::RemoveVoter
-            };
-            return Fault::Ask(leader, change(node));
-        }
         let key = format!("asked-{}", random.below(4));
-        let question = match random.below(9) {
+        match random.below(9) {
             0 => Question::Members,
             1 => Question::Status,
             2 => Question::Role(crate::world::PRIMARY.to_string()),
@@ -325,30 +321,31 @@ impl<'a> Chaos<'a> {
             6 => Question::SetState(key, random.word().to_string()),
             7 => Question::DeleteState(key),
             _ => Question::ReadState("asked-".to_string()),
-        };
-        Fault::Ask(self.who(), question)
+        }
     }
 
     /// The leader now and then, else any node.
     fn who(&mut self) -> Who {
         match self.random.below(4) {
-            0 => Who::Part(Part::Leader),
+            0 => LEADER,
             _ => self.node(),
         }
     }
 
     fn node(&mut self) -> Who {
-        Who::Node(self.present[self.random.index(self.present.len())])
+        Who::Node(self.number())
+    }
+
+    fn number(&mut self) -> u64 {
+        self.present[self.random.index(self.present.len())]
     }
 
     /// A node that is lost for good, if one more may be.
     fn lose(&mut self) -> Option<Who> {
         self.spare = self.spare.checked_sub(1)?;
-        let who = self.node();
-        if let Who::Node(node) = who {
-            self.lost.push(node);
-        }
-        Some(who)
+        let node = self.number();
+        self.lost.push(node);
+        Some(Who::Node(node))
     }
 
     fn add(&mut self, at: u64, fault: Fault) {
