@@ -9,11 +9,12 @@
 //! * I1: every proposal is answered exactly once: applied, or `Unknown` after its timeout.
 //! * I2: an answer tells what the log says, never that something was merely appended.
 //!
-//! Deliberately absent: reads through the log, snapshots of the state, a feature level.
+//! Deliberately absent: reads through the log, a feature level.
 
 mod command;
 mod lanes;
 mod message;
+mod piece;
 mod state;
 
 use alloc::collections::BTreeMap;
@@ -22,8 +23,11 @@ use core::time::Duration;
 
 pub use command::{Command, Effect, Envelope, KEY_MAX, Outcome, Refused, VALUE_MAX};
 pub use message::{Answer, Forward, Message};
+pub use piece::Piece;
 use serde::{Deserialize, Serialize};
-pub use state::{Applied, CLIENTS_MAX, REGISTERS_MAX, ROLES_MAX, Register, RoleState, State};
+pub use state::{
+    Applied, CLIENTS_MAX, REGISTERS_MAX, ROLES_MAX, Register, Remembered, RoleState, State,
+};
 
 use crate::id::{ClientId, LogIndex, NodeId, RequestId, RoleName, Ticket};
 use crate::mutant::{Mutant, Planted};
@@ -80,6 +84,8 @@ pub enum Input {
         /// Why not.
         refused: Refused,
     },
+    /// A snapshot of the leader takes the place of the state.
+    Restored(State),
     /// The next entry is committed; `None` for one without a command.
     Committed {
         /// Its place.
@@ -176,15 +182,15 @@ pub struct Control {
 }
 
 impl Control {
-    /// A machine with an empty state: the log refills it. `random` separates this life's proposals
-    /// from all others'.
+    /// A machine with the state of a snapshot, or with an empty one: the log behind it fills it.
+    /// `random` separates this life's proposals from all others'.
     #[must_use]
-    pub fn new(config: Config, me: NodeId, mut random: Random) -> Control {
+    pub fn new(config: Config, me: NodeId, state: State, mut random: Random) -> Control {
         Control {
             config,
             me,
             leader: None,
-            state: State::default(),
+            state,
             lanes: Lanes::new(random.word()),
             waiting: BTreeMap::new(),
             give_up: Timers::default(),
@@ -236,6 +242,7 @@ impl Control {
             }
             Input::Refused { envelope, refused } => self.on_refused(&envelope, refused, out),
             Input::Leader(leader) => self.on_leader(now, leader, out),
+            Input::Restored(state) => self.on_restored(state, out),
             Input::Committed {
                 index,
                 envelope: None,
@@ -406,6 +413,25 @@ impl Control {
         self.answer((envelope.client, envelope.request), index, outcome, out);
     }
 
+    /// What was applied on the way there was not seen: roles may have changed hands, and own
+    /// proposals may have taken effect.
+    fn on_restored(&mut self, state: State, out: &mut Vec<Output>) {
+        let before = core::mem::replace(&mut self.state, state);
+        self.state.planted = self.planted;
+        for (role, state) in self.state.roles() {
+            if before.role(role) != Some(*state) {
+                let (role, state) = (role.clone(), *state);
+                out.push(Output::RoleChanged { role, state });
+            }
+        }
+        let keys: Vec<Key> = self.waiting.keys().copied().collect();
+        for key in keys {
+            if let Some((index, outcome)) = self.remembered(key) {
+                self.end(key, &Ending::Applied { index, outcome }, out);
+            }
+        }
+    }
+
     fn on_refused(&mut self, envelope: &Envelope, refused: Refused, out: &mut Vec<Output>) {
         let key = (envelope.client, envelope.request);
         self.answer(key, LogIndex(0), Err(refused), out);
@@ -505,7 +531,8 @@ mod tests {
             proposal_timeout: Duration::from_secs(1),
             proposals_max: 2,
         };
-        Control::new(config, ME, Seed::from_number(1).stream(Stream::Control))
+        let random = Seed::from_number(1).stream(Stream::Control);
+        Control::new(config, ME, State::default(), random)
     }
 
     fn step(control: &mut Control, millis: u64, input: Input) -> Vec<Output> {

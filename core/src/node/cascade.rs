@@ -10,10 +10,11 @@ use alloc::vec::Vec;
 
 use super::{Action, Answer, Node, Refusal, links};
 use crate::control::{self, Ending, Envelope};
-use crate::durable::Record;
+use crate::durable::{Record, image, read_state};
 use crate::id::{LogIndex, NodeId, Peer, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
+use crate::raft::Snapshot;
 use crate::time::Time;
 use crate::voters::Voters;
 use crate::wire::{Message, codec};
@@ -41,6 +42,10 @@ pub(super) enum Work {
     /// Answer a confirmed read; everything up to `index` is applied by then.
     Read {
         ticket: Ticket,
+        index: LogIndex,
+    },
+    /// Write the state down; everything up to `index` is applied by then, and nothing after.
+    Compact {
         index: LogIndex,
     },
     /// Send what the gate lets pass.
@@ -129,6 +134,16 @@ impl Node {
                 }
             }
             Work::Read { ticket, index } => self.on_readable(ticket, index, actions),
+            Work::Compact { index } => {
+                let state = self.control.state();
+                assert_eq!(
+                    state.applied(),
+                    index,
+                    "a snapshot holds what its index says"
+                );
+                let state = Payload::from(image::encode(state));
+                next.push(Work::Raft(raft::Input::Compact { index, state }));
+            }
             Work::Release => self.on_release(next, actions),
         }
     }
@@ -280,6 +295,12 @@ impl Node {
                 actions.push(Action::Persist { lsn, record });
             }
             raft::Output::Committed(entry) => self.on_committed(&entry, next, actions),
+            raft::Output::SnapshotDue { index } => next.push(Work::Compact { index }),
+            raft::Output::Assembled {
+                from,
+                round,
+                snapshot,
+            } => self.on_assembled(from, round, snapshot, next, actions),
             raft::Output::Rejected { data } => {
                 if let Ok(envelope) = codec::decode::<Envelope>(&data) {
                     next.push(Work::Control(control::Input::NotAppended(envelope)));
@@ -327,6 +348,32 @@ impl Node {
                 }
             }
             raft::Output::Note(notice) => actions.push(Action::Notify(Notice::Raft(notice))),
+        }
+    }
+
+    /// A leader's snapshot is there: it is installed if this version can read it.
+    fn on_assembled(
+        &mut self,
+        from: NodeId,
+        round: u64,
+        snapshot: Snapshot,
+        next: &mut Vec<Work>,
+        actions: &mut Vec<Action>,
+    ) {
+        match read_state(&snapshot) {
+            Ok(state) => {
+                next.push(Work::Control(control::Input::Restored(state)));
+                next.push(Work::Raft(raft::Input::Install {
+                    from,
+                    round,
+                    snapshot,
+                }));
+            }
+            Err(error) => {
+                let index = snapshot.meta().index;
+                let notice = Notice::UnreadableSnapshot { from, index, error };
+                actions.push(Action::Notify(notice));
+            }
         }
     }
 

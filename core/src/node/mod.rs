@@ -166,7 +166,11 @@ pub struct Node {
 impl Node {
     /// Continues from what is durable; with nothing durable, starts for the first time. Cannot
     /// fail: the configuration is validated, and [`durable::wal::scan`](crate::durable::wal::scan)
-    /// has judged the log. `last` is the number of its last record, 0 when it is empty.
+    /// and [`Durable::state`] have judged the log. `last` is the number of its last record, 0 when
+    /// it is empty.
+    ///
+    /// # Panics
+    /// When [`Durable::state`] is an error: what the node promised stands in there.
     #[must_use]
     pub fn recover(
         config: ValidConfig,
@@ -192,6 +196,10 @@ impl Node {
             Incarnation::of_boot(me.boot),
             seed.stream(Stream::Membership),
         );
+        let state = match durable.state() {
+            Ok(state) => state,
+            Err(error) => panic!("a node cannot start from this: {error}"),
+        };
         let raft = Raft::recover(
             config.raft.clone(),
             me.node,
@@ -208,7 +216,18 @@ impl Node {
             zone,
             raft.voters().clone(),
         );
-        let target = balance_target(me, &config);
+        let mut failover = Failover::new(me, voters.clone(), config.roles.clone());
+        let mut balance = Balance::new(balance_target(me, &config));
+        for (role, state) in state.roles() {
+            let (role, state) = (role.clone(), *state);
+            balance.step(balance::Input::RoleChanged {
+                role: role.clone(),
+                state,
+            });
+            // It does not lead, so it proposes nothing.
+            let changed = failover::Input::RoleChanged { role, state };
+            failover.step(now, changed, &mut Vec::new());
+        }
         Node {
             me,
             now,
@@ -218,10 +237,10 @@ impl Node {
             health: Health::new(config.health.clone(), me.node, links::MESH_MAX),
             gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
             raft,
-            control: Control::new(config.control.clone(), me.node, random),
+            control: Control::new(config.control.clone(), me.node, state, random),
             electorate,
-            failover: Failover::new(me, voters.clone(), config.roles.clone()),
-            balance: Balance::new(target),
+            failover,
+            balance,
             routes_changed: true,
             links: Links::new(me.node, address, voters, seed.stream(Stream::Links)),
             gate: Gate::new(last),

@@ -5,7 +5,7 @@ use quorate_core::wire::Message;
 use quorate_core::{control, gossip, membership, raft};
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 25] = [
+pub(super) const KINDS: [(&str, &str); 27] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -31,6 +31,8 @@ pub(super) const KINDS: [(&str, &str); 25] = [
     ("News", "gossip"),
     ("Sync", "membership"),
     ("Differ", "membership"),
+    ("InstallSnapshot", "replication"),
+    ("SnapshotReply", "replication"),
 ];
 
 /// A message in words.
@@ -121,6 +123,15 @@ fn of_raft(message: &raft::Message) -> Spoken {
             }
         },
         M::TimeoutNow(m) => spoken(16, false, format!("take over from {}", m.term)),
+        M::InstallSnapshot(m) => {
+            let (from, len) = (m.part.offset, m.part.bytes.len());
+            let text = format!("{} of {}, {len} B from {from}", m.term, m.part.of.index);
+            spoken(25, len == 0, text)
+        }
+        M::SnapshotReply(m) => {
+            let text = format!("{} holds {} B of {}", m.term, m.held, m.index);
+            spoken(26, false, text)
+        }
     }
 }
 

@@ -34,6 +34,7 @@ impl Case<'_> {
                 | Notice::GossipFault { .. }
                 | Notice::RoleChanged { .. }
                 | Notice::UnknownEntry { .. }
+                | Notice::UnreadableSnapshot { .. }
                 | Notice::DiskStalled
                 | Notice::OutboxDropped { .. } => false,
             };
