@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: reads through the log, a feature level.
 
+mod applying;
 mod command;
 mod lanes;
 mod message;
@@ -397,64 +398,6 @@ impl Control {
         if leader.is_some() {
             self.hand_over_all(now, out);
         }
-    }
-
-    fn on_committed(&mut self, index: LogIndex, envelope: &Envelope, out: &mut Vec<Output>) {
-        let Applied {
-            index,
-            outcome,
-            role,
-        } = self.state.apply(index, envelope);
-        self.stats.applied += 1;
-        self.stats.refused += u64::from(outcome.is_err());
-        if let Some((role, state)) = role {
-            out.push(Output::RoleChanged { role, state });
-        }
-        self.answer((envelope.client, envelope.request), index, outcome, out);
-    }
-
-    /// What was applied on the way there was not seen: roles may have changed hands, and own
-    /// proposals may have taken effect.
-    fn on_restored(&mut self, state: State, out: &mut Vec<Output>) {
-        let before = core::mem::replace(&mut self.state, state);
-        self.state.planted = self.planted;
-        for (role, state) in self.state.roles() {
-            if before.role(role) != Some(*state) {
-                let (role, state) = (role.clone(), *state);
-                out.push(Output::RoleChanged { role, state });
-            }
-        }
-        let keys: Vec<Key> = self.waiting.keys().copied().collect();
-        for key in keys {
-            if let Some((index, outcome)) = self.remembered(key) {
-                self.end(key, &Ending::Applied { index, outcome }, out);
-            }
-        }
-    }
-
-    fn on_refused(&mut self, envelope: &Envelope, refused: Refused, out: &mut Vec<Output>) {
-        let key = (envelope.client, envelope.request);
-        self.answer(key, LogIndex(0), Err(refused), out);
-    }
-
-    /// Tells whoever waits for it, here and elsewhere.
-    fn answer(&mut self, key: Key, index: LogIndex, outcome: Outcome, out: &mut Vec<Output>) {
-        let (client, request) = key;
-        if let Some(to) = self.forwarded.remove(&key)
-            && to != self.me
-        {
-            let answer = Answer {
-                client,
-                request,
-                index,
-                outcome: outcome.clone(),
-            };
-            out.push(Output::Send {
-                to,
-                message: Message::Answer(answer),
-            });
-        }
-        self.end(key, &Ending::Applied { index, outcome }, out);
     }
 
     fn end(&mut self, key: Key, ending: &Ending, out: &mut Vec<Output>) {

@@ -10,13 +10,11 @@ use alloc::vec::Vec;
 
 use super::{Action, Answer, Node, Refusal, links};
 use crate::control::{self, Ending, Envelope};
-use crate::durable::{Record, image, read_state};
+use crate::durable::Record;
 use crate::id::{LogIndex, NodeId, Peer, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
-use crate::raft::Snapshot;
 use crate::time::Time;
-use crate::voters::Voters;
 use crate::wire::{Message, codec};
 use crate::{balance, electorate, failover, gossip, health, membership, raft};
 
@@ -134,31 +132,9 @@ impl Node {
                 }
             }
             Work::Read { ticket, index } => self.on_readable(ticket, index, actions),
-            Work::Compact { index } => {
-                let state = self.control.state();
-                assert_eq!(
-                    state.applied(),
-                    index,
-                    "a snapshot holds what its index says"
-                );
-                let state = Payload::from(image::encode(state));
-                next.push(Work::Raft(raft::Input::Compact { index, state }));
-            }
+            Work::Compact { index } => self.on_compact(index, next),
             Work::Release => self.on_release(next, actions),
         }
-    }
-
-    fn on_readable(&mut self, ticket: Ticket, index: LogIndex, actions: &mut Vec<Action>) {
-        let Some(key) = self.reading.remove(&ticket) else {
-            return;
-        };
-        let state = self.control.state();
-        assert!(
-            state.applied() >= index,
-            "a read sees what it was confirmed for"
-        );
-        let answer = Ok(Answer::Register(state.register(&key).cloned()));
-        actions.push(Action::Reply { ticket, answer });
     }
 
     fn on_release(&mut self, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
@@ -279,6 +255,22 @@ impl Node {
         next.push(Work::Links(links::Input::Gone { node }));
     }
 
+    fn on_transferred(
+        &mut self,
+        outcome: Result<NodeId, raft::TransferRefused>,
+        actions: &mut Vec<Action>,
+    ) {
+        let answer = match outcome {
+            Ok(to) => Ok(Answer::Transferred { to }),
+            Err(refused) => Err(Refusal::Transfer(refused)),
+        };
+        let tickets = self.transferring.take().into_iter();
+        actions.extend(tickets.map(|ticket| Action::Reply {
+            ticket,
+            answer: answer.clone(),
+        }));
+    }
+
     fn on_raft(&mut self, output: raft::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
         match output {
             raft::Output::Send { to, message } => next.push(send(to, Message::Raft(message))),
@@ -328,17 +320,7 @@ impl Node {
                 next.push(Work::Failover(failover::Input::Voters(all)));
                 next.push(Work::Electorate(electorate::Input::Voters(voters)));
             }
-            raft::Output::Transferred(outcome) => {
-                let answer = match outcome {
-                    Ok(to) => Ok(Answer::Transferred { to }),
-                    Err(refused) => Err(Refusal::Transfer(refused)),
-                };
-                let tickets = self.transferring.take().into_iter();
-                actions.extend(tickets.map(|ticket| Action::Reply {
-                    ticket,
-                    answer: answer.clone(),
-                }));
-            }
+            raft::Output::Transferred(outcome) => self.on_transferred(outcome, actions),
             raft::Output::Changed(standing) => {
                 actions.push(Action::Notify(Notice::Leadership(standing)));
                 next.push(Work::Control(control::Input::Leader(standing.leader)));
@@ -348,60 +330,6 @@ impl Node {
                 }
             }
             raft::Output::Note(notice) => actions.push(Action::Notify(Notice::Raft(notice))),
-        }
-    }
-
-    /// A leader's snapshot is there: it is installed if this version can read it.
-    fn on_assembled(
-        &mut self,
-        from: NodeId,
-        round: u64,
-        snapshot: Snapshot,
-        next: &mut Vec<Work>,
-        actions: &mut Vec<Action>,
-    ) {
-        match read_state(&snapshot) {
-            Ok(state) => {
-                next.push(Work::Control(control::Input::Restored(state)));
-                next.push(Work::Raft(raft::Input::Install {
-                    from,
-                    round,
-                    snapshot,
-                }));
-            }
-            Err(error) => {
-                let index = snapshot.meta().index;
-                let notice = Notice::UnreadableSnapshot { from, index, error };
-                actions.push(Action::Notify(notice));
-            }
-        }
-    }
-
-    fn on_committed(
-        &mut self,
-        entry: &raft::Entry,
-        next: &mut Vec<Work>,
-        actions: &mut Vec<Action>,
-    ) {
-        let index = entry.index;
-        // A change of the voters takes effect when it is over.
-        let is_half = entry.voters.as_ref().is_some_and(Voters::is_joint);
-        let envelope = if entry.data.is_empty() || is_half {
-            None
-        } else {
-            match codec::decode::<Envelope>(&entry.data) {
-                Ok(envelope) => Some(envelope),
-                Err(error) => {
-                    actions.push(Action::Notify(Notice::UnknownEntry { index, error }));
-                    None
-                }
-            }
-        };
-        next.push(Work::Control(control::Input::Committed { index, envelope }));
-        let standing = self.raft.standing();
-        if standing.role == raft::Role::Leader && entry.term == standing.term {
-            next.push(Work::Failover(failover::Input::Leading));
-            next.push(Work::Electorate(electorate::Input::Leading));
         }
     }
 }

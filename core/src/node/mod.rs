@@ -1,5 +1,6 @@
 //! The node: every subsystem composed into one machine.
 
+mod applying;
 mod cascade;
 mod command;
 pub mod config;

@@ -27,6 +27,15 @@ fn held(term: u64, index: u64, held: u64) -> Message {
     })
 }
 
+fn sent_part(output: &Output) -> Option<&InstallSnapshot> {
+    if let Output::Send { message, .. } = output
+        && let Message::InstallSnapshot(install) = message
+    {
+        return Some(install);
+    }
+    None
+}
+
 /// Node 2 of three, which has followed node 1 in term 2 up to entry 3, of which two are committed.
 fn following() -> Raft {
     let voters = (1..=3).map(n).collect();
@@ -219,14 +228,7 @@ fn a_claim_to_hold_more_of_a_snapshot_than_there_is_is_a_fault() {
     }
     assert_eq!(raft.base(), LogIndex(20));
     let beat = do_step(&mut raft, 1060, Input::Tick);
-    let asked = beat.iter().find_map(|output| match output {
-        Output::Send {
-            to: NodeId(3),
-            message: Message::InstallSnapshot(asked),
-        } => Some(asked.clone()),
-        _ => None,
-    });
-    let asked = asked.unwrap();
+    let asked = beat.iter().find_map(sent_part).unwrap().clone();
     assert!(asked.part.bytes.is_empty());
     let reply = |held| {
         Message::SnapshotReply(SnapshotReply {
@@ -239,14 +241,14 @@ fn a_claim_to_hold_more_of_a_snapshot_than_there_is_is_a_fault() {
     let wrong = tell(&mut raft, 1062, 3, reply(2001));
     assert_eq!(wrong, faulty(3, PeerFault::ImpossibleMatch));
     let parts = tell(&mut raft, 1062, 3, reply(100));
-    let bytes = |output: &Output| match output {
-        Output::Send {
-            message: Message::InstallSnapshot(it),
-            ..
-        } => it.part.bytes.len(),
-        _ => 0,
-    };
-    assert_eq!(parts.iter().map(bytes).sum::<usize>(), 1900);
+    assert_eq!(
+        parts
+            .iter()
+            .filter_map(sent_part)
+            .map(|it| it.part.bytes.len())
+            .sum::<usize>(),
+        1900
+    );
     let done = tell(
         &mut raft,
         1063,
