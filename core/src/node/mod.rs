@@ -167,8 +167,7 @@ pub struct Node {
 impl Node {
     /// Continues from what is durable; with nothing durable, starts for the first time. Cannot
     /// fail: the configuration is validated, and [`durable::wal::scan`](crate::durable::wal::scan)
-    /// and [`Durable::state`] have judged the log. `last` is the number of its last record, 0 when
-    /// it is empty.
+    /// and [`Durable::state`] have judged the log. `last` is its last record, 0 when it is empty.
     ///
     /// # Panics
     /// When [`Durable::state`] is an error: what the node promised stands in there.
@@ -219,16 +218,7 @@ impl Node {
         );
         let mut failover = Failover::new(me, voters.clone(), config.roles.clone());
         let mut balance = Balance::new(balance_target(me, &config));
-        for (role, state) in state.roles() {
-            let (role, state) = (role.clone(), *state);
-            balance.step(balance::Input::RoleChanged {
-                role: role.clone(),
-                state,
-            });
-            // It does not lead, so it proposes nothing.
-            let changed = failover::Input::RoleChanged { role, state };
-            failover.step(now, changed, &mut Vec::new());
-        }
+        tell_roles(&state, now, &mut failover, &mut balance);
         Node {
             me,
             now,
@@ -466,6 +456,20 @@ impl Node {
             )),
         };
         actions.push(Action::Reply { ticket, answer });
+    }
+}
+
+/// Those who place and use the roles begin with those of the state.
+fn tell_roles(state: &control::State, now: Time, failover: &mut Failover, balance: &mut Balance) {
+    for (role, state) in state.roles() {
+        let (role, state) = (role.clone(), *state);
+        let changed = failover::Input::RoleChanged {
+            role: role.clone(),
+            state,
+        };
+        balance.step(balance::Input::RoleChanged { role, state });
+        // It does not lead, so it proposes nothing.
+        failover.step(now, changed, &mut Vec::new());
     }
 }
 
