@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::state::{Applied, State};
-use super::{Answer, Control, Ending, Envelope, Key, Message, Outcome, Output, Refused};
+use super::{Answer, Control, Effect, Ending, Envelope, Key, Message, Outcome, Output, Refused};
 use crate::id::LogIndex;
 
 impl Control {
@@ -23,6 +23,9 @@ impl Control {
         if let Some((role, state)) = role {
             out.push(Output::RoleChanged { role, state });
         }
+        if matches!(outcome, Ok(Effect::Removed { .. } | Effect::Admitted)) {
+            out.push(Output::RemovedChanged);
+        }
         self.answer((envelope.client, envelope.request), index, outcome, out);
     }
 
@@ -36,6 +39,9 @@ impl Control {
                 let (role, state) = (role.clone(), *state);
                 out.push(Output::RoleChanged { role, state });
             }
+        }
+        if before.removed() != self.state.removed() {
+            out.push(Output::RemovedChanged);
         }
         let keys: Vec<Key> = self.waiting.keys().copied().collect();
         for key in keys {
@@ -85,7 +91,7 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{Command, Config, Effect, Input, RoleState};
+    use crate::control::{Command, Config, Input, RoleState};
     use crate::id::{ClientId, Epoch, NodeId, Peer, RequestId, RoleName, Ticket};
     use crate::seed::{Seed, Stream};
     use crate::time::Time;

@@ -27,7 +27,8 @@ pub use message::{Answer, Forward, Message};
 pub use piece::Piece;
 use serde::{Deserialize, Serialize};
 pub use state::{
-    Applied, CLIENTS_MAX, REGISTERS_MAX, ROLES_MAX, Register, Remembered, RoleState, State,
+    Applied, CLIENTS_MAX, REGISTERS_MAX, REMOVED_MAX, ROLES_MAX, Register, Remembered, RoleState,
+    State,
 };
 
 use crate::id::{ClientId, LogIndex, NodeId, RequestId, RoleName, Ticket};
@@ -122,6 +123,8 @@ pub enum Output {
         /// Its new state.
         state: RoleState,
     },
+    /// Other nodes than before are turned out.
+    RemovedChanged,
 }
 
 /// How a proposal ended.

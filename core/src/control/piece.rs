@@ -8,8 +8,10 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use super::command::{KEY_MAX, VALUE_MAX};
-use super::state::{CLIENTS_MAX, REGISTERS_MAX, ROLES_MAX, Register, Remembered, RoleState, State};
-use crate::id::{ClientId, LogIndex, RoleName};
+use super::state::{
+    CLIENTS_MAX, REGISTERS_MAX, REMOVED_MAX, ROLES_MAX, Register, Remembered, RoleState, State,
+};
+use crate::id::{ClientId, LogIndex, NodeId, RoleName};
 use crate::mutant::Mutant;
 
 /// One thing the state holds. New kinds come last: what a piece is, is its place here.
@@ -21,6 +23,8 @@ pub enum Piece {
     Register(String, Register),
     /// A client's last request and what became of it.
     Client(ClientId, Remembered),
+    /// A node that is turned out, and by which entry.
+    Removed(NodeId, LogIndex),
 }
 
 impl State {
@@ -33,7 +37,9 @@ impl State {
         let forgets = self.planted.is(Mutant::SnapshotForgetsClients);
         let clients = self.clients.iter().filter(move |_| !forgets);
         let clients = clients.map(|(client, it)| Piece::Client(*client, it.clone()));
-        roles.chain(registers).chain(clients)
+        let removed = self.removed.iter();
+        let removed = removed.map(|(node, at)| Piece::Removed(*node, *at));
+        roles.chain(registers).chain(clients).chain(removed)
     }
 
     /// A state that has applied the log up to `applied` and holds nothing yet.
@@ -80,6 +86,15 @@ impl State {
                 let is_alone = self.clients_by_age.insert((last.index, client));
                 self.clients.insert(client, last);
                 is_new && fits && is_alone
+            }
+            Piece::Removed(node, at) => {
+                let is_new = self
+                    .removed
+                    .last_key_value()
+                    .is_none_or(|(last, _)| *last < node);
+                let fits = self.removed.len() < REMOVED_MAX && at <= applied;
+                self.removed.insert(node, at);
+                is_new && fits
             }
         }
     }

@@ -111,7 +111,10 @@ mod tests {
     fn command(random: &mut Random) -> Command {
         let role = RoleName::new(["a", "b", "c"][random.index(3)]).unwrap();
         let expected = Epoch(random.below(20));
-        match random.below(4) {
+        match random.below(5) {
+            4 => Command::RemoveNode {
+                node: NodeId(random.below(4)),
+            },
             0 => Command::Barrier,
             1 => Command::GrantRole {
                 role,

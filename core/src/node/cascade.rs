@@ -9,11 +9,11 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{Action, Answer, Node, Refusal, links};
-use crate::control::{self, Ending, Envelope};
+use crate::control::{self, Envelope};
 use crate::durable::Record;
 use crate::id::{LogIndex, NodeId, Peer, Ticket};
+use crate::membership::JoinEnd;
 use crate::notice::Notice;
-use crate::payload::Payload;
 use crate::time::Time;
 use crate::wire::{Message, codec};
 use crate::{balance, electorate, failover, gossip, health, membership, raft};
@@ -48,6 +48,8 @@ pub(super) enum Work {
     },
     /// Send what the gate lets pass.
     Release,
+    /// Let those in whom the log and the voters let in, and nobody else.
+    Bar,
 }
 
 /// What waits behind the gate.
@@ -108,7 +110,7 @@ impl Node {
                 let mut out = Vec::new();
                 self.control.step(now, input, &mut out);
                 for output in out {
-                    on_control(output, next, actions);
+                    self.on_control(output, next, actions);
                 }
             }
             Work::Failover(input) => {
@@ -134,6 +136,7 @@ impl Node {
             Work::Read { ticket, index } => self.on_readable(ticket, index, actions),
             Work::Compact { index } => self.on_compact(index, next),
             Work::Release => self.on_release(next, actions),
+            Work::Bar => self.settle_barred(now, actions),
         }
     }
 
@@ -144,6 +147,8 @@ impl Node {
                     self.started = true;
                     let incarnation = self.membership.incarnation();
                     actions.push(Action::Notify(Notice::Started { incarnation }));
+                    // A snapshot may have turned nodes out.
+                    next.push(Work::Bar);
                     next.push(Work::Membership(membership::Input::Started));
                     next.push(Work::Gossip(gossip::Input::Started));
                 }
@@ -171,17 +176,19 @@ impl Node {
             }
             membership::Output::Fact(fact) => {
                 actions.push(Action::Notify(Notice::Member(fact.clone())));
+                if let membership::Fact::Joined(member) = &fact {
+                    self.on_added(member, actions);
+                }
                 self.on_fact(fact, next);
             }
-            membership::Output::Joined(welcomed) => {
+            membership::Output::Joined(end) => {
                 let Some((ticket, seeds)) = self.joining.take() else {
                     return;
                 };
-                let refusal = Refusal::NobodyAnswered { seeds };
-                let answer = if welcomed {
-                    Ok(Answer::Joined)
-                } else {
-                    Err(refusal)
+                let answer = match end {
+                    JoinEnd::Welcomed => Ok(Answer::Joined),
+                    JoinEnd::NobodyAnswered => Err(Refusal::NobodyAnswered { seeds }),
+                    JoinEnd::TurnedAway(reason) => Err(Refusal::TurnedAway(reason)),
                 };
                 actions.push(Action::Reply { ticket, answer });
             }
@@ -319,6 +326,7 @@ impl Node {
                 next.push(Work::Links(links::Input::Keep(all.clone())));
                 next.push(Work::Failover(failover::Input::Voters(all)));
                 next.push(Work::Electorate(electorate::Input::Voters(voters)));
+                next.push(Work::Bar);
             }
             raft::Output::Transferred(outcome) => self.on_transferred(outcome, actions),
             raft::Output::Changed(standing) => {
@@ -330,50 +338,6 @@ impl Node {
                 }
             }
             raft::Output::Note(notice) => actions.push(Action::Notify(Notice::Raft(notice))),
-        }
-    }
-}
-
-fn on_control(output: control::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
-    match output {
-        control::Output::Append(envelope) => {
-            let mut bytes = Vec::new();
-            codec::encode(&envelope, &mut bytes);
-            let data = Payload::from(bytes);
-            next.push(Work::Raft(match envelope.command {
-                control::Command::ChangeVoters(change) => raft::Input::Change { change, data },
-                control::Command::GrantRole { .. }
-                | control::Command::ReleaseRole { .. }
-                | control::Command::Write { .. }
-                | control::Command::Barrier => raft::Input::Propose { data },
-            }));
-        }
-        control::Output::Send { to, message } => next.push(send(to, Message::Control(message))),
-        control::Output::Reply {
-            ticket: NOBODY,
-            ending: _,
-        } => {}
-        control::Output::Reply { ticket, ending } => {
-            let answer = match ending {
-                Ending::Applied { index, outcome } => Ok(Answer::Applied { index, outcome }),
-                Ending::Unknown => Err(Refusal::Unknown),
-                Ending::Busy => Err(Refusal::Busy),
-            };
-            actions.push(Action::Reply { ticket, answer });
-        }
-        control::Output::RoleChanged { role, state } => {
-            let (holder, epoch) = (state.holder, state.epoch);
-            actions.push(Action::Notify(Notice::RoleChanged {
-                role: role.clone(),
-                holder,
-                epoch,
-            }));
-            let changed = failover::Input::RoleChanged {
-                role: role.clone(),
-                state,
-            };
-            next.push(Work::Failover(changed));
-            next.push(Work::Balance(balance::Input::RoleChanged { role, state }));
         }
     }
 }

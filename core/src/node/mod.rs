@@ -1,15 +1,18 @@
 //! The node: every subsystem composed into one machine.
 
-mod applying;
+mod admission;
 mod cascade;
+mod claims;
 mod command;
 pub mod config;
 mod hints;
 mod links;
+mod log;
 mod problems;
+mod recover;
 mod view;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -20,22 +23,23 @@ pub use config::{Config, ConfigError, Problem, VOTERS_MAX, ValidConfig};
 pub use links::{OUTBOX_AGE, OUTBOX_MAX};
 pub use view::View;
 
+use self::admission::Admission;
 use self::cascade::{Held, Work};
+use self::claims::{Arrival, Claims};
 use self::links::Links;
-use crate::balance::{self, Balance, Snapshot};
+use crate::balance::{Balance, Snapshot};
 use crate::control::{self, Control};
+use crate::durable::Record;
 use crate::durable::gate::Gate;
-use crate::durable::{Durable, Record};
 use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
 use crate::gossip::{self, Gossip};
 use crate::health::{self, Health};
-use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
+use crate::id::{LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::membership::{self, Membership};
 use crate::mutant::{Mutant, Planted};
 use crate::notice::Notice;
 use crate::raft::{self, Raft};
-use crate::seed::{Seed, Stream};
 use crate::time::{Deadline, Time, Wake};
 use crate::transport::Priority;
 use crate::wire::Message;
@@ -153,6 +157,8 @@ pub struct Node {
     balance: Balance,
     routes_changed: bool,
     links: Links,
+    claims: Claims,
+    admission: Admission,
     gate: Gate<Held>,
     planted: Planted,
     /// Commands that came before the node may speak.
@@ -165,86 +171,6 @@ pub struct Node {
 }
 
 impl Node {
-    /// Continues from what is durable; with nothing durable, starts for the first time. Cannot
-    /// fail: the configuration is validated, and [`durable::wal::scan`](crate::durable::wal::scan)
-    /// and [`Durable::state`] have judged the log. `last` is its last record, 0 when it is empty.
-    ///
-    /// # Panics
-    /// When [`Durable::state`] is an error: what the node promised stands in there.
-    #[must_use]
-    pub fn recover(
-        config: ValidConfig,
-        durable: Durable,
-        last: Lsn,
-        seed: &Seed,
-        now: Time,
-    ) -> Node {
-        let me = Peer {
-            node: config.node,
-            boot: durable.boot.saturating_add(1),
-        };
-        // One seed serves all lives of a node without repeating itself.
-        let seed = seed.part(me.boot);
-        let (address, zone) = (config.address, config.zone.clone());
-        let membership = Membership::new(
-            config.membership.clone(),
-            membership::Me {
-                node: me.node,
-                address,
-                zone: zone.clone(),
-            },
-            Incarnation::of_boot(me.boot),
-            seed.stream(Stream::Membership),
-        );
-        let state = match durable.state() {
-            Ok(state) => state,
-            Err(error) => panic!("a node cannot start from this: {error}"),
-        };
-        let raft = Raft::recover(
-            config.raft.clone(),
-            me.node,
-            config.voters.iter().copied().collect(),
-            durable.raft,
-            seed.stream(Stream::Raft),
-            now,
-        );
-        let random = seed.stream(Stream::Control);
-        let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
-        let electorate = Electorate::new(
-            config.electorate.clone(),
-            me.node,
-            zone,
-            raft.voters().clone(),
-        );
-        let mut failover = Failover::new(me, voters.clone(), config.roles.clone());
-        let mut balance = Balance::new(balance_target(me, &config));
-        tell_roles(&state, now, &mut failover, &mut balance);
-        Node {
-            me,
-            now,
-            recorded: false,
-            started: false,
-            membership,
-            health: Health::new(config.health.clone(), me.node, links::MESH_MAX),
-            gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
-            raft,
-            control: Control::new(config.control.clone(), me.node, state, random),
-            electorate,
-            failover,
-            balance,
-            routes_changed: true,
-            links: Links::new(me.node, address, voters, seed.stream(Stream::Links)),
-            gate: Gate::new(last),
-            planted: Planted::default(),
-            early: Vec::new(),
-            joining: None,
-            leaving: None,
-            transferring: None,
-            reading: BTreeMap::new(),
-            config,
-        }
-    }
-
     /// Total: never fails, never panics on a peer's input. Appends to `actions`.
     pub fn step(&mut self, now: Time, event: Event, actions: &mut Vec<Action>) {
         self.now = self.now.max(now);
@@ -267,15 +193,16 @@ impl Node {
                 address,
                 dialed,
             } => {
-                let up = links::Input::Up {
+                let arrival = Arrival {
                     link,
                     peer,
                     address,
                     dialed,
                 };
-                self.cascade(now, Work::Links(up), actions);
+                self.on_arrival(now, arrival, actions);
             }
             Event::LinkDown { link } => {
+                self.on_door_closed(link);
                 self.cascade(now, Work::Links(links::Input::Down { link }), actions);
             }
             Event::DialFailed { address } => {
@@ -288,6 +215,7 @@ impl Node {
                 self.cascade(now, Work::Membership(failed), actions);
                 let failed = health::Input::DialFailed(address);
                 self.cascade(now, Work::Health(failed), actions);
+                self.on_nobody_there(now, address, actions);
             }
             Event::Received { link, message } => self.on_received(now, link, message, actions),
             Event::Persisted(lsn) => {
@@ -325,7 +253,8 @@ impl Node {
         let members = Deadline::earliest(self.membership.deadline(), placement);
         let first = Deadline::earliest(consensus, members);
         let hints = Deadline::earliest(self.gossip.deadline(), self.health.deadline());
-        Deadline::earliest(first, hints)
+        let door = Deadline::earliest(self.claims.deadline(), self.admission.deadline());
+        Deadline::earliest(Deadline::earliest(first, hints), door)
     }
 
     /// Read-only getters.
@@ -360,6 +289,8 @@ impl Node {
         if due(self.failover.deadline()) {
             self.cascade(now, Work::Failover(failover::Input::Tick), actions);
         }
+        self.on_claim_timer(now, actions);
+        self.on_adding_timer(now, actions);
     }
 
     fn on_received(
@@ -369,6 +300,9 @@ impl Node {
         message: Message,
         actions: &mut Vec<Action>,
     ) {
+        if self.is_kept(now, link, &message, actions) {
+            return;
+        }
         // Who speaks is known from the connection, never from the message.
         let Some(from) = self.links.node(link) else {
             return;
@@ -398,32 +332,26 @@ impl Node {
         actions: &mut Vec<Action>,
     ) {
         let answer = match command {
-            Command::Join { seeds } => {
-                if self.joining.is_some() {
-                    Err(Refusal::Pending)
-                } else {
-                    self.joining = Some((ticket, seeds.clone()));
-                    // After a leave it speaks again.
-                    self.cascade(now, Work::Gossip(gossip::Input::Started), actions);
-                    let join = membership::Input::Join { seeds };
-                    return self.cascade(now, Work::Membership(join), actions);
-                }
+            Command::Join { seeds } if self.joining.is_none() => {
+                self.joining = Some((ticket, seeds.clone()));
+                // After a leave it speaks again.
+                self.cascade(now, Work::Gossip(gossip::Input::Started), actions);
+                let join = membership::Input::Join { seeds };
+                return self.cascade(now, Work::Membership(join), actions);
             }
-            Command::Leave => {
-                if self.leaving.is_some() {
-                    Err(Refusal::Pending)
-                } else {
-                    self.leaving = Some(ticket);
-                    self.cascade(now, Work::Gossip(gossip::Input::Leaving), actions);
-                    return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
-                }
+            Command::Leave if self.leaving.is_none() => {
+                self.leaving = Some(ticket);
+                self.cascade(now, Work::Gossip(gossip::Input::Leaving), actions);
+                return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
             }
             Command::TransferLeadership { to } if self.transferring.is_none() => {
                 self.transferring = Some(ticket);
                 let transfer = raft::Input::Transfer { to };
                 return self.cascade(now, Work::Raft(transfer), actions);
             }
-            Command::TransferLeadership { to: _ } => Err(Refusal::Pending),
+            Command::Join { .. } | Command::Leave | Command::TransferLeadership { .. } => {
+                Err(Refusal::Pending)
+            }
             Command::Propose { request, command } => match command.check() {
                 Ok(()) => {
                     let propose = control::Input::Propose {
@@ -435,6 +363,14 @@ impl Node {
                 }
                 Err(refused) => Err(Refusal::Invalid(refused)),
             },
+            Command::Discovered { source, addresses } => {
+                let found = membership::Input::Discovered { source, addresses };
+                self.cascade(now, Work::Membership(found), actions);
+                Ok(Answer::Noted)
+            }
+            Command::AddNode { node, address } => {
+                return self.on_add_node(now, ticket, node, address, actions);
+            }
             Command::Members => Ok(Answer::Members(self.membership.members().collect())),
             Command::Status => Ok(Answer::Status(self.view().status())),
             Command::SetState { key, value } => self
@@ -456,30 +392,6 @@ impl Node {
             )),
         };
         actions.push(Action::Reply { ticket, answer });
-    }
-}
-
-/// Those who place and use the roles begin with those of the state.
-fn tell_roles(state: &control::State, now: Time, failover: &mut Failover, balance: &mut Balance) {
-    for (role, state) in state.roles() {
-        let (role, state) = (role.clone(), *state);
-        let changed = failover::Input::RoleChanged {
-            role: role.clone(),
-            state,
-        };
-        balance.step(balance::Input::RoleChanged { role, state });
-        // It does not lead, so it proposes nothing.
-        failover.step(now, changed, &mut Vec::new());
-    }
-}
-
-/// This node as one that requests may go to.
-fn balance_target(me: Peer, config: &Config) -> balance::Target {
-    balance::Target {
-        peer: me,
-        address: config.address,
-        zone: config.zone.clone(),
-        suspected: false,
     }
 }
 

@@ -5,7 +5,7 @@ use quorate_core::wire::Message;
 use quorate_core::{control, gossip, membership, raft};
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 27] = [
+pub(super) const KINDS: [(&str, &str); 28] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -31,6 +31,7 @@ pub(super) const KINDS: [(&str, &str); 27] = [
     ("News", "gossip"),
     ("Sync", "membership"),
     ("Differ", "membership"),
+    ("TurnedAway", "membership"),
     ("InstallSnapshot", "replication"),
     ("SnapshotReply", "replication"),
 ];
@@ -94,6 +95,7 @@ fn of_membership(message: &membership::Message) -> Spoken {
         M::Gossip(m) => spoken(6, true, format!("{} news", m.updates.len())),
         M::Sync(m) => spoken(23, false, format!("our tables differ{}", news(&m.updates))),
         M::Differ(m) => spoken(24, false, format!("{} beliefs", m.updates.len())),
+        M::TurnedAway(m) => spoken(25, false, m.reason.to_string()),
     }
 }
 
@@ -126,11 +128,11 @@ fn of_raft(message: &raft::Message) -> Spoken {
         M::InstallSnapshot(m) => {
             let (from, len) = (m.part.offset, m.part.bytes.len());
             let text = format!("{} of {}, {len} B from {from}", m.term, m.part.of.index);
-            spoken(25, len == 0, text)
+            spoken(26, len == 0, text)
         }
         M::SnapshotReply(m) => {
             let text = format!("{} holds {} B of {}", m.term, m.held, m.index);
-            spoken(26, false, text)
+            spoken(27, false, text)
         }
     }
 }
