@@ -44,16 +44,7 @@ impl Node {
         // One seed serves all lives of a node without repeating itself.
         let seed = seed.part(me.boot);
         let (address, zone) = (config.address, config.zone.clone());
-        let membership = Membership::new(
-            config.membership.clone(),
-            membership::Me {
-                node: me.node,
-                address,
-                zone: zone.clone(),
-            },
-            Incarnation::of_boot(me.boot),
-            seed.stream(Stream::Membership),
-        );
+        let membership = begin_membership(me, &config, &seed);
         let state = match durable.state() {
             Ok(state) => state,
             Err(error) => panic!("a node cannot start from this: {error}"),
@@ -104,6 +95,19 @@ impl Node {
             config,
         }
     }
+}
+
+fn begin_membership(me: Peer, config: &Config, seed: &Seed) -> Membership {
+    let myself = membership::Me {
+        node: me.node,
+        address: config.address,
+        zone: config.zone.clone(),
+    };
+    let (incarnation, random) = (
+        Incarnation::of_boot(me.boot),
+        seed.stream(Stream::Membership),
+    );
+    Membership::new(config.membership.clone(), myself, incarnation, random)
 }
 
 /// Those who place and use the roles begin with those of the state.
