@@ -3,9 +3,10 @@
 //!
 //! * I1. A snapshot takes the place of the whole log, and only of one that lacks its last entry or
 //!   has another one there: where the entry is, what it stands for is here already.
-//! * I2. It is installed only when it is whole and its state can be read, and acknowledged only when
-//!   it is durable.
-//! * I3. What has arrived outlives the connection and the leader: the next one asks how much it is.
+//! * I2. It is installed only when it is whole and its state can be read, and acknowledged only
+//!   when it is durable.
+//! * I3. What has arrived outlives the connection and the leader: the next one asks how much there
+//!   is.
 
 use alloc::vec::Vec;
 

@@ -20,8 +20,8 @@
 //! * I6. A voter that hears a leader refuses to elect another one and keeps its term (§6.2, §9.6);
 //!   a leader that does not hear a majority stops leading.
 //!
-//! * I7. A snapshot holds the effect of committed entries only. The log in front of it goes, and the
-//!   records before its own may go, once it is durable.
+//! * I7. A snapshot holds the effect of committed entries only. The log in front of it goes, and
+//!   the records before its own may go, once it is durable.
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
 //! leader) over `progress` (what it knows of one follower), `change` (of the voters), `transfer`

@@ -1,6 +1,6 @@
 //! A node removes entries from its log only where they conflict: the first entry that is written
-//! over has another term (Raft thesis §3.5). A leader appends only. A snapshot of its own leaves the
-//! entries behind it as they are; only a leader's takes the place of the whole log.
+//! over has another term (Raft thesis §3.5). A leader appends only. A snapshot of its own leaves
+//! the entries behind it as they are; only a leader's takes the place of the whole log.
 
 use std::collections::BTreeMap;
 
