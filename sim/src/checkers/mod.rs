@@ -40,6 +40,7 @@ pub mod promises_wait;
 pub mod relay_answers;
 pub mod removes_only_conflicts;
 pub mod roles_stay;
+pub mod snapshots_tell_the_log;
 pub mod state_converges;
 pub mod state_is_owned;
 pub mod state_rises;
@@ -119,6 +120,8 @@ pub struct Checkers {
     pub roles_stay: roles_stay::Checker,
     /// See the module.
     pub suspects_may_refute: suspects_may_refute::Checker,
+    /// See the module.
+    pub snapshots_tell_the_log: snapshots_tell_the_log::Checker,
     /// See the module.
     pub state_converges: state_converges::Checker,
     /// See the module.
