@@ -272,15 +272,17 @@ impl<'a> Chaos<'a> {
         self.add_for(at, Fault::SlowDisk(who, sync), lasts);
     }
 
-    /// The leader's more often: it must find an heir, or resign.
+    /// A disk stalls; now and then the leader's, and whoever is called to take over does not hear.
     fn stall_disk(&mut self, at: u64) {
-        let who = if self.random.chance(400) {
-            LEADER
-        } else {
-            self.who()
-        };
-        let lasts = self.random.within(100..=6_000);
-        self.add_for(at, Fault::StallDisk(who), lasts);
+        if self.random.chance(700) {
+            let (who, lasts) = (self.who(), self.random.within(100..=6_000));
+            return self.add_for(at, Fault::StallDisk(who), lasts);
+        }
+        let lasts = self.random.within(1_500..=6_000);
+        self.add_for(at, Fault::StallDisk(LEADER), lasts);
+        let (heir, called) = (self.node(), at + self.random.within(400..=700));
+        let lasts = self.random.within(300..=1_500);
+        self.add_for(called, Fault::Pause(heir), lasts);
     }
 
     fn flip_bit(&mut self, at: u64) {
