@@ -13,7 +13,8 @@ use quorate_core::wire::Message;
 
 use super::host::{host_at, plant_link, plant_session};
 use super::sessions::{Heard, keep};
-use super::{Direction, NEVER, World, slot};
+use super::traffic::Tie;
+use super::{NEVER, World, slot};
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::network::{Conn, End, Pipe, Segment};
@@ -127,7 +128,7 @@ impl World {
             process.sessions.entry(other).or_insert_with(|| {
                 let mut session = Session::new(transport.clone());
                 plant_session(&mut session, self.plan.mutant.as_deref());
-                session
+                Box::new(session)
             });
         }
         let hello = Hello {
@@ -274,7 +275,6 @@ impl World {
     }
 
     fn on_bytes(&mut self, conn: usize, end: usize, bytes: &[u8]) {
-        let before = self.directions(conn, end);
         let Some(state) = self.conns[conn].as_mut() else {
             return;
         };
@@ -287,6 +287,7 @@ impl World {
             return;
         };
         let now = process.clock.at(self.now);
+        let before = Tie::of(session);
         let (mut heard, mut taken) = (Vec::new(), Vec::new());
         to.link.receive(now, bytes, session, &mut |output| {
             heard.push(keep(output, &mut taken));
@@ -294,23 +295,14 @@ impl World {
         for (priority, cost) in taken {
             session.consume(now, priority, cost);
         }
-        self.on_heard(conn, end, before, heard);
+        let ties = [before, Tie::of(session)];
+        self.on_heard(conn, end, ties, heard);
         self.flush(conn, end);
         self.arm_link(conn, end);
     }
 
-    fn on_heard(
-        &mut self,
-        conn: usize,
-        end: usize,
-        before: Option<[Direction; 2]>,
-        heard: Vec<Heard>,
-    ) {
-        if heard.is_empty() {
-            return;
-        }
-        let after = self.directions(conn, end);
-        let mut directions = before;
+    fn on_heard(&mut self, conn: usize, end: usize, [before, after]: [Tie; 2], heard: Vec<Heard>) {
+        let mut tie = before;
         for heard in heard {
             let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
                 return;
@@ -342,16 +334,17 @@ impl World {
                     self.close_end(conn, end);
                 }
                 Heard::Resumed | Heard::Lost => {
-                    directions = after;
-                    self.on_joined(after, heard == Heard::Lost);
+                    tie = after;
+                    let directions = self.directions(conn, end, tie);
+                    self.on_joined(directions, heard == Heard::Lost);
                 }
                 Heard::Message(priority, number) => {
-                    if let Some([_, inward]) = directions {
+                    if let Some([_, inward]) = self.directions(conn, end, tie) {
                         self.on_message(inward, priority, number);
                     }
                 }
                 Heard::Acked(priority, number) => {
-                    if let Some([outward, _]) = directions {
+                    if let Some([outward, _]) = self.directions(conn, end, tie) {
                         self.on_acked(outward, priority, number);
                     }
                 }
@@ -476,8 +469,8 @@ impl World {
             let (mut heard, mut taken) = (Vec::new(), Vec::new());
             to.link
                 .tick(now, &mut |output| heard.push(keep(output, &mut taken)));
-            let directions = self.directions(conn, end);
-            self.on_heard(conn, end, directions, heard);
+            // No time that passes ends a session here.
+            self.on_heard(conn, end, [Tie::default(); 2], heard);
             self.flush(conn, end);
         }
         self.arm_link(conn, end);

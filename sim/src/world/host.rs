@@ -29,8 +29,8 @@ pub(super) struct Process {
     pub(super) armed: u64,
     /// Connection and end of each link, by the link's number.
     pub(super) links: Vec<(usize, usize)>,
-    /// By the host at the other end.
-    pub(super) sessions: BTreeMap<usize, Session>,
+    /// By the host at the other end. Boxed, so that finding one does not leaf through all.
+    pub(super) sessions: BTreeMap<usize, Box<Session>>,
     pub(super) dials: Vec<(SocketAddr, Option<NodeId>)>,
     pub(super) standing: Standing,
     /// The voters it goes by, as of its last step but the one being looked at.

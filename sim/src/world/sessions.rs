@@ -4,6 +4,7 @@
 use quorate_core::transport::{CloseReason, Hello, Output, Priority, Stall};
 use quorate_core::wire::Message;
 
+use super::traffic::Tie;
 use super::{Direction, World};
 
 /// What a connection told, kept for after the call.
@@ -89,7 +90,8 @@ impl World {
                 continue;
             };
             if state.ends[1 - at].host == peer && state.ends[at].link.carry(session) {
-                let directions = self.directions(other, at);
+                let tie = Tie::of(session);
+                let directions = self.directions(other, at, tie);
                 self.on_joined(directions, false);
                 return self.flush(other, at);
             }
