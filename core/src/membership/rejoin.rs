@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::lifecycle::Standing;
 use super::message::State;
 use super::{Membership, Output};
 use crate::id::NodeId;
@@ -106,6 +107,13 @@ impl Rejoin {
         }
     }
 
+    /// Its addresses are seeds no more.
+    pub(super) fn forget_seeds_of(&mut self, node: NodeId) {
+        self.seeds.retain(|seed| seed.node != Some(node));
+        self.next_seed = 0;
+        self.looked_at = None;
+    }
+
     /// A dial worked: the network is healing, so the next tries come soon.
     pub(super) fn reset_backoff(&mut self, soon: Time) {
         self.pause = None;
@@ -132,6 +140,18 @@ impl Membership {
     pub(super) fn reach_seeds(&mut self, seeds: &[SocketAddr], out: &mut Vec<Output>) {
         for address in seeds {
             self.reach(*address, out);
+        }
+    }
+
+    /// One more seed, while running.
+    pub(super) fn on_seek(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
+        if address == self.me.address {
+            return;
+        }
+        self.rejoin.add_seeds(&[address]);
+        match self.standing {
+            Standing::Running => self.reach(address, out),
+            Standing::Waiting | Standing::Leaving | Standing::Gone => {}
         }
     }
 

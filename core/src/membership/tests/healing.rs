@@ -120,7 +120,10 @@ fn a_seed_that_comes_late_or_knows_nobody_is_found() {
         .collect();
     assert_eq!(
         refused,
-        [(Time::from_millis(10_000), Output::Joined(false))]
+        [(
+            Time::from_millis(10_000),
+            Output::Joined(JoinEnd::NobodyAnswered)
+        )]
     );
     net.start(1, 1, &[]);
     net.run(SECOND * 10);
