@@ -125,10 +125,10 @@ impl World {
             link_id = LinkId(process.links.len() as u64);
             process.links.push((conn, end));
             // The simulated certificate says who is at the other end.
-            process.sessions.entry(other).or_insert_with(|| {
+            process.sessions.begin(other, || {
                 let mut session = Session::new(transport.clone());
                 plant_session(&mut session, self.plan.mutant.as_deref());
-                Box::new(session)
+                session
             });
         }
         let hello = Hello {
@@ -213,21 +213,24 @@ impl World {
             let Some(process) = self.hosts[from.host].process.as_mut() else {
                 return;
             };
-            let Some(session) = process.sessions.get_mut(&peer).filter(|_| from.open) else {
+            let Some(session) = process.sessions.get_mut(peer).filter(|_| from.open) else {
                 return;
             };
             let now = process.clock.at(self.now);
             let mut bytes = Vec::new();
-            while bytes.len() < BUDGET {
+            let mut has_more = true;
+            while has_more && bytes.len() < BUDGET {
                 let record = |record: &[u8]| bytes.extend_from_slice(record);
-                if from.link.transmit(now, session, record) == 0 {
-                    break;
-                }
+                has_more = from.link.transmit(now, session, record) > 0
+                    && from.link.wants_transmit(session);
             }
             if bytes.is_empty() {
                 return;
             }
             self.send_segment(conn, end, Segment::Bytes(bytes));
+            if !has_more {
+                return;
+            }
         }
     }
 
@@ -283,7 +286,7 @@ impl World {
         let Some(process) = self.hosts[to.host].process.as_mut() else {
             return;
         };
-        let Some(session) = process.sessions.get_mut(&peer) else {
+        let Some(session) = process.sessions.get_mut(peer) else {
             return;
         };
         let now = process.clock.at(self.now);

@@ -74,7 +74,7 @@ impl World {
             return;
         };
         let boot = process.node.view().me().boot;
-        let Some(session) = process.sessions.get_mut(&to) else {
+        let Some(session) = process.sessions.get_mut(to) else {
             return;
         };
         let direction = (from, boot, to, session.id());
