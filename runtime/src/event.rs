@@ -13,6 +13,7 @@ use quorate_core::notice::Notice;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
 
+use crate::discovery::SeedName;
 use crate::error::PeerRefusal;
 
 /// Events a subscriber may fall behind before it misses some.
@@ -103,6 +104,13 @@ pub enum ClusterEvent {
         by: NodeId,
         /// Why not.
         reason: Reason,
+    },
+    /// The name of a seed does not resolve; it is tried for ever. Told once until it has resolved.
+    SeedUnresolved {
+        /// Which.
+        name: SeedName,
+        /// What the resolver said.
+        reason: String,
     },
     /// A connection to a node is in use.
     Connected {
@@ -318,6 +326,7 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
         | Notice::Voters(_)
         | Notice::GossipFault { .. }
         | Notice::UnknownEntry { .. }
+        | Notice::UnreadableSnapshot { .. }
         | Notice::OutboxDropped { .. } => None,
     }
 }

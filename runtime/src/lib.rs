@@ -10,6 +10,7 @@ pub mod seam;
 
 mod builder;
 mod config;
+mod discovery;
 mod disk;
 mod driver;
 mod error;
@@ -29,6 +30,7 @@ mod trace;
 
 pub use builder::{Builder, DATA_DIRECTORY, HOME_DEFAULT, HOME_VARIABLE};
 pub use config::CONFIG_FILE;
+pub use discovery::{Discovery, Multicast, SeedName, SeedNameError};
 pub use disk::{Disk, DiskError, FileDisk, LOG_FILE, Pending};
 pub use error::{ConfigFileError, Error, PeerRefusal, ReloadError, StartError};
 pub use event::{ClusterEvent, Events, Happened, Missed, StateChange, StateWatch};

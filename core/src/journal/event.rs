@@ -26,6 +26,7 @@ const DISK_STALLED: u8 = 6;
 const COMMAND: u8 = 7;
 const JOIN: u8 = 8;
 const ADD_NODE: u8 = 9;
+const DISCOVERED: u8 = 10;
 
 /// An address with all that it holds.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -91,6 +92,13 @@ pub(super) fn encode(event: &Event, bytes: &mut Vec<u8>) {
         }
         Event::Command {
             ticket,
+            command: Command::Discovered { source, addresses },
+        } => {
+            let addresses: Vec<Address> = addresses.iter().copied().map(Address::from).collect();
+            tagged(DISCOVERED, &(*ticket, *source, addresses), bytes);
+        }
+        Event::Command {
+            ticket,
             command: Command::AddNode { node, address },
         } => tagged(ADD_NODE, &(*ticket, *node, Address::from(*address)), bytes),
         Event::Command { ticket, command } => tagged(COMMAND, &(*ticket, command), bytes),
@@ -134,6 +142,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
             let (ticket, node, address) = read::<(Ticket, NodeId, Address)>(rest)?;
             let address = address.into();
             let command = Command::AddNode { node, address };
+            Event::Command { ticket, command }
+        }
+        DISCOVERED => {
+            let (ticket, source, addresses) = read::<(Ticket, u32, Vec<Address>)>(rest)?;
+            let addresses = addresses.into_iter().map(SocketAddr::from).collect();
+            let command = Command::Discovered { source, addresses };
             Event::Command { ticket, command }
         }
         code => return Err(DecodeError::UnknownType { code }),
@@ -259,7 +273,9 @@ mod tests {
         };
         let seeds = vec![address("10.0.0.1:1"), address("[fe80::1%3]:2")];
         [
-            Command::Join { seeds },
+            Command::Join {
+                seeds: seeds.clone(),
+            },
             Command::Leave,
             Command::Propose {
                 request: Some((ClientId(1), RequestId(2))),
@@ -282,6 +298,10 @@ mod tests {
             Command::DeleteState { key: "load".into() },
             Command::Partition,
             Command::Quorum,
+            Command::Discovered {
+                source: 3,
+                addresses: seeds.clone(),
+            },
             Command::AddNode {
                 node: NodeId(9),
                 address: address("[fe80::1%3]:2"),

@@ -52,6 +52,7 @@ use health::Health;
 use lifecycle::Standing;
 use probation::Probation;
 use probe::Prober;
+pub use rejoin::DISCOVERED_MAX;
 use rejoin::Rejoin;
 use relay::Relays;
 use suspicion::Suspicions;
@@ -161,6 +162,14 @@ pub enum Input {
     Seek {
         /// Where it listens.
         address: SocketAddr,
+    },
+    /// What a source of addresses knows now, in place of what it knew before: seeds, as for `Seek`.
+    /// At most [`DISCOVERED_MAX`] are kept.
+    Discovered {
+        /// Which source; the host numbers them.
+        source: u32,
+        /// Where members may listen.
+        addresses: Vec<SocketAddr>,
     },
     /// The control log lets none of these nodes be members, and all others.
     Bar(BTreeSet<NodeId>),
@@ -316,6 +325,7 @@ impl Membership {
             Input::Join { seeds } => self.on_join_command(now, &seeds, out),
             Input::Leave => self.on_leave_command(now, out),
             Input::Seek { address } => self.on_seek(address, out),
+            Input::Discovered { source, addresses } => self.on_discovered(source, &addresses, out),
             Input::Bar(barred) => self.on_bar(now, barred, out),
         }
         self.on_timers(now, out);

@@ -83,6 +83,14 @@ pub enum Command {
         /// Only keys that begin so.
         prefix: String,
     },
+    /// What a source of addresses (a name, a LAN) knows now, in place of what it knew before: seeds
+    /// that are tried for ever. Answered at once.
+    Discovered {
+        /// Which source; the host numbers them.
+        source: u32,
+        /// Where members may listen.
+        addresses: Vec<SocketAddr>,
+    },
     /// Dial a node until it is a member. Answered when it is one.
     AddNode {
         /// The node.
@@ -135,6 +143,8 @@ pub enum Answer {
     Quorum(Quorum),
     /// The keys found, by owner and key.
     State(Vec<StateEntry>),
+    /// The addresses are taken.
+    Noted,
     /// The node is a member.
     Added(Member),
 }
