@@ -264,7 +264,7 @@ mod tests {
             " jump ",
             " disk n2 stall for ",
             " disk n1 error",
-            " flip bit on ",
+            " bit flip",
             " join n",
             " leave n",
             " transfer leadership",

@@ -73,12 +73,7 @@ impl<'a> Chaos<'a> {
             Kind::Cut => self.cut(at),
             Kind::CutAll => self.cut_all(at),
             Kind::Partition => self.partition(at),
-            Kind::PartitionLeader => {
-                let with = self.random.index(self.present.len());
-                let leader = Seat::One(LEADER);
-                let groups = vec![vec![leader, Seat::Others(with)], vec![Seat::Rest]];
-                self.add(at, Fault::Partition(groups));
-            }
+            Kind::PartitionLeader => self.partition_leader(at),
             Kind::HealAll => self.add(at, Fault::heal_all()),
             Kind::Delay => self.delay(at),
             Kind::Degrade => self.degrade(at),
@@ -121,18 +116,9 @@ impl<'a> Chaos<'a> {
             }
             Kind::SlowDisk => self.slow_disk(at),
             Kind::StallDisk => self.stall_disk(at),
-            Kind::FailDisk => {
-                if let Some(who) = self.lose() {
-                    self.add(at, Fault::FailDisk(who));
-                }
-            }
+            Kind::FailDisk => self.fail_disk(at),
             Kind::FlipBit => self.flip_bit(at),
-            Kind::Join => {
-                if let Some(node) = self.late.pop() {
-                    self.present.push(node);
-                    self.add(at, Fault::Join(Who::Node(node)));
-                }
-            }
+            Kind::Join => self.join(at),
             Kind::Leave => self.leave(at),
             Kind::Transfer => {
                 let to = self.random.chance(600).then(|| self.number());
@@ -171,6 +157,13 @@ impl<'a> Chaos<'a> {
         let seat = |node| Seat::One(Who::Node(node));
         let seats = |side: Vec<u64>| side.into_iter().map(seat).collect();
         self.add(at, Fault::Partition(vec![seats(all), seats(right)]));
+    }
+
+    fn partition_leader(&mut self, at: u64) {
+        let with = self.random.index(self.present.len());
+        let leader = Seat::One(LEADER);
+        let groups = vec![vec![leader, Seat::Others(with)], vec![Seat::Rest]];
+        self.add(at, Fault::Partition(groups));
     }
 
     fn delay(&mut self, at: u64) {
@@ -285,12 +278,25 @@ impl<'a> Chaos<'a> {
         self.add_for(called, Fault::Pause(heir), lasts);
     }
 
+    fn fail_disk(&mut self, at: u64) {
+        if let Some(who) = self.lose() {
+            self.add(at, Fault::FailDisk(who));
+        }
+    }
+
     fn flip_bit(&mut self, at: u64) {
         if let Some(who) = self.lose() {
             let away = self.random.within(1..=2_000);
             self.add(at, Fault::FlipBit(who));
             self.add(at, crash_for_good(who));
             self.add(at + away, Fault::Restart(Some(who), Return::default()));
+        }
+    }
+
+    fn join(&mut self, at: u64) {
+        if let Some(node) = self.late.pop() {
+            self.present.push(node);
+            self.add(at, Fault::Join(Who::Node(node)));
         }
     }
 

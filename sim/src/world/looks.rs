@@ -189,9 +189,8 @@ impl World {
             .any(|side| 2 * side.iter().filter(is_reachable).count() <= side.len())
     }
 
-    /// Every node must have what was acknowledged, if there was time to heal, and enough of them are
-    /// left for it; else none may have
-    /// applied the log beyond it without it.
+    /// Every node must have what was acknowledged, if there was time to heal and enough are left to
+    /// decide; else none may have applied the log beyond it without it.
     fn look_at_acknowledged(&mut self) {
         let heal = self.plan.heal;
         let settled = self.checkers.progress.core.is_able()
