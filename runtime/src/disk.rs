@@ -1,9 +1,11 @@
 //! Durable bytes: the segments of a log, which a driver loads once and then only writes on.
 //!
 //! The core judges and folds the log; a [`Disk`] just keeps bytes, so a simulator can replace it by
-//! one that forgets, tears and stalls. I1: `write` completes only when what it did survives a crash.
-//! I2: after a failure of `write` the disk is not used again: what a failed sync left behind is
-//! unknowable (fsyncgate), so there is no retry.
+//! one that forgets, tears and stalls.
+//!
+//! * I1: `write` completes only when what it did survives a crash.
+//! * I2: after a failure of `write` the disk is not used again: what a failed sync left behind is
+//!   unknowable (fsyncgate), so there is no retry.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
