@@ -98,8 +98,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
             announcer: self.inner.announcer.clone(),
         });
         let address = config.address;
-        let log = Writer::after(&loaded);
-        let start_seed = setup.seed.clone();
+        let (log, start_seed) = (Writer::after(&loaded), setup.seed.clone());
         let start = Start {
             config,
             durable: loaded.durable,
