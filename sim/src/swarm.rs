@@ -267,10 +267,10 @@ mod tests {
             " bit flip",
             " join n",
             " leave n",
-            " transfer leadership",
-            " add voter ",
-            " remove voter ",
-            " ask n",
+            " ask leader transfer to n",
+            " add-voter n",
+            " remove-voter n",
+            " set-state ",
         ] {
             assert!(texts.contains(words), "{words}");
         }
