@@ -11,8 +11,8 @@ use quorate_runtime::tls::{self, Phase, Sealed};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::clock;
 use super::papers::Paper;
+use super::{clock, pacing};
 
 const READ_BYTES: usize = 128 * 1024;
 
@@ -34,8 +34,9 @@ impl End {
         End::new(socket, paper.settings().server().expect("a session"), 2).await
     }
 
-    pub async fn dial(address: SocketAddr, paper: &Paper) -> End {
+    pub async fn dial(address: SocketAddr, paper: &Paper, rate: Option<u32>) -> End {
         let socket = TcpStream::connect(address).await.expect("it listens");
+        pacing::limit(&socket, rate);
         End::new(socket, paper.settings().client().expect("a session"), 1).await
     }
 

@@ -386,10 +386,9 @@ impl Peer {
         self.links().open.clone()
     }
 
-    /// The newest connection that is not about to end.
-    pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
-        let mut connections = self.connections().into_iter().rev();
-        connections.find(|connection| connection.is_open())
+    /// Whether there is a connection that is not about to end.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.links().open.iter().any(|open| open.is_open())
     }
 
     /// The connection that carries the session.

@@ -1,17 +1,17 @@
 //! The life of a connection: connect or accept, TLS handshake, hello, then bytes both ways until
 //! one side ends it.
 
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_lite::future::or;
+use futures_lite::future::{or, yield_now};
 use quorate_core::id::{NodeId, Peer};
 use quorate_core::transport::Link;
 
+use super::alarm::Alarm;
 use super::intake::Intake;
 use super::{Connection, News, Next, Over, Stage, keeper};
 use crate::driver::Mail;
@@ -321,6 +321,8 @@ impl<S: Seam> Pump<S> {
     }
 
     async fn read_until_over(&mut self, mut reader: S::Reader, mut intake: Intake) -> Over {
+        let shell = self.shell.clone();
+        let mut alarm = Alarm::new(&shell.seam);
         let mut news = Vec::new();
         // The last flight of the handshake may have brought frames along.
         let taken = self.connection.receive(intake.bytes(), &mut news);
@@ -331,7 +333,7 @@ impl<S: Seam> Pump<S> {
                     return over;
                 }
             }
-            match self.wait(&mut reader, intake.room()).await {
+            match self.wait(&mut reader, intake.room(), &mut alarm).await {
                 Woken::Read(Ok(0)) => return Over::Peer,
                 Woken::Read(Ok(count)) => {
                     intake.commit(count);
@@ -345,7 +347,12 @@ impl<S: Seam> Pump<S> {
         }
     }
 
-    async fn wait(&self, reader: &mut S::Reader, buffer: &mut [u8]) -> Woken {
+    async fn wait(
+        &self,
+        reader: &mut S::Reader,
+        buffer: &mut [u8],
+        alarm: &mut Alarm<'_, S>,
+    ) -> Woken {
         let ending = self.connection.on_ending();
         if self.connection.stage() == Stage::Cut {
             return Woken::Cut;
@@ -353,10 +360,7 @@ impl<S: Seam> Pump<S> {
         let deadline = self.connection.deadline();
         let read = async { Woken::Read(reader.read(buffer).await) };
         let due = async {
-            match deadline {
-                Some(at) => self.shell.seam.sleep_until(at).await,
-                None => pending().await,
-            }
+            alarm.until(deadline).await;
             Woken::Due
         };
         let cut = async {
@@ -413,15 +417,18 @@ impl<S: Seam> Pump<S> {
 
 async fn write_until_closed<W: Writer>(connection: &Connection, mut writer: W) -> io::Result<()> {
     let mut out = Sealed::default();
+    let mut has_lingered = false;
     loop {
         let writable = connection.peer().on_writable();
-        let next = connection.transmit(&mut out);
+        let next = connection.transmit(&mut out, has_lingered);
+        has_lingered = next == Next::Linger;
         if !out.is_empty() {
             writer.write_all(out.bytes()).await?;
             out.clear();
         }
         match next {
             Next::Write => {}
+            Next::Linger => yield_now().await,
             Next::Wait => writable.await,
             Next::Finish => return writer.shutdown().await,
         }
