@@ -7,7 +7,8 @@
 //!
 //! * I1. One change at a time; it is proposed again only when it is over or `RETRY` has passed.
 //! * I2. A change never lowers the number of voters that may fail, and never ends at an even number
-//!   where it began at an odd one: the even voter adds a vote to win and nothing else.
+//!   where it began at an odd one: the even voter adds a vote to win and nothing else. Except that
+//!   a removed node loses its vote whatever that leaves, as long as another one votes.
 //! * I3. Gossip is a hint: that a voter is dead costs it only its vote, by an entry in the log that
 //!   the live majority must agree to.
 //!
@@ -67,6 +68,8 @@ pub enum Input {
         /// It said so itself, and does not come back soon.
         left: bool,
     },
+    /// These nodes are turned out of the cluster: they shall not vote.
+    Removed(BTreeSet<NodeId>),
 }
 
 /// What the electorate wants done.
@@ -84,6 +87,7 @@ pub struct Electorate {
     live: BTreeMap<NodeId, Option<Zone>>,
     /// Since when each voter is gone; `None` for one that left.
     gone: BTreeMap<NodeId, Option<Time>>,
+    removed: BTreeSet<NodeId>,
     /// Since when this node leads: a voter it has not heard of is gone since then.
     leading: Option<Time>,
     proposed: Option<Time>,
@@ -99,6 +103,7 @@ impl Electorate {
             voters,
             live: BTreeMap::from([(me, zone)]),
             gone: BTreeMap::new(),
+            removed: BTreeSet::new(),
             leading: None,
             proposed: None,
             review: Timer::stopped(),
@@ -125,6 +130,7 @@ impl Electorate {
                 self.voters = voters;
                 self.proposed = None;
             }
+            Input::Removed(removed) => self.removed = removed,
             Input::Alive { node, zone } => {
                 self.live.insert(node, zone);
                 self.gone.remove(&node);
@@ -172,8 +178,9 @@ impl Electorate {
     fn dead(&self, now: Time, leading: Time) -> (BTreeSet<NodeId>, Option<Time>) {
         let (mut dead, mut next) = (BTreeSet::new(), None);
         let voters = self.voters.now().iter();
-        for node in voters.filter(|node| !self.live.contains_key(node)) {
+        for node in voters.filter(|node| !self.is_fit(**node)) {
             let until = match self.gone.get(node) {
+                _ if self.removed.contains(node) => now,
                 Some(None) => now,
                 Some(Some(since)) => *since + self.config.replace_after,
                 None => leading + self.config.replace_after,
@@ -187,16 +194,26 @@ impl Electorate {
         (dead, next)
     }
 
+    /// Whether a node may vote, or go on voting.
+    fn is_fit(&self, node: NodeId) -> bool {
+        self.live.contains_key(&node) && !self.removed.contains(&node)
+    }
+
     /// The change that is due, if any (I2).
     fn change(&self, dead: &BTreeSet<NodeId>) -> Option<VoterChange> {
         let count = self.voters.now().len();
-        let spares = self
-            .live
-            .keys()
-            .filter(|node| !self.voters.contains(**node));
-        let spare_count = spares.count();
+        let spare_count = self.spares().count();
         if !dead.is_empty() && spare_count > 0 {
             return Some(self.swap(dead, dead.len().min(spare_count)));
+        }
+        let outcasts: BTreeSet<NodeId> = dead.intersection(&self.removed).copied().collect();
+        if !outcasts.is_empty() && outcasts.len() < count {
+            // The host wants them gone, also where that costs an even number.
+            let add = BTreeSet::new();
+            return Some(VoterChange {
+                add,
+                remove: outcasts,
+            });
         }
         if !dead.is_empty() {
             // With fewer voters, as many are needed less: 5 of which 2 are dead stand no further
@@ -223,6 +240,12 @@ impl Electorate {
         VoterChange { add, remove }
     }
 
+    /// Live learners that may vote.
+    fn spares(&self) -> impl Iterator<Item = (&NodeId, &Option<Zone>)> {
+        let learners = self.live.iter();
+        learners.filter(|(node, _)| !self.voters.contains(**node) && self.is_fit(**node))
+    }
+
     /// The learner whose zone has the fewest votes, the lowest id among equals.
     fn next_voter(&self, dead: &BTreeSet<NodeId>, chosen: &BTreeSet<NodeId>) -> Option<NodeId> {
         let votes_in = |zone: &Option<Zone>| {
@@ -230,10 +253,7 @@ impl Electorate {
             kept.filter(|node| self.live.get(node) == Some(zone))
                 .count()
         };
-        let spares = self
-            .live
-            .iter()
-            .filter(|(node, _)| !self.voters.contains(**node) && !chosen.contains(*node));
+        let spares = self.spares().filter(|(node, _)| !chosen.contains(*node));
         let best = spares.min_by_key(|(node, zone)| (votes_in(zone), **node));
         best.map(|(node, _)| *node)
     }
@@ -352,6 +372,26 @@ mod tests {
         step(&mut machine, 0, alive(2, None));
         step(&mut machine, 1, Input::Leading);
         assert_eq!(step(&mut machine, 99, Input::Tick), None, "two stand none");
+    }
+
+    #[test]
+    fn a_removed_voter_is_replaced_at_once_or_let_go_and_never_chosen() {
+        let removed = |nodes: &[u64]| Input::Removed(set(nodes));
+        let mut machine = electorate(&[1, 2, 3], 3);
+        (2..=4).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
+        step(&mut machine, 1, Input::Leading);
+        assert_eq!(step(&mut machine, 2, removed(&[3])), change(&[3], &[4]));
+        let mut machine = electorate(&[1, 2, 3], 5);
+        (2..=5).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
+        step(&mut machine, 1, removed(&[3, 4, 5]));
+        assert_eq!(step(&mut machine, 2, Input::Leading), change(&[3], &[]));
+        let mut alone = electorate(&[1], 3);
+        step(&mut alone, 1, Input::Leading);
+        assert_eq!(
+            step(&mut alone, 2, removed(&[1])),
+            None,
+            "someone must vote"
+        );
     }
 
     #[test]

@@ -47,6 +47,13 @@ pub enum Notice {
         /// The epoch in force.
         epoch: Epoch,
     },
+    /// A node is turned out by the control log.
+    Removed {
+        /// Which.
+        node: NodeId,
+        /// The entry that removed it.
+        at: LogIndex,
+    },
     /// A connection to a node is in use.
     LinkUp {
         /// The other end.
@@ -106,6 +113,7 @@ impl Notice {
             Notice::Membership(membership::Notice::Refuting { .. }) => "refuting",
             Notice::Membership(membership::Notice::OnProbation { .. }) => "on_probation",
             Notice::Membership(membership::Notice::PeerFault { .. }) => "membership_peer_fault",
+            Notice::Membership(membership::Notice::TurnedAway { .. }) => "turned_away",
             Notice::Leadership(_) => "leadership",
             Notice::Raft(raft::Notice::RoleChanged { .. }) => "raft_role_changed",
             Notice::Raft(raft::Notice::ElectionRepeated { .. }) => "election_repeated",
@@ -120,6 +128,7 @@ impl Notice {
             Notice::State(gossip::Fact::Forgotten { .. }) => "state_forgotten",
             Notice::GossipFault { .. } => "gossip_peer_fault",
             Notice::RoleChanged { .. } => "role_changed",
+            Notice::Removed { .. } => "node_removed",
             Notice::LinkUp { .. } => "link_up",
             Notice::LinkDown { .. } => "link_down",
             Notice::UnknownEntry { .. } => "unknown_entry",
@@ -161,6 +170,7 @@ impl Notice {
                 | raft::Notice::TransferEnded { .. },
             )
             | Notice::Partition(PartitionStatus::Whole)
+            | Notice::Removed { .. }
             | Notice::RoleChanged { .. } => Severity::Info,
             Notice::State(_)
             | Notice::LinkUp { .. }

@@ -31,6 +31,8 @@ pub enum Stream {
     Control = 5,
     /// Gossip: partners and turns.
     Gossip = 6,
+    /// The adapters: pauses between two looks for members.
+    Discovery = 7,
     /// The simulator: what a seed expands to.
     Plan = 100,
     /// The simulator: latencies and losses.

@@ -101,8 +101,10 @@ pub enum Wake {
     Gossip,
     /// A seed or a dead member is due to be dialled again.
     Rejoin,
-    /// A pending join or leave must be answered.
+    /// A pending join, leave or addition must be answered.
     Membership,
+    /// Nobody has contested a newcomer's claim to an id.
+    Claim,
     /// A follower has not heard a leader for its election timeout.
     Election,
     /// The leader's next heartbeat.

@@ -16,8 +16,8 @@ use quorate_core::id::{
     Zone,
 };
 use quorate_core::membership::{
-    self, Ack, Differ, Evidence, Gossip, Join, Nack, PARTS, Ping, PingReq, State, Sync, Update,
-    Welcome,
+    self, Ack, Differ, Evidence, Gossip, Join, Nack, PARTS, Ping, PingReq, Reason, State, Sync,
+    TurnedAway, Update, Welcome,
 };
 use quorate_core::node;
 use quorate_core::payload::Payload;
@@ -108,6 +108,13 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
     let gossip = Gossip {
         updates: updates_of_all_states(),
     };
+    let by = "[2001:db8::2]:7000".parse().unwrap();
+    let taken = TurnedAway {
+        reason: Reason::NameTaken { by },
+    };
+    let removed = TurnedAway {
+        reason: Reason::Removed { at: LogIndex(300) },
+    };
     vec![
         (
             "ping",
@@ -133,6 +140,8 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         ("gossip", 0x16, M::Gossip(gossip)),
         ("sync", 0x17, M::Sync(sync)),
         ("differ", 0x18, M::Differ(differ)),
+        ("turned-away-taken", 0x19, M::TurnedAway(taken)),
+        ("turned-away-removed", 0x19, M::TurnedAway(removed)),
     ]
 }
 
@@ -236,6 +245,8 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("write", write),
         ("barrier", Command::Barrier),
         ("change-voters", Command::ChangeVoters(change)),
+        ("remove-node", Command::RemoveNode { node }),
+        ("admit-node", Command::AdmitNode { node }),
     ]
 }
 
@@ -255,6 +266,13 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("full", Err(Refused::Full)),
         ("superseded", Err(Refused::Superseded)),
         ("voters-changed", Ok(Effect::VotersChanged)),
+        ("removed", Ok(Effect::Removed { at: LogIndex(20) })),
+        ("admitted", Ok(Effect::Admitted)),
+        ("removes-voter", Err(Refused::RemovesVoter)),
+        (
+            "adds-removed",
+            Err(Refused::AddsRemoved { node: NodeId(4) }),
+        ),
         (
             "voters-behind",
             Err(Refused::Voters(ChangeRefused::Behind(NodeId(4)))),

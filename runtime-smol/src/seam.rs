@@ -1,11 +1,12 @@
 //! The seam on smol: tasks, time and blocking work; sockets are in `net`.
 
+mod datagrams;
 mod net;
 mod socket;
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ pub use quorate_runtime::seam::{Reader, Seam, Writer};
 use smol::future::FutureExt;
 use smol::{Async, Timer};
 
+pub use self::datagrams::Datagrams;
 pub use self::net::{SmolReader, SmolWriter};
 
 /// The seam on smol.
@@ -35,6 +37,7 @@ impl Seam for SmolSeam {
     type Stream = Async<TcpStream>;
     type Reader = SmolReader;
     type Writer = SmolWriter;
+    type Datagrams = Datagrams;
 
     async fn connect(&self, address: SocketAddr) -> io::Result<Async<TcpStream>> {
         net::connect(address).await
@@ -54,6 +57,22 @@ impl Seam for SmolSeam {
 
     fn split(&self, stream: Async<TcpStream>) -> (SmolReader, SmolWriter) {
         net::split(stream)
+    }
+
+    fn datagrams(&self, socket: UdpSocket) -> io::Result<Datagrams> {
+        Datagrams::new(socket)
+    }
+
+    async fn receive_from(
+        &self,
+        socket: &Datagrams,
+        buffer: &mut [u8],
+    ) -> io::Result<(usize, SocketAddr)> {
+        socket.receive_from(buffer).await
+    }
+
+    async fn send_to(&self, socket: &Datagrams, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        socket.send_to(bytes, to).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -1,12 +1,13 @@
 //! The seam on tokio: tasks, time and blocking work; sockets are in `net`.
 
+mod datagrams;
 mod net;
 mod socket;
 mod work;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use quorate_runtime::core::time::Time;
@@ -14,6 +15,7 @@ pub use quorate_runtime::seam::{Reader, Seam, Writer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
+pub use self::datagrams::Datagrams;
 pub use self::net::{TokioReader, TokioWriter};
 
 /// The seam on tokio.
@@ -35,6 +37,7 @@ impl Seam for TokioSeam {
     type Stream = TcpStream;
     type Reader = TokioReader;
     type Writer = TokioWriter;
+    type Datagrams = Datagrams;
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         net::connect(address).await
@@ -54,6 +57,22 @@ impl Seam for TokioSeam {
 
     fn split(&self, stream: TcpStream) -> (TokioReader, TokioWriter) {
         net::split(stream)
+    }
+
+    fn datagrams(&self, socket: UdpSocket) -> io::Result<Datagrams> {
+        Datagrams::new(socket)
+    }
+
+    async fn receive_from(
+        &self,
+        socket: &Datagrams,
+        buffer: &mut [u8],
+    ) -> io::Result<(usize, SocketAddr)> {
+        socket.receive_from(buffer).await
+    }
+
+    async fn send_to(&self, socket: &Datagrams, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        socket.send_to(bytes, to).await
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

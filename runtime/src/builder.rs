@@ -1,6 +1,7 @@
 //! How a node is put together before it starts.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use quorate_core::seed::Seed;
 use rustls::crypto::CryptoProvider;
 
 use crate::config::{self, CONFIG_FILE, FromFile};
+use crate::discovery::{self, Discovery, Resolver};
 use crate::disk::{Disk, FileDisk};
 use crate::error::StartError;
 use crate::handle::{ClusterNetworkManager, Setup};
@@ -41,6 +43,8 @@ pub struct Builder<S: Seam> {
     disk: Option<Box<dyn Disk>>,
     seed: Option<Seed>,
     recording: Option<Recording>,
+    discovery: Option<Discovery>,
+    resolver: Resolver,
     provider: Option<Arc<CryptoProvider>>,
 }
 
@@ -68,6 +72,8 @@ impl<S: Seam> Builder<S> {
             disk: None,
             seed: None,
             recording: None,
+            discovery: None,
+            resolver: discovery::system_resolver(),
             provider: None,
         }
     }
@@ -153,6 +159,25 @@ impl<S: Seam> Builder<S> {
         self
     }
 
+    /// Where other members may be found. Default: `discovery` of `quorate.toml`; without that,
+    /// nowhere but where `join_cluster` and `add_node` say.
+    #[must_use]
+    pub fn discover(mut self, discovery: Discovery) -> Self {
+        self.discovery = Some(discovery);
+        self
+    }
+
+    /// Another resolver of the names of seeds than the operating system's, such as a client of a
+    /// service registry. It may block.
+    #[must_use]
+    pub fn resolver(
+        mut self,
+        resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        self.resolver = Arc::new(resolve);
+        self
+    }
+
     /// Another implementation of cryptography than ring's. It is used for this node's connections
     /// only.
     #[must_use]
@@ -174,6 +199,8 @@ impl<S: Seam> Builder<S> {
             disk,
             seed,
             recording,
+            discovery,
+            resolver,
             ..
         } = self;
         let home = self.home.unwrap_or_else(default_home);
@@ -194,7 +221,9 @@ impl<S: Seam> Builder<S> {
             ..
         } = from_file;
         let recording = recording.or(from_file.recording);
-        let problems = recording.as_ref().map_or(Vec::new(), Recording::problems);
+        let discovery = discovery.unwrap_or(from_file.discovery);
+        let mut problems = recording.as_ref().map_or(Vec::new(), Recording::problems);
+        problems.extend(discovery.problems());
         if !problems.is_empty() {
             return Err(ConfigError { problems }.into());
         }
@@ -215,6 +244,8 @@ impl<S: Seam> Builder<S> {
             disk: disk.unwrap_or_else(|| Box::new(FileDisk::new(seam.clone(), data))),
             seed: seed.unwrap_or_else(|| Seed::from_bytes(seam.entropy())),
             recording,
+            discovery,
+            resolver,
         };
         Ok(ClusterNetworkManager::from_setup(
             seam, name, provider, setup,

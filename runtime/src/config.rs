@@ -2,17 +2,18 @@
 //!
 //! A file states only what differs. Times are texts with a unit (`"500ms"`, `"2s"`), or the table
 //! `{ secs, nanos }`. `cluster` and `node` come from the certificate; a file that says otherwise is
-//! refused, not obeyed. The table `[recorder]`, which the core knows nothing of, sets a flight
-//! recorder going.
+//! refused, not obeyed. The core knows nothing of two tables: `[recorder]` sets a flight recorder
+//! going, `[discovery]` says where other members may be found.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorate_core::node::Config;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
+use crate::discovery::{Discovery, Multicast, SeedName};
 use crate::error::ConfigFileError;
 use crate::identity::Name;
 use crate::recorder::{RECORDINGS_DIRECTORY, Recording};
@@ -27,6 +28,39 @@ pub(crate) struct FromFile {
     /// Whether the file sets `address`.
     pub(crate) sets_address: bool,
     pub(crate) recording: Option<Recording>,
+    pub(crate) discovery: Discovery,
+}
+
+/// The table `[discovery]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DiscoveryTable {
+    seeds: Vec<SeedName>,
+    #[serde(deserialize_with = "duration")]
+    refresh: Duration,
+    multicast: Option<Multicast>,
+}
+
+impl Default for DiscoveryTable {
+    fn default() -> DiscoveryTable {
+        let Discovery {
+            seeds,
+            refresh,
+            multicast,
+        } = Discovery::default();
+        DiscoveryTable {
+            seeds,
+            refresh,
+            multicast,
+        }
+    }
+}
+
+/// A time as files write it.
+pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let malformed = || format!("\"{text}\" is no time; write it like \"500ms\" or \"2s\"");
+    parse_duration(&text).ok_or_else(|| serde::de::Error::custom(malformed()))
 }
 
 /// The table `[recorder]`; its presence sets the recorder going.
@@ -59,6 +93,7 @@ pub(crate) fn load(file: &Path, preset: Config, name: &Name) -> Result<FromFile,
             config: preset,
             sets_address: false,
             recording: None,
+            discovery: Discovery::default(),
         }),
         Err(error) => Err(ConfigFileError::Unreadable {
             file: file.to_owned(),
@@ -90,6 +125,23 @@ fn overlay(
         }
         None => None,
     };
+    let discovery = match stated.remove("discovery") {
+        Some(table) => {
+            let DiscoveryTable {
+                seeds,
+                refresh,
+                multicast,
+            } = table
+                .try_into()
+                .map_err(|error: toml::de::Error| malformed(format!("discovery: {error}")))?;
+            Discovery {
+                seeds,
+                refresh,
+                multicast,
+            }
+        }
+        None => Discovery::default(),
+    };
     let mut merged = Table::try_from(&preset).map_err(|error| malformed(error.to_string()))?;
     merge(&mut merged, stated, "").map_err(malformed)?;
     let config: Config = merged
@@ -120,6 +172,7 @@ fn overlay(
         config,
         sets_address,
         recording,
+        discovery,
     })
 }
 
@@ -231,6 +284,26 @@ mod tests {
     }
 
     #[test]
+    fn a_table_says_where_members_may_be_found() {
+        let discovery = |text| read_file(text).map(|from_file| from_file.discovery);
+        assert_eq!(discovery("voters = [1]"), Ok(Discovery::default()));
+        let text = "[discovery]\nseeds = [\"db.example.org:7000\", \"[::1]:7\"]\nrefresh = \"5s\"\n\
+                    [discovery.multicast]\ninterface = \"127.0.0.1\"\ninterval = \"250ms\"";
+        let stated = Discovery {
+            seeds: ["db.example.org:7000", "[::1]:7"]
+                .map(|name| name.parse().expect("a seed"))
+                .to_vec(),
+            refresh: Duration::from_secs(5),
+            multicast: Some(Multicast {
+                interface: Some([127, 0, 0, 1].into()),
+                interval: Duration::from_millis(250),
+                ..Multicast::default()
+            }),
+        };
+        assert_eq!(discovery(text), Ok(stated));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (text, part) in [
             (
@@ -246,6 +319,13 @@ mod tests {
             ("[recorder]\nlifes_max = 3", "lifes_max"),
             ("[recorder]\nbytes_max = -1", "recorder"),
             ("recorder = true", "recorder"),
+            ("discovery = true", "discovery"),
+            (
+                "[discovery]\nseeds = [\"nowhere\"]",
+                "db-0.example.org:7000",
+            ),
+            ("[discovery]\nrefresh = 5", "discovery"),
+            ("[discovery.multicast]\ngroup = \"x\"", "group"),
             ("node = 7", "the certificate says n1"),
             ("cluster = \"other\"", "the certificate says test"),
         ] {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use quorate_core::control;
 use quorate_core::id::{ClusterId, NodeId};
 use quorate_core::node::{ConfigError, Refusal};
 use quorate_core::transport::{CloseReason, SubmitError};
@@ -151,6 +152,9 @@ pub enum Error {
     /// The cluster refused, or did not answer.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The control log decided that the command changes nothing.
+    #[error("not done: {0}")]
+    NotDecided(control::Refused),
     /// No node matches a request.
     #[error("no live node matches the request{}", of_role(role.as_deref()))]
     NoTarget {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use quorate_core::gossip;
 use quorate_core::health::PartitionStatus;
-use quorate_core::id::{Epoch, NodeId, Peer, RoleName, Term};
-use quorate_core::membership::{Evidence, Fact, Member};
+use quorate_core::id::{Epoch, LogIndex, NodeId, Peer, RoleName, Term};
+use quorate_core::membership::{self, Evidence, Fact, Member, Reason};
 use quorate_core::notice::Notice;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
 
+use crate::discovery::SeedName;
 use crate::error::PeerRefusal;
 
 /// Events a subscriber may fall behind before it misses some.
@@ -89,6 +90,27 @@ pub enum ClusterEvent {
     StateForgotten {
         /// Whose state.
         owner: Peer,
+    },
+    /// A node is turned out of the cluster by the control log; perhaps this one.
+    Removed {
+        /// Which.
+        node: NodeId,
+        /// The entry that removed it.
+        at: LogIndex,
+    },
+    /// A member does not let this node in; it goes on trying.
+    TurnedAway {
+        /// Which member.
+        by: NodeId,
+        /// Why not.
+        reason: Reason,
+    },
+    /// The name of a seed does not resolve; it is tried for ever. Told once until it has resolved.
+    SeedUnresolved {
+        /// Which.
+        name: SeedName,
+        /// What the resolver said.
+        reason: String,
     },
     /// A connection to a node is in use.
     Connected {
@@ -285,6 +307,16 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
         }),
         Notice::Partition(status) => Some(ClusterEvent::PartitionChanged(status.clone())),
         Notice::State(fact) => Some(of_state(fact)),
+        Notice::Removed { node, at } => Some(ClusterEvent::Removed {
+            node: *node,
+            at: *at,
+        }),
+        Notice::Membership(membership::Notice::TurnedAway { by, reason }) => {
+            Some(ClusterEvent::TurnedAway {
+                by: *by,
+                reason: *reason,
+            })
+        }
         Notice::LinkUp { peer, .. } => Some(ClusterEvent::Connected { peer: *peer }),
         Notice::LinkDown { peer } => Some(ClusterEvent::Disconnected { peer: *peer }),
         Notice::DiskStalled => Some(ClusterEvent::DiskStalled),

@@ -4,6 +4,7 @@
 //! messages go from here to a connection without passing through the core.
 
 mod launch;
+mod members;
 mod state;
 mod traffic;
 
@@ -17,7 +18,6 @@ use async_channel::{Receiver, Sender};
 use quorate_core::balance::{Request, Snapshot};
 use quorate_core::control::{self, Outcome, Register, RoleState};
 use quorate_core::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
-use quorate_core::membership::{Member, State};
 use quorate_core::node::{Answer, Command, Status};
 use quorate_core::transport::Priority;
 use rustls::crypto::CryptoProvider;
@@ -163,39 +163,6 @@ impl<S: Seam> ClusterNetworkManager<S> {
             Some(reason) => StartError::Halted { reason },
             None => StartError::Stopped,
         })
-    }
-
-    /// Reaches a cluster through the addresses of some of its members, and goes on trying in the
-    /// background.
-    ///
-    /// # Errors
-    /// [`Error::Refused`] when none answered within `membership.join_timeout`.
-    pub async fn join_cluster(&self, seeds: Vec<SocketAddr>) -> Result<(), Error> {
-        let Answer::Joined = self.ask(Command::Join { seeds }).await? else {
-            return Err(Error::WrongAnswer);
-        };
-        Ok(())
-    }
-
-    /// Every node this one knows of, itself and the dead included.
-    ///
-    /// # Errors
-    /// [`Error`] when the node is not running.
-    pub async fn get_cluster_members(&self) -> Result<Vec<Member>, Error> {
-        let Answer::Members(members) = self.ask(Command::Members).await? else {
-            return Err(Error::WrongAnswer);
-        };
-        Ok(members)
-    }
-
-    /// The members that are believed to be alive: suspects are not among them, until they refute.
-    ///
-    /// # Errors
-    /// [`Error`] when the node is not running.
-    pub async fn get_alive_members(&self) -> Result<Vec<Member>, Error> {
-        let mut members = self.get_cluster_members().await?;
-        members.retain(|member| member.state == State::Alive);
-        Ok(members)
     }
 
     /// The node's standing: term, role, leader, quorum, log.
@@ -371,18 +338,6 @@ impl<S: Seam> ClusterNetworkManager<S> {
     #[must_use]
     pub fn subscribe_to_events(&self) -> Events {
         self.inner.announcer.subscribe()
-    }
-
-    /// Tells the cluster that this node leaves for good, so that nobody suspects it. The node then
-    /// still runs, without being a member: call [`shutdown`](Self::shutdown).
-    ///
-    /// # Errors
-    /// [`Error`] when the node is not running, or leaves already.
-    pub async fn leave(&self) -> Result<(), Error> {
-        let Answer::Left = self.ask(Command::Leave).await? else {
-            return Err(Error::WrongAnswer);
-        };
-        Ok(())
     }
 
     /// Stops the node: says goodbye on every connection and lets the disk finish. Calling it again,

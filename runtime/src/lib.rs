@@ -10,6 +10,7 @@ pub mod seam;
 
 mod builder;
 mod config;
+mod discovery;
 mod disk;
 mod driver;
 mod error;
@@ -29,6 +30,7 @@ mod trace;
 
 pub use builder::{Builder, DATA_DIRECTORY, HOME_DEFAULT, HOME_VARIABLE};
 pub use config::CONFIG_FILE;
+pub use discovery::{Discovery, Multicast, SeedName, SeedNameError};
 pub use disk::{Disk, DiskError, FileDisk, LOG_FILE, Pending};
 pub use error::{ConfigFileError, Error, PeerRefusal, ReloadError, StartError};
 pub use event::{ClusterEvent, Events, Happened, Missed, StateChange, StateWatch};
@@ -45,7 +47,7 @@ pub use quorate_core::failover::{Placement, RoleSpec};
 pub use quorate_core::gossip::{StateEntry, StateRefused};
 pub use quorate_core::health::{PartitionStatus, Unheard};
 pub use quorate_core::id::{self, NodeId, Peer};
-pub use quorate_core::membership::{Member, State};
+pub use quorate_core::membership::{Member, Reason, State};
 pub use quorate_core::metrics::{Metric, Metrics as NodeMetrics};
 pub use quorate_core::node::{Config, ConfigError, Quorum, Refusal, Status};
 pub use quorate_core::payload::Payload;

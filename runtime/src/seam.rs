@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use futures_lite::future;
@@ -24,6 +24,9 @@ pub trait Seam: Clone + Default + Send + Sync + 'static {
     type Reader: Reader;
     /// The sending half of a socket.
     type Writer: Writer;
+
+    /// A socket of datagrams.
+    type Datagrams: Send + Sync + 'static;
 
     /// Connects to `address`.
     fn connect(&self, address: SocketAddr)
@@ -49,6 +52,27 @@ pub trait Seam: Clone + Default + Send + Sync + 'static {
 
     /// Splits a connection into its halves; dropping both closes it.
     fn split(&self, stream: Self::Stream) -> (Self::Reader, Self::Writer);
+
+    /// Takes over a socket of datagrams that does not block.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn datagrams(&self, socket: UdpSocket) -> io::Result<Self::Datagrams>;
+
+    /// The next datagram: its length, at most the buffer's, and where it came from. Cancel-safe.
+    fn receive_from(
+        &self,
+        socket: &Self::Datagrams,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>> + Send;
+
+    /// Sends a datagram.
+    fn send_to(
+        &self,
+        socket: &Self::Datagrams,
+        bytes: &[u8],
+        to: SocketAddr,
+    ) -> impl Future<Output = io::Result<()>> + Send;
 
     /// Runs a task in the background.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);

@@ -2,7 +2,7 @@
 
 use quorate_core::health::PartitionStatus;
 use quorate_core::id::NodeId;
-use quorate_core::membership::Fact;
+use quorate_core::membership::{self, Fact};
 use quorate_core::notice::Notice;
 use quorate_core::raft;
 
@@ -11,6 +11,9 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
     match notice {
         Notice::Started { incarnation } => tracing::info!(%node, %incarnation, "started"),
         Notice::Member(fact) => member(node, fact),
+        Notice::Membership(membership::Notice::TurnedAway { by, reason }) => {
+            tracing::warn!(%node, %by, %reason, "turned away");
+        }
         Notice::Membership(what) => tracing::warn!(%node, ?what, "membership"),
         Notice::Leadership(standing) => tracing::info!(
             %node,
@@ -50,6 +53,9 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             epoch,
         } => {
             tracing::info!(%node, %role, ?holder, %epoch, "role changed hands");
+        }
+        Notice::Removed { node: removed, at } => {
+            tracing::info!(%node, %removed, %at, "removed from the cluster");
         }
         Notice::LinkUp { peer, address } => tracing::debug!(%node, %peer, %address, "connected"),
         Notice::LinkDown { peer } => tracing::debug!(%node, %peer, "disconnected"),

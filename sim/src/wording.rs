@@ -120,6 +120,8 @@ fn asked(command: &Command) -> String {
         Command::DeleteState { key } => format!("delete {key} of its state"),
         Command::ReadState { of: Some(node), .. } => format!("read the state of {node}"),
         Command::ReadState { of: None, .. } => "read everyone's state".to_string(),
+        Command::Discovered { addresses, .. } => format!("try {} addresses", addresses.len()),
+        Command::AddNode { node, address } => format!("add {node} at {address}"),
     }
 }
 
@@ -206,6 +208,7 @@ fn of_membership(message: &membership::Message) -> String {
         M::Welcome(welcome) => ("Welcome".to_string(), &welcome.updates),
         M::Gossip(gossip) => ("Gossip".to_string(), &gossip.updates),
         M::Sync(sync) => ("Sync".to_string(), &sync.updates),
+        M::TurnedAway(told) => (format!("TurnedAway: {}", told.reason), &[]),
         M::Differ(differ) => {
             let head = format!("Differ in {} parts", differ.parts.count_ones());
             (head, &differ.updates)
@@ -318,6 +321,10 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             format!("membership: {from} broke a rule"),
             format!("{fault:?}"),
         ),
+        Notice::Membership(membership::Notice::TurnedAway { by, reason }) => {
+            change(format!("turned away by {by}"), reason.to_string())
+        }
+        Notice::Removed { node, at } => change(format!("{node} is removed by entry {at}"), none()),
         Notice::Leadership(standing) => match standing.leader {
             Some(leader) => change(format!("term {} leader is {leader}", standing.term), none()),
             None => change(format!("term {} knows no leader", standing.term), none()),

@@ -5,7 +5,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ClientId, Epoch, NodeId, Peer, RequestId, RoleName};
+use crate::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
 use crate::payload::Payload;
 use crate::voters::{ChangeRefused, VOTERS_MAX, VoterChange};
 
@@ -61,6 +61,18 @@ pub enum Command {
     Barrier,
     /// Change the voters. Done when the change is over; the leader judges it before it is appended.
     ChangeVoters(VoterChange),
+    /// Turn a node out: it is a member no more, whatever it says, until it is admitted again. A
+    /// voter stays until it does not vote any more; the leader refuses it where nobody would see to
+    /// that.
+    RemoveNode {
+        /// The node.
+        node: NodeId,
+    },
+    /// Take a removal back.
+    AdmitNode {
+        /// The node.
+        node: NodeId,
+    },
 }
 
 impl Command {
@@ -90,7 +102,11 @@ impl Command {
                     false => Err(Refused::OutOfBounds),
                 }
             }
-            Command::GrantRole { .. } | Command::ReleaseRole { .. } | Command::Barrier => Ok(()),
+            Command::GrantRole { .. }
+            | Command::ReleaseRole { .. }
+            | Command::Barrier
+            | Command::RemoveNode { .. }
+            | Command::AdmitNode { .. } => Ok(()),
         }
     }
 }
@@ -120,6 +136,13 @@ pub enum Effect {
     Passed,
     /// The voters are changed, and the change is over.
     VotersChanged,
+    /// The node is removed, by this entry or by an earlier one.
+    Removed {
+        /// The entry.
+        at: LogIndex,
+    },
+    /// The node may be a member.
+    Admitted,
 }
 
 /// Why a command changed nothing.
@@ -142,6 +165,13 @@ pub enum Refused {
     Superseded,
     /// The leader does not change the voters; nothing was appended.
     Voters(ChangeRefused),
+    /// The node to remove votes, and the voters change only by hand here: change them first.
+    RemovesVoter,
+    /// A node that shall vote is removed: admit it first.
+    AddsRemoved {
+        /// The node.
+        node: NodeId,
+    },
 }
 
 impl fmt::Display for Refused {
@@ -169,6 +199,16 @@ impl fmt::Display for Refused {
             }
             Refused::Full => f.write_str("the control state is full"),
             Refused::Voters(why) => write!(f, "the voters are not changed: {why}"),
+            Refused::RemovesVoter => f.write_str(
+                "the node votes, and `electorate.target` is 0: first take its vote with \
+                 ChangeVoters",
+            ),
+            Refused::AddsRemoved { node } => {
+                write!(
+                    f,
+                    "{node} is removed from the cluster and cannot vote: add it first"
+                )
+            }
             Refused::Superseded => f.write_str("the client has made a newer request since"),
         }
     }

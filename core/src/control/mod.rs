@@ -23,7 +23,9 @@ use core::time::Duration;
 pub use command::{Command, Effect, Envelope, KEY_MAX, Outcome, Refused, VALUE_MAX};
 pub use message::{Answer, Forward, Message};
 use serde::{Deserialize, Serialize};
-pub use state::{Applied, CLIENTS_MAX, REGISTERS_MAX, ROLES_MAX, Register, RoleState, State};
+pub use state::{
+    Applied, CLIENTS_MAX, REGISTERS_MAX, REMOVED_MAX, ROLES_MAX, Register, RoleState, State,
+};
 
 use crate::id::{ClientId, LogIndex, NodeId, RequestId, RoleName, Ticket};
 use crate::mutant::{Mutant, Planted};
@@ -115,6 +117,8 @@ pub enum Output {
         /// Its new state.
         state: RoleState,
     },
+    /// Other nodes than before are turned out.
+    RemovedChanged,
 }
 
 /// How a proposal ended.
@@ -402,6 +406,9 @@ impl Control {
         self.stats.refused += u64::from(outcome.is_err());
         if let Some((role, state)) = role {
             out.push(Output::RoleChanged { role, state });
+        }
+        if matches!(outcome, Ok(Effect::Removed { .. } | Effect::Admitted)) {
+            out.push(Output::RemovedChanged);
         }
         self.answer((envelope.client, envelope.request), index, outcome, out);
     }

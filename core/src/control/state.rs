@@ -14,7 +14,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Command, Effect, Envelope, Outcome, Refused};
-use crate::id::{ClientId, Epoch, LogIndex, Peer, RequestId, RoleName};
+use crate::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
 use crate::mutant::{Mutant, Planted};
 use crate::payload::Payload;
 
@@ -22,6 +22,8 @@ use crate::payload::Payload;
 pub const ROLES_MAX: usize = 1024;
 /// Registers the state holds.
 pub const REGISTERS_MAX: usize = 4096;
+/// Removed nodes the state holds.
+pub const REMOVED_MAX: usize = 4096;
 /// Clients whose last outcome is remembered; the one that has been silent longest in the log is
 /// forgotten first.
 pub const CLIENTS_MAX: usize = 4096;
@@ -63,6 +65,8 @@ pub struct State {
     clients: BTreeMap<ClientId, Remembered>,
     /// Clients by the index of their last request: the first is forgotten first.
     clients_by_age: BTreeSet<(LogIndex, ClientId)>,
+    /// The nodes that are turned out, and by which entry.
+    removed: BTreeMap<NodeId, LogIndex>,
     pub(super) planted: Planted,
 }
 
@@ -143,6 +147,12 @@ impl State {
         &self.registers
     }
 
+    /// The nodes that are turned out, and the entry that did it.
+    #[must_use]
+    pub fn removed(&self) -> &BTreeMap<NodeId, LogIndex> {
+        &self.removed
+    }
+
     /// The last entry applied.
     #[must_use]
     pub fn applied(&self) -> LogIndex {
@@ -197,6 +207,11 @@ impl State {
             } => (self.write(role, *epoch, key, value), None),
             Command::ChangeVoters(_) => (Ok(Effect::VotersChanged), None),
             Command::Barrier => (Ok(Effect::Passed), None),
+            Command::RemoveNode { node } => (self.remove(index, *node), None),
+            Command::AdmitNode { node } => {
+                self.removed.remove(node);
+                (Ok(Effect::Admitted), None)
+            }
         }
     }
 
@@ -236,6 +251,14 @@ impl State {
         })
     }
 
+    fn remove(&mut self, index: LogIndex, node: NodeId) -> Outcome {
+        if !self.removed.contains_key(&node) && self.removed.len() >= REMOVED_MAX {
+            return Err(Refused::Full);
+        }
+        let at = *self.removed.entry(node).or_insert(index);
+        Ok(Effect::Removed { at })
+    }
+
     fn remember(&mut self, envelope: &Envelope, index: LogIndex, outcome: Outcome) {
         let remembered = Remembered {
             request: envelope.request,
@@ -265,7 +288,6 @@ fn stale(current: RoleState) -> Refused {
 mod tests {
     use super::*;
     use crate::control::{KEY_MAX, VALUE_MAX};
-    use crate::id::NodeId;
 
     fn role() -> RoleName {
         RoleName::new("primary").unwrap()
@@ -414,6 +436,34 @@ mod tests {
         assert_eq!(log.state.clients_by_age.len(), CLIENTS_MAX);
         assert!(log.state.clients.contains_key(&ClientId(0)));
         assert!(!log.state.clients.contains_key(&ClientId(1)));
+    }
+
+    #[test]
+    fn a_removal_keeps_its_first_entry_until_the_node_is_admitted() {
+        let mut log = Log::new();
+        let node = NodeId(9);
+        let removed = |at| Ok(Effect::Removed { at: LogIndex(at) });
+        assert_eq!(log.append(Command::RemoveNode { node }), removed(1));
+        assert_eq!(log.append(Command::RemoveNode { node }), removed(1));
+        let admit = log.append(Command::AdmitNode { node });
+        assert_eq!(
+            (admit, log.state.removed().len()),
+            (Ok(Effect::Admitted), 0)
+        );
+        assert_eq!(log.append(Command::RemoveNode { node }), removed(4));
+        for node in 1000..1000 + REMOVED_MAX as u64 - 1 {
+            let node = NodeId(node);
+            assert!(log.append(Command::RemoveNode { node }).is_ok());
+        }
+        let one_more = NodeId(1);
+        assert_eq!(
+            log.append(Command::RemoveNode { node: one_more }),
+            Err(Refused::Full)
+        );
+        assert!(
+            log.append(Command::RemoveNode { node }).is_ok(),
+            "it is one already"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{LinkId, Lsn, Peer, Ticket};
+use crate::id::{LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::node::{Command, Event};
 use crate::wire::Message;
 use crate::wire::codec::{self, DecodeError};
@@ -25,6 +25,8 @@ const PERSISTED: u8 = 5;
 const DISK_STALLED: u8 = 6;
 const COMMAND: u8 = 7;
 const JOIN: u8 = 8;
+const ADD_NODE: u8 = 9;
+const DISCOVERED: u8 = 10;
 
 /// An address with all that it holds.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -88,6 +90,17 @@ pub(super) fn encode(event: &Event, bytes: &mut Vec<u8>) {
             let seeds: Vec<Address> = seeds.iter().copied().map(Address::from).collect();
             tagged(JOIN, &(*ticket, seeds), bytes);
         }
+        Event::Command {
+            ticket,
+            command: Command::Discovered { source, addresses },
+        } => {
+            let addresses: Vec<Address> = addresses.iter().copied().map(Address::from).collect();
+            tagged(DISCOVERED, &(*ticket, *source, addresses), bytes);
+        }
+        Event::Command {
+            ticket,
+            command: Command::AddNode { node, address },
+        } => tagged(ADD_NODE, &(*ticket, *node, Address::from(*address)), bytes),
         Event::Command { ticket, command } => tagged(COMMAND, &(*ticket, command), bytes),
     }
 }
@@ -123,6 +136,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
             let (ticket, seeds) = read::<(Ticket, Vec<Address>)>(rest)?;
             let seeds = seeds.into_iter().map(SocketAddr::from).collect();
             let command = Command::Join { seeds };
+            Event::Command { ticket, command }
+        }
+        ADD_NODE => {
+            let (ticket, node, address) = read::<(Ticket, NodeId, Address)>(rest)?;
+            let address = address.into();
+            let command = Command::AddNode { node, address };
+            Event::Command { ticket, command }
+        }
+        DISCOVERED => {
+            let (ticket, source, addresses) = read::<(Ticket, u32, Vec<Address>)>(rest)?;
+            let addresses = addresses.into_iter().map(SocketAddr::from).collect();
+            let command = Command::Discovered { source, addresses };
             Event::Command { ticket, command }
         }
         code => return Err(DecodeError::UnknownType { code }),
@@ -248,7 +273,9 @@ mod tests {
         };
         let seeds = vec![address("10.0.0.1:1"), address("[fe80::1%3]:2")];
         [
-            Command::Join { seeds },
+            Command::Join {
+                seeds: seeds.clone(),
+            },
             Command::Leave,
             Command::Propose {
                 request: Some((ClientId(1), RequestId(2))),
@@ -271,6 +298,14 @@ mod tests {
             Command::DeleteState { key: "load".into() },
             Command::Partition,
             Command::Quorum,
+            Command::Discovered {
+                source: 3,
+                addresses: seeds.clone(),
+            },
+            Command::AddNode {
+                node: NodeId(9),
+                address: address("[fe80::1%3]:2"),
+            },
             Command::ReadState {
                 of: Some(NodeId(3)),
                 prefix: "tables/".into(),

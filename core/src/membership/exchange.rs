@@ -11,7 +11,7 @@ use core::net::SocketAddr;
 
 use super::lifecycle::Standing;
 use super::message::{Join, Message, UPDATES_MAX, Update, Welcome};
-use super::{Membership, Output};
+use super::{JoinEnd, Membership, Output};
 use crate::id::{NodeId, Peer};
 use crate::mutant::Mutant;
 use crate::time::Time;
@@ -145,7 +145,7 @@ impl Membership {
     pub(super) fn become_joined(&mut self, out: &mut Vec<Output>) {
         if self.join_timer.is_set() {
             self.join_timer.stop();
-            out.push(Output::Joined(true));
+            out.push(Output::Joined(JoinEnd::Welcomed));
         }
     }
 

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::Member;
-use super::message::Evidence;
+use super::message::{Evidence, Reason};
 use crate::id::{Incarnation, NodeId, Peer};
 
 /// A change of the member list. Facts about one node alternate: `Left` or `Died` of the old life
@@ -59,6 +59,13 @@ pub enum Notice {
     OnProbation {
         /// By whom we were accused.
         accuser: Option<NodeId>,
+    },
+    /// A member does not let us in.
+    TurnedAway {
+        /// Which.
+        by: NodeId,
+        /// Why not.
+        reason: Reason,
     },
     /// A message broke a rule; it was ignored.
     PeerFault {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::message::{Gossip, Message, State};
-use super::{Membership, Output};
+use super::{JoinEnd, Membership, Output};
 use crate::id::NodeId;
 use crate::time::{Deadline, Time, Wake};
 
@@ -59,7 +59,7 @@ impl Membership {
             self.become_returned(now);
         }
         if seeds.is_empty() {
-            out.push(Output::Joined(true));
+            out.push(Output::Joined(JoinEnd::Welcomed));
         } else {
             self.join_timer.set(now + self.config.join_timeout);
         }
@@ -74,7 +74,7 @@ impl Membership {
     pub(super) fn on_leave_command(&mut self, now: Time, out: &mut Vec<Output>) {
         if self.join_timer.is_set() {
             self.join_timer.stop();
-            out.push(Output::Joined(false));
+            out.push(Output::Joined(JoinEnd::NobodyAnswered));
         }
         match self.standing {
             Standing::Waiting | Standing::Gone => {
@@ -143,7 +143,7 @@ impl Membership {
     /// A pending join is refused; the seeds are tried on.
     pub(super) fn on_join_timer(&mut self, now: Time, out: &mut Vec<Output>) {
         if self.join_timer.fire(now) {
-            out.push(Output::Joined(false));
+            out.push(Output::Joined(JoinEnd::NobodyAnswered));
         }
     }
 
@@ -167,7 +167,8 @@ impl Membership {
             | Message::Welcome(_)
             | Message::Gossip(_)
             | Message::Sync(_)
-            | Message::Differ(_) => {}
+            | Message::Differ(_)
+            | Message::TurnedAway(_) => {}
         }
     }
 

@@ -95,7 +95,7 @@ impl Membership {
     ) -> bool {
         // The last incarnation could never be refuted, so nobody may be accused of it.
         let refutable = update.incarnation < Incarnation(u64::MAX);
-        if !refutable && update.state != State::Alive {
+        if !refutable && update.state != State::Alive || self.is_barred(&update) {
             return true;
         }
         let update = self.accused_only(from, update);

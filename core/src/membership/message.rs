@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Incarnation, NodeId, Zone};
+use crate::id::{Incarnation, LogIndex, NodeId, Zone};
 
 /// The most updates one message carries. Bounds what a peer can make us do per message: the longest
 /// update has about 200 bytes, so no message exceeds 16 KiB and no update is too large for one.
@@ -127,6 +127,8 @@ pub enum Message {
     Sync(Sync),
     /// "These parts differ; here are mine."
     Differ(Differ),
+    /// "You are not let in." The connection ends after it.
+    TurnedAway(TurnedAway),
 }
 
 impl Message {
@@ -136,7 +138,7 @@ impl Message {
             Message::Ping(ping) => &ping.updates,
             Message::Ack(ack) => &ack.updates,
             Message::PingReq(request) => &request.updates,
-            Message::Nack(_) => &[],
+            Message::Nack(_) | Message::TurnedAway(_) => &[],
             Message::Join(join) => &join.updates,
             Message::Welcome(welcome) => &welcome.updates,
             Message::Gossip(gossip) => &gossip.updates,
@@ -233,4 +235,43 @@ pub struct Differ {
     pub updates: Vec<Update>,
     /// Another page follows.
     pub more: bool,
+}
+
+/// Why a member does not let someone in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Reason {
+    /// Another process that goes by the same node id is alive there, and was first.
+    NameTaken {
+        /// Where it listens.
+        by: SocketAddr,
+    },
+    /// The node was removed by the control log.
+    Removed {
+        /// The entry that removed it.
+        at: LogIndex,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::NameTaken { by } => write!(
+                f,
+                "a live process at {by} goes by the same node id; give this one a certificate of \
+                 another id, or stop the other"
+            ),
+            Reason::Removed { at } => write!(
+                f,
+                "the node was removed from the cluster (log entry {at}); add_node on a member lets \
+                 it in again"
+            ),
+        }
+    }
+}
+
+/// The answer to someone who is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TurnedAway {
+    /// Why.
+    pub reason: Reason,
 }

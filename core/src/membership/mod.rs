@@ -13,6 +13,7 @@
 //! its own), and signed updates (connections are authenticated; one member's word against another
 //! is an accusation, never a verdict).
 
+mod barred;
 mod broadcast;
 mod config;
 mod exchange;
@@ -33,14 +34,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 pub use config::{Config, Lifeguard};
 pub use fact::{Fact, Notice, PeerFault};
 pub use message::{
-    Ack, Differ, Evidence, Gossip, Join, Message, Nack, PARTS, Ping, PingReq, State, Sync,
-    UPDATES_MAX, Update, WITNESSES_MAX, Welcome,
+    Ack, Differ, Evidence, Gossip, Join, Message, Nack, PARTS, Ping, PingReq, Reason, State, Sync,
+    TurnedAway, UPDATES_MAX, Update, WITNESSES_MAX, Welcome,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,7 @@ use health::Health;
 use lifecycle::Standing;
 use probation::Probation;
 use probe::Prober;
+pub use rejoin::DISCOVERED_MAX;
 use rejoin::Rejoin;
 use relay::Relays;
 use suspicion::Suspicions;
@@ -155,6 +158,21 @@ pub enum Input {
     },
     /// Tell everyone and stop; the answer comes when it is spread or `leave_timeout` passed.
     Leave,
+    /// Reach a node at this address and keep trying for ever, as for a seed; nobody waits for it.
+    Seek {
+        /// Where it listens.
+        address: SocketAddr,
+    },
+    /// What a source of addresses knows now, in place of what it knew before: seeds, as for `Seek`.
+    /// At most [`DISCOVERED_MAX`] are kept.
+    Discovered {
+        /// Which source; the host numbers them.
+        source: u32,
+        /// Where members may listen.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The control log lets none of these nodes be members, and all others.
+    Bar(BTreeSet<NodeId>),
 }
 
 /// What membership wants done, and the facts it has learnt.
@@ -174,12 +192,23 @@ pub enum Output {
     },
     /// The member list changed.
     Fact(Fact),
-    /// The pending `Join` ended: true when some member welcomed us.
-    Joined(bool),
+    /// The pending `Join` ended.
+    Joined(JoinEnd),
     /// The pending `Leave` is spread, or its time is over.
     LeaveDone,
     /// Something an operator may want to know.
     Note(Notice),
+}
+
+/// How a `Join` ended. Whatever it was, the seeds are tried on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JoinEnd {
+    /// Some member welcomed us.
+    Welcomed,
+    /// Nobody answered in time, or a `Leave` came first.
+    NobodyAnswered,
+    /// A member does not let us in.
+    TurnedAway(Reason),
 }
 
 /// Counters; plain numbers, read by the metrics of the adapters.
@@ -238,6 +267,8 @@ pub struct Membership {
     /// Whose answer makes us known to a cluster: what it tells is no news to anyone else.
     newcomer_of: Option<NodeId>,
     stranger_allowed_at: Time,
+    /// The nodes that the control log has removed.
+    barred: BTreeSet<NodeId>,
 }
 
 impl Membership {
@@ -271,6 +302,7 @@ impl Membership {
             early: Early::default(),
             newcomer_of: None,
             stranger_allowed_at: Time::ZERO,
+            barred: BTreeSet::new(),
         }
     }
 
@@ -292,6 +324,9 @@ impl Membership {
             Input::DialFailed { address: _ } => {}
             Input::Join { seeds } => self.on_join_command(now, &seeds, out),
             Input::Leave => self.on_leave_command(now, out),
+            Input::Seek { address } => self.on_seek(address, out),
+            Input::Discovered { source, addresses } => self.on_discovered(source, &addresses, out),
+            Input::Bar(barred) => self.on_bar(now, barred, out),
         }
         self.on_timers(now, out);
     }
@@ -332,6 +367,11 @@ impl Membership {
     #[must_use]
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    /// A number for a ping of the composer's own, so that its answer is told from all others.
+    pub(crate) fn next_probe(&mut self) -> u64 {
+        self.prober.next_number()
     }
 
     /// How unwell this node finds itself; 0 is well.
@@ -384,6 +424,7 @@ impl Membership {
             Message::Gossip(gossip) => self.on_gossip(now, from, gossip, out),
             Message::Sync(sync) => self.on_sync(now, from, sync, out),
             Message::Differ(differ) => self.on_differ(now, from, differ, out),
+            Message::TurnedAway(refusal) => self.on_turned_away(from, refusal.reason, out),
         }
     }
 

@@ -8,17 +8,20 @@
 //! that left is not reached for. A seed is an address, not a member: it is dialled for ever,
 //! because a restarted seed that knows nobody waits for exactly that.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::lifecycle::Standing;
 use super::message::State;
 use super::{Membership, Output};
 use crate::id::NodeId;
 use crate::mutant::Mutant;
 use crate::time::{Deadline, Time, Timer, Wake};
 
+/// Seeds that sources of addresses have found, all together; further ones are ignored.
+pub const DISCOVERED_MAX: usize = 1024;
 /// Addresses tried each time the timer fires.
 const REACHED_PER_FIRING: usize = 2;
 /// Candidates looked at for one of them.
@@ -54,6 +57,8 @@ struct Seed {
     address: SocketAddr,
     /// Who answered there: a seed may be another name of an address that its member announces.
     node: Option<NodeId>,
+    /// The source that found it and may take it back; `None` for one that stays.
+    source: Option<u32>,
 }
 
 /// Whom to reach for again, and when.
@@ -92,10 +97,31 @@ impl Rejoin {
                 self.seeds.push(Seed {
                     address,
                     node: None,
+                    source: None,
                 });
             }
         }
         self.looked_at = None;
+    }
+
+    /// Takes what a source knows now in place of what it knew, and says what is new.
+    fn replace_seeds(&mut self, source: u32, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+        let addresses: BTreeSet<SocketAddr> = addresses.iter().copied().collect();
+        let is_kept =
+            |seed: &Seed| seed.source != Some(source) || addresses.contains(&seed.address);
+        self.seeds.retain(is_kept);
+        let held: BTreeSet<SocketAddr> = self.seeds.iter().map(|seed| seed.address).collect();
+        let found = self.seeds.iter().filter(|seed| seed.source.is_some());
+        let room = DISCOVERED_MAX.saturating_sub(found.count());
+        let new: Vec<SocketAddr> = addresses.difference(&held).copied().take(room).collect();
+        self.seeds.extend(new.iter().map(|address| Seed {
+            address: *address,
+            node: None,
+            source: Some(source),
+        }));
+        self.next_seed = 0;
+        self.looked_at = None;
+        new
     }
 
     /// Who answered at a dialled address.
@@ -104,6 +130,13 @@ impl Rejoin {
             seed.node = Some(node);
             self.looked_at = None;
         }
+    }
+
+    /// Its addresses are seeds no more.
+    pub(super) fn forget_seeds_of(&mut self, node: NodeId) {
+        self.seeds.retain(|seed| seed.node != Some(node));
+        self.next_seed = 0;
+        self.looked_at = None;
     }
 
     /// A dial worked: the network is healing, so the next tries come soon.
@@ -132,6 +165,37 @@ impl Membership {
     pub(super) fn reach_seeds(&mut self, seeds: &[SocketAddr], out: &mut Vec<Output>) {
         for address in seeds {
             self.reach(*address, out);
+        }
+    }
+
+    /// One more seed, while running.
+    pub(super) fn on_seek(&mut self, address: SocketAddr, out: &mut Vec<Output>) {
+        if address == self.me.address {
+            return;
+        }
+        self.rejoin.add_seeds(&[address]);
+        match self.standing {
+            Standing::Running => self.reach(address, out),
+            Standing::Waiting | Standing::Leaving | Standing::Gone => {}
+        }
+    }
+
+    /// A source of addresses looked again.
+    pub(super) fn on_discovered(
+        &mut self,
+        source: u32,
+        addresses: &[SocketAddr],
+        out: &mut Vec<Output>,
+    ) {
+        let own = self.me.address;
+        let others: Vec<SocketAddr> = addresses.iter().copied().filter(|it| *it != own).collect();
+        let new = self.rejoin.replace_seeds(source, &others);
+        if self.standing == Standing::Running {
+            let missing: Vec<SocketAddr> = new
+                .into_iter()
+                .filter(|address| !self.table.is_live_at(*address))
+                .collect();
+            self.reach_seeds(&missing, out);
         }
     }
 

@@ -9,13 +9,12 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{Action, Answer, Node, Refusal, links};
-use crate::control::{self, Ending, Envelope};
+use crate::control::{self, Envelope};
 use crate::durable::Record;
 use crate::id::{LogIndex, NodeId, Peer, Ticket};
+use crate::membership::JoinEnd;
 use crate::notice::Notice;
-use crate::payload::Payload;
 use crate::time::Time;
-use crate::voters::Voters;
 use crate::wire::{Message, codec};
 use crate::{balance, electorate, failover, gossip, health, membership, raft};
 
@@ -45,6 +44,8 @@ pub(super) enum Work {
     },
     /// Send what the gate lets pass.
     Release,
+    /// Let those in whom the log and the voters let in, and nobody else.
+    Bar,
 }
 
 /// What waits behind the gate.
@@ -105,7 +106,7 @@ impl Node {
                 let mut out = Vec::new();
                 self.control.step(now, input, &mut out);
                 for output in out {
-                    on_control(output, next, actions);
+                    self.on_control(output, next, actions);
                 }
             }
             Work::Failover(input) => {
@@ -130,20 +131,8 @@ impl Node {
             }
             Work::Read { ticket, index } => self.on_readable(ticket, index, actions),
             Work::Release => self.on_release(next, actions),
+            Work::Bar => self.settle_barred(now, actions),
         }
-    }
-
-    fn on_readable(&mut self, ticket: Ticket, index: LogIndex, actions: &mut Vec<Action>) {
-        let Some(key) = self.reading.remove(&ticket) else {
-            return;
-        };
-        let state = self.control.state();
-        assert!(
-            state.applied() >= index,
-            "a read sees what it was confirmed for"
-        );
-        let answer = Ok(Answer::Register(state.register(&key).cloned()));
-        actions.push(Action::Reply { ticket, answer });
     }
 
     fn on_release(&mut self, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
@@ -180,17 +169,19 @@ impl Node {
             }
             membership::Output::Fact(fact) => {
                 actions.push(Action::Notify(Notice::Member(fact.clone())));
+                if let membership::Fact::Joined(member) = &fact {
+                    self.on_added(member, actions);
+                }
                 self.on_fact(fact, next);
             }
-            membership::Output::Joined(welcomed) => {
+            membership::Output::Joined(end) => {
                 let Some((ticket, seeds)) = self.joining.take() else {
                     return;
                 };
-                let refusal = Refusal::NobodyAnswered { seeds };
-                let answer = if welcomed {
-                    Ok(Answer::Joined)
-                } else {
-                    Err(refusal)
+                let answer = match end {
+                    JoinEnd::Welcomed => Ok(Answer::Joined),
+                    JoinEnd::NobodyAnswered => Err(Refusal::NobodyAnswered { seeds }),
+                    JoinEnd::TurnedAway(reason) => Err(Refusal::TurnedAway(reason)),
                 };
                 actions.push(Action::Reply { ticket, answer });
             }
@@ -306,6 +297,7 @@ impl Node {
                 next.push(Work::Links(links::Input::Keep(all.clone())));
                 next.push(Work::Failover(failover::Input::Voters(all)));
                 next.push(Work::Electorate(electorate::Input::Voters(voters)));
+                next.push(Work::Bar);
             }
             raft::Output::Transferred(outcome) => {
                 let answer = match outcome {
@@ -327,78 +319,6 @@ impl Node {
                 }
             }
             raft::Output::Note(notice) => actions.push(Action::Notify(Notice::Raft(notice))),
-        }
-    }
-
-    fn on_committed(
-        &mut self,
-        entry: &raft::Entry,
-        next: &mut Vec<Work>,
-        actions: &mut Vec<Action>,
-    ) {
-        let index = entry.index;
-        // A change of the voters takes effect when it is over.
-        let is_half = entry.voters.as_ref().is_some_and(Voters::is_joint);
-        let envelope = if entry.data.is_empty() || is_half {
-            None
-        } else {
-            match codec::decode::<Envelope>(&entry.data) {
-                Ok(envelope) => Some(envelope),
-                Err(error) => {
-                    actions.push(Action::Notify(Notice::UnknownEntry { index, error }));
-                    None
-                }
-            }
-        };
-        next.push(Work::Control(control::Input::Committed { index, envelope }));
-        let standing = self.raft.standing();
-        if standing.role == raft::Role::Leader && entry.term == standing.term {
-            next.push(Work::Failover(failover::Input::Leading));
-            next.push(Work::Electorate(electorate::Input::Leading));
-        }
-    }
-}
-
-fn on_control(output: control::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
-    match output {
-        control::Output::Append(envelope) => {
-            let mut bytes = Vec::new();
-            codec::encode(&envelope, &mut bytes);
-            let data = Payload::from(bytes);
-            next.push(Work::Raft(match envelope.command {
-                control::Command::ChangeVoters(change) => raft::Input::Change { change, data },
-                control::Command::GrantRole { .. }
-                | control::Command::ReleaseRole { .. }
-                | control::Command::Write { .. }
-                | control::Command::Barrier => raft::Input::Propose { data },
-            }));
-        }
-        control::Output::Send { to, message } => next.push(send(to, Message::Control(message))),
-        control::Output::Reply {
-            ticket: NOBODY,
-            ending: _,
-        } => {}
-        control::Output::Reply { ticket, ending } => {
-            let answer = match ending {
-                Ending::Applied { index, outcome } => Ok(Answer::Applied { index, outcome }),
-                Ending::Unknown => Err(Refusal::Unknown),
-                Ending::Busy => Err(Refusal::Busy),
-            };
-            actions.push(Action::Reply { ticket, answer });
-        }
-        control::Output::RoleChanged { role, state } => {
-            let (holder, epoch) = (state.holder, state.epoch);
-            actions.push(Action::Notify(Notice::RoleChanged {
-                role: role.clone(),
-                holder,
-                epoch,
-            }));
-            let changed = failover::Input::RoleChanged {
-                role: role.clone(),
-                state,
-            };
-            next.push(Work::Failover(changed));
-            next.push(Work::Balance(balance::Input::RoleChanged { role, state }));
         }
     }
 }

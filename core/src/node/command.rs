@@ -11,7 +11,7 @@ use crate::control::{self, Outcome, RoleState};
 use crate::gossip::{StateEntry, StateRefused};
 use crate::health::PartitionStatus;
 use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
-use crate::membership::Member;
+use crate::membership::{Member, Reason};
 use crate::payload::Payload;
 use crate::quorum::Shortfall;
 use crate::raft::{Role, TransferRefused};
@@ -83,6 +83,21 @@ pub enum Command {
         /// Only keys that begin so.
         prefix: String,
     },
+    /// What a source of addresses (a name, a LAN) knows now, in place of what it knew before: seeds
+    /// that are tried for ever. Answered at once.
+    Discovered {
+        /// Which source; the host numbers them.
+        source: u32,
+        /// Where members may listen.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Dial a node until it is a member. Answered when it is one.
+    AddNode {
+        /// The node.
+        node: NodeId,
+        /// Where it listens.
+        address: SocketAddr,
+    },
 }
 
 /// The answer to a [`Command`].
@@ -128,6 +143,10 @@ pub enum Answer {
     Quorum(Quorum),
     /// The keys found, by owner and key.
     State(Vec<StateEntry>),
+    /// The addresses are taken.
+    Noted,
+    /// The node is a member.
+    Added(Member),
 }
 
 /// A node's standing.
@@ -189,6 +208,24 @@ pub enum Refusal {
     Stopping,
     /// A command of the same kind is still pending.
     Pending,
+    /// A member does not let this node in; the node goes on trying.
+    TurnedAway(Reason),
+    /// The node to add is removed from the cluster.
+    Removed {
+        /// The node.
+        node: NodeId,
+        /// The entry of the control log that removed it.
+        at: LogIndex,
+    },
+    /// Another node than the one to add answers at its address.
+    OtherNode {
+        /// The address.
+        address: SocketAddr,
+        /// Who was expected there.
+        expected: NodeId,
+        /// Who is there.
+        found: NodeId,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -216,6 +253,16 @@ impl fmt::Display for Refusal {
             Refusal::NotConfirmed { leader: None } => {
                 f.write_str("the read is not confirmed, and no leader is known; ask again")
             }
+            Refusal::TurnedAway(reason) => write!(f, "not let into the cluster: {reason}"),
+            Refusal::Removed { node, at } => write!(
+                f,
+                "{node} was removed from the cluster (log entry {at}): admit it first"
+            ),
+            Refusal::OtherNode {
+                address,
+                expected,
+                found,
+            } => write!(f, "{found} answers at {address}, not {expected}"),
             Refusal::Stopping => f.write_str("the node is leaving or stopped"),
             Refusal::Pending => f.write_str("an earlier command of this kind is still pending"),
         }

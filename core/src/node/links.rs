@@ -183,6 +183,11 @@ impl Links {
         self.ways.get(&node)?.active.map(|active| active.link)
     }
 
+    /// Who is at the other end of the connection in use to a node.
+    pub(super) fn active_peer(&self, node: NodeId) -> Option<Peer> {
+        self.ways.get(&node)?.active.map(|active| active.peer)
+    }
+
     /// The connections in use, by node.
     pub(super) fn all_active(&self) -> impl Iterator<Item = (NodeId, LinkId)> {
         let ways = self.ways.iter();

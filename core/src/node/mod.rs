@@ -1,10 +1,13 @@
 //! The node: every subsystem composed into one machine.
 
+mod admission;
 mod cascade;
+mod claims;
 mod command;
 pub mod config;
 mod hints;
 mod links;
+mod log;
 mod problems;
 mod view;
 
@@ -19,7 +22,9 @@ pub use config::{Config, ConfigError, Problem, VOTERS_MAX, ValidConfig};
 pub use links::{OUTBOX_AGE, OUTBOX_MAX};
 pub use view::View;
 
+use self::admission::Admission;
 use self::cascade::{Held, Work};
+use self::claims::{Arrival, Claims};
 use self::links::Links;
 use crate::balance::{self, Balance, Snapshot};
 use crate::control::{self, Control};
@@ -152,6 +157,8 @@ pub struct Node {
     balance: Balance,
     routes_changed: bool,
     links: Links,
+    claims: Claims,
+    admission: Admission,
     gate: Gate<Held>,
     planted: Planted,
     /// Commands that came before the node may speak.
@@ -224,6 +231,8 @@ impl Node {
             balance: Balance::new(target),
             routes_changed: true,
             links: Links::new(me.node, address, voters, seed.stream(Stream::Links)),
+            claims: Claims::default(),
+            admission: Admission::default(),
             gate: Gate::new(last),
             planted: Planted::default(),
             early: Vec::new(),
@@ -257,15 +266,16 @@ impl Node {
                 address,
                 dialed,
             } => {
-                let up = links::Input::Up {
+                let arrival = Arrival {
                     link,
                     peer,
                     address,
                     dialed,
                 };
-                self.cascade(now, Work::Links(up), actions);
+                self.on_arrival(now, arrival, actions);
             }
             Event::LinkDown { link } => {
+                self.on_door_closed(link);
                 self.cascade(now, Work::Links(links::Input::Down { link }), actions);
             }
             Event::DialFailed { address } => {
@@ -278,6 +288,7 @@ impl Node {
                 self.cascade(now, Work::Membership(failed), actions);
                 let failed = health::Input::DialFailed(address);
                 self.cascade(now, Work::Health(failed), actions);
+                self.on_nobody_there(now, address, actions);
             }
             Event::Received { link, message } => self.on_received(now, link, message, actions),
             Event::Persisted(lsn) => {
@@ -315,7 +326,8 @@ impl Node {
         let members = Deadline::earliest(self.membership.deadline(), placement);
         let first = Deadline::earliest(consensus, members);
         let hints = Deadline::earliest(self.gossip.deadline(), self.health.deadline());
-        Deadline::earliest(first, hints)
+        let door = Deadline::earliest(self.claims.deadline(), self.admission.deadline());
+        Deadline::earliest(Deadline::earliest(first, hints), door)
     }
 
     /// Read-only getters.
@@ -350,6 +362,8 @@ impl Node {
         if due(self.failover.deadline()) {
             self.cascade(now, Work::Failover(failover::Input::Tick), actions);
         }
+        self.on_claim_timer(now, actions);
+        self.on_adding_timer(now, actions);
     }
 
     fn on_received(
@@ -359,6 +373,9 @@ impl Node {
         message: Message,
         actions: &mut Vec<Action>,
     ) {
+        if self.is_kept(now, link, &message, actions) {
+            return;
+        }
         // Who speaks is known from the connection, never from the message.
         let Some(from) = self.links.node(link) else {
             return;
@@ -425,6 +442,14 @@ impl Node {
                 }
                 Err(refused) => Err(Refusal::Invalid(refused)),
             },
+            Command::Discovered { source, addresses } => {
+                let found = membership::Input::Discovered { source, addresses };
+                self.cascade(now, Work::Membership(found), actions);
+                Ok(Answer::Noted)
+            }
+            Command::AddNode { node, address } => {
+                return self.on_add_node(now, ticket, node, address, actions);
+            }
             Command::Members => Ok(Answer::Members(self.membership.members().collect())),
             Command::Status => Ok(Answer::Status(self.view().status())),
             Command::SetState { key, value } => self

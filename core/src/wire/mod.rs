@@ -50,6 +50,8 @@ pub mod code {
     pub const SYNC: u8 = 0x17;
     /// [`membership::Differ`](crate::membership::Differ)
     pub const DIFFER: u8 = 0x18;
+    /// [`membership::TurnedAway`](crate::membership::TurnedAway)
+    pub const TURNED_AWAY: u8 = 0x19;
     /// [`raft::PreVote`](crate::raft::PreVote)
     pub const PRE_VOTE: u8 = 0x20;
     /// [`raft::PreVoteReply`](crate::raft::PreVoteReply)
@@ -93,7 +95,9 @@ impl Message {
                 | membership::Message::Ack(_)
                 | membership::Message::PingReq(_)
                 | membership::Message::Nack(_) => Priority::Critical,
-                membership::Message::Gossip(_) => Priority::High,
+                membership::Message::Gossip(_) | membership::Message::TurnedAway(_) => {
+                    Priority::High
+                }
                 membership::Message::Join(_)
                 | membership::Message::Welcome(_)
                 | membership::Message::Sync(_)
@@ -141,6 +145,7 @@ impl Message {
             code::GOSSIP => Message::Membership(M::Gossip(codec::decode(body)?)),
             code::SYNC => Message::Membership(M::Sync(codec::decode(body)?)),
             code::DIFFER => Message::Membership(M::Differ(codec::decode(body)?)),
+            code::TURNED_AWAY => Message::Membership(M::TurnedAway(codec::decode(body)?)),
             code::PRE_VOTE => Message::Raft(R::PreVote(codec::decode(body)?)),
             code::PRE_VOTE_REPLY => Message::Raft(R::PreVoteReply(codec::decode(body)?)),
             code::VOTE => Message::Raft(R::Vote(codec::decode(body)?)),
@@ -174,6 +179,7 @@ fn encode_membership(message: &membership::Message, body: &mut Vec<u8>) -> u8 {
         Message::Gossip(gossip) => tagged(code::GOSSIP, gossip, body),
         Message::Sync(sync) => tagged(code::SYNC, sync, body),
         Message::Differ(differ) => tagged(code::DIFFER, differ, body),
+        Message::TurnedAway(refusal) => tagged(code::TURNED_AWAY, refusal, body),
     }
 }
 
@@ -224,7 +230,7 @@ mod tests {
         let known = (0..=u8::MAX).filter(|code| {
             Message::decode(*code, &[]) != Err(DecodeError::UnknownType { code: *code })
         });
-        assert_eq!(known.count(), 24);
+        assert_eq!(known.count(), 25);
         assert_eq!(
             Message::decode(0x1f, &[0; 64]),
             Err(DecodeError::UnknownType { code: 0x1f })

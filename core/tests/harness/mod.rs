@@ -54,10 +54,15 @@ impl Cluster {
 
     /// Starts a node from what its disk holds.
     pub(crate) fn start(&mut self, node: u64) {
+        self.start_as(node, node);
+    }
+
+    /// Starts a process under the id of a node; `process` is what the other methods call it.
+    pub(crate) fn start_as(&mut self, process: u64, node: u64) {
         let mut config = Config::lan(
             ClusterId::new("test").expect("a name"),
             NodeId(node),
-            address(node),
+            address(process),
         );
         config.voters = (1..=self.voters).map(NodeId).collect();
         config.roles = vec![RoleSpec {
@@ -65,18 +70,18 @@ impl Cluster {
             placement: Placement::Leader,
         }];
         let mut durable = Durable::default();
-        let disk = self.disks.entry(node).or_default();
+        let disk = self.disks.entry(process).or_default();
         for (_, record) in disk.iter() {
             durable.apply(record.clone());
         }
         let last = disk.last().map_or(Lsn(0), |(lsn, _)| *lsn);
         let config = config.validate().expect("the configuration is valid");
         let (seed, now) = (
-            Seed::from_number(self.seed).part(node),
+            Seed::from_number(self.seed).part(process),
             Time::from_millis(self.now),
         );
         self.nodes.insert(
-            node,
+            process,
             Recorder::new(Start {
                 config,
                 durable,
@@ -85,7 +90,7 @@ impl Cluster {
                 now,
             }),
         );
-        self.step(node, Event::Tick);
+        self.step(process, Event::Tick);
     }
 
     /// Kills a node: its unfinished writes and its connections are gone.

@@ -9,6 +9,7 @@ use quorate_core::node::{Config, ValidConfig};
 use quorate_core::seed::Seed;
 
 use super::{ClusterNetworkManager, Running};
+use crate::discovery::{self, Discovery, Resolver};
 use crate::disk::{self, Disk};
 use crate::driver::{Driver, DriverParts, MAILBOX};
 use crate::error::StartError;
@@ -28,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) disk: Box<dyn Disk>,
     pub(crate) seed: Seed,
     pub(crate) recording: Option<Recording>,
+    pub(crate) discovery: Discovery,
+    pub(crate) resolver: Resolver,
 }
 
 /// What has to be there before the node is made.
@@ -94,6 +97,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
             announcer: self.inner.announcer.clone(),
         });
         let address = config.address;
+        let start_seed = setup.seed.clone();
         let start = Start {
             config,
             durable: loaded.durable,
@@ -108,6 +112,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
             writing.await;
             drop(journal_token);
         });
+        let (found, resolver) = (setup.discovery, setup.resolver);
+        discovery::launch(&shell, found, &resolver, &start_seed, address.port());
         let driver = Driver::new(DriverParts {
             shell: shell.clone(),
             node,

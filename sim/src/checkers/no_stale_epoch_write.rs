@@ -55,7 +55,10 @@ impl Checker {
                         .insert(index, (envelope.client, envelope.request));
                 }
             }
-            Command::ChangeVoters(_) | Command::Barrier => {}
+            Command::ChangeVoters(_)
+            | Command::Barrier
+            | Command::RemoveNode { .. }
+            | Command::AdmitNode { .. } => {}
         }
     }
 

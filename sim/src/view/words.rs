@@ -5,7 +5,7 @@ use quorate_core::wire::Message;
 use quorate_core::{control, gossip, membership, raft};
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 25] = [
+pub(super) const KINDS: [(&str, &str); 26] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -31,6 +31,7 @@ pub(super) const KINDS: [(&str, &str); 25] = [
     ("News", "gossip"),
     ("Sync", "membership"),
     ("Differ", "membership"),
+    ("TurnedAway", "membership"),
 ];
 
 /// A message in words.
@@ -92,6 +93,7 @@ fn of_membership(message: &membership::Message) -> Spoken {
         M::Gossip(m) => spoken(6, true, format!("{} news", m.updates.len())),
         M::Sync(m) => spoken(23, false, format!("our tables differ{}", news(&m.updates))),
         M::Differ(m) => spoken(24, false, format!("{} beliefs", m.updates.len())),
+        M::TurnedAway(m) => spoken(25, false, m.reason.to_string()),
     }
 }
 

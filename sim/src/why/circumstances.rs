@@ -32,6 +32,7 @@ impl Case<'_> {
                 | Notice::Partition(_)
                 | Notice::State(_)
                 | Notice::GossipFault { .. }
+                | Notice::Removed { .. }
                 | Notice::RoleChanged { .. }
                 | Notice::UnknownEntry { .. }
                 | Notice::DiskStalled

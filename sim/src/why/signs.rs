@@ -107,6 +107,7 @@ pub(super) fn address_of(all: &[Happening], node: NodeId) -> Option<SocketAddr> 
             | Notice::Partition(_)
             | Notice::State(_)
             | Notice::GossipFault { .. }
+            | Notice::Removed { .. }
             | Notice::RoleChanged { .. }
             | Notice::LinkUp { .. }
             | Notice::LinkDown { .. }

@@ -56,6 +56,7 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
             | MemberFact::Moved { peer, .. } => peer.node == node,
         },
         Notice::LinkUp { .. } | Notice::LinkDown { .. } => true,
+        Notice::Removed { node: removed, .. } => *removed == node,
         Notice::Started { .. }
         | Notice::Membership(_)
         | Notice::Leadership(_)

@@ -96,6 +96,9 @@ impl World {
                 | Refusal::Invalid(_)
                 | Refusal::State(_)
                 | Refusal::Transfer(_)
+                | Refusal::TurnedAway(_)
+                | Refusal::Removed { .. }
+                | Refusal::OtherNode { .. }
                 | Refusal::NotConfirmed { .. },
             ) => {
                 let id = self.hosts[host].id;

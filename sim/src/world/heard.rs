@@ -134,7 +134,7 @@ fn accused(me: NodeId, event: &Event) -> Option<Incarnation> {
         membership::Message::Ping(ping) => &ping.updates,
         membership::Message::Ack(ack) => &ack.updates,
         membership::Message::PingReq(request) => &request.updates,
-        membership::Message::Nack(_) => return None,
+        membership::Message::Nack(_) | membership::Message::TurnedAway(_) => return None,
         membership::Message::Join(join) => &join.updates,
         membership::Message::Welcome(welcome) => &welcome.updates,
         membership::Message::Gossip(gossip) => &gossip.updates,

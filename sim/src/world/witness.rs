@@ -225,8 +225,11 @@ impl World {
             | Notice::GossipFault { .. }
             | Notice::Started { .. }
             | Notice::Membership(
-                membership::Notice::PeerFault { .. } | membership::Notice::OnProbation { .. },
+                membership::Notice::PeerFault { .. }
+                | membership::Notice::OnProbation { .. }
+                | membership::Notice::TurnedAway { .. },
             )
+            | Notice::Removed { .. }
             | Notice::Leadership(_)
             | Notice::Voters(_)
             | Notice::Raft(

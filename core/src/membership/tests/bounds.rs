@@ -144,7 +144,8 @@ fn an_exchange_is_paged_and_a_stranger_is_asked_once_per_period() {
             | Message::Join(_)
             | Message::Gossip(_)
             | Message::Sync(_)
-            | Message::Differ(_) => None,
+            | Message::Differ(_)
+            | Message::TurnedAway(_) => None,
         })
         .collect();
     assert_eq!(pages, [(64, 1, true), (64, 65, true), (13, 129, false)]);

@@ -120,7 +120,10 @@ fn a_seed_that_comes_late_or_knows_nobody_is_found() {
         .collect();
     assert_eq!(
         refused,
-        [(Time::from_millis(10_000), Output::Joined(false))]
+        [(
+            Time::from_millis(10_000),
+            Output::Joined(JoinEnd::NobodyAnswered)
+        )]
     );
     net.start(1, 1, &[]);
     net.run(SECOND * 10);
@@ -213,4 +216,47 @@ fn weather(net: &mut Net, random: &mut Random, count: u64, boots: &mut [u64; 8])
         7 => net.break_link(NodeId(node), NodeId(other)),
         _ => net.step(NodeId(node), Input::Leave),
     }
+}
+
+/// What a name resolves to replaces what it resolved to before: members that moved are found, and
+/// addresses that other processes may have by now are left alone.
+#[test]
+fn discovered_addresses_are_tried_until_their_source_takes_them_back() {
+    let mut net = Net::default();
+    net.start(1, 1, &[]);
+    let found = |addresses: &[u64]| Input::Discovered {
+        source: 7,
+        addresses: addresses.iter().map(|node| address(*node)).collect(),
+    };
+    net.step(NodeId(1), found(&[1, 8, 9]));
+    let at_once: Vec<_> = net.dials.iter().map(|(_, _, at)| *at).collect();
+    assert_eq!(at_once, [address(8), address(9)], "never its own address");
+    net.run(SECOND * 60);
+    net.dials.clear();
+    net.step(NodeId(1), found(&[2]));
+    net.run(SECOND * 60);
+    assert!(net.dials.len() > 4 && net.dials.iter().all(|(_, _, at)| *at == address(2)));
+    net.start(2, 1, &[]);
+    net.run(SECOND * 20);
+    net.assert_all_alive(2);
+
+    let flood: Vec<u64> = (100..5000).collect();
+    net.step(NodeId(1), found(&flood));
+    net.step(
+        NodeId(1),
+        Input::Discovered {
+            source: 8,
+            addresses: [address(3)].to_vec(),
+        },
+    );
+    net.dials.clear();
+    net.run(SECOND);
+    assert!(
+        net.dials.iter().all(|(_, _, at)| *at != address(3)),
+        "the room is taken"
+    );
+    net.step(NodeId(1), found(&[]));
+    net.dials.clear();
+    net.run(SECOND * 60);
+    assert_eq!(net.dials, [], "nobody is missing");
 }

@@ -142,7 +142,9 @@ fn sent(out: &[Output]) -> Vec<(u64, Message)> {
 fn fault(out: &[Output]) -> Option<PeerFault> {
     let fault = |output: &Output| match output {
         Output::Note(Notice::PeerFault { fault, .. }) => Some(*fault),
-        Output::Note(Notice::Refuting { .. } | Notice::OnProbation { .. })
+        Output::Note(
+            Notice::Refuting { .. } | Notice::OnProbation { .. } | Notice::TurnedAway { .. },
+        )
         | Output::Send { .. }
         | Output::Fact(_)
         | Output::Dial { .. }

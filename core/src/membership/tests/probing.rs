@@ -51,7 +51,8 @@ fn an_unanswered_probe_asks_relays_then_accuses_at_the_end_of_its_period() {
             | Message::Welcome(_)
             | Message::Gossip(_)
             | Message::Sync(_)
-            | Message::Differ(_) => None,
+            | Message::Differ(_)
+            | Message::TurnedAway(_) => None,
         })
         .collect();
     assert_eq!(asked.len(), 3);

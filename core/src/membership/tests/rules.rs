@@ -41,7 +41,7 @@ fn a_join_of_nobody_or_of_oneself_is_answered_at_once() {
         let mut machine = machine(1, 1);
         step(&mut machine, Time(0), Input::Started);
         let out = step(&mut machine, Time(0), Input::Join { seeds });
-        assert_eq!(out, [Output::Joined(true)]);
+        assert_eq!(out, [Output::Joined(JoinEnd::Welcomed)]);
         assert_eq!(machine.deadline(), None);
     }
 }

@@ -14,7 +14,7 @@ fn five_join_through_one_seed_and_are_answered() {
     assert!(
         joined
             .iter()
-            .all(|(_, answer)| *answer == Output::Joined(true))
+            .all(|(_, answer)| *answer == Output::Joined(JoinEnd::Welcomed))
     );
     assert!(
         net.answers
@@ -229,7 +229,10 @@ fn leave_then_join_in_one_process() {
         .filter(|(at, _, _)| *at >= back)
         .collect();
     assert!(
-        matches!(answers[..], [(_, NodeId(4), Output::Joined(true))]),
+        matches!(
+            answers[..],
+            [(_, NodeId(4), Output::Joined(JoinEnd::Welcomed))]
+        ),
         "{answers:?}"
     );
 }

@@ -1,0 +1,143 @@
+//! Between the control log and the node: what is put into it, what it has decided, what is read.
+
+use alloc::vec::Vec;
+
+use super::cascade::{NOBODY, Work, send};
+use super::{Action, Answer, Node, Refusal};
+use crate::control::{self, Ending, Envelope, Refused};
+use crate::id::{LogIndex, Ticket};
+use crate::notice::Notice;
+use crate::payload::Payload;
+use crate::voters::Voters;
+use crate::wire::{Message, codec};
+use crate::{balance, electorate, failover, raft};
+
+impl Node {
+    pub(super) fn on_readable(
+        &mut self,
+        ticket: Ticket,
+        index: LogIndex,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(key) = self.reading.remove(&ticket) else {
+            return;
+        };
+        let state = self.control.state();
+        assert!(
+            state.applied() >= index,
+            "a read sees what it was confirmed for"
+        );
+        let answer = Ok(Answer::Register(state.register(&key).cloned()));
+        actions.push(Action::Reply { ticket, answer });
+    }
+
+    pub(super) fn on_committed(
+        &mut self,
+        entry: &raft::Entry,
+        next: &mut Vec<Work>,
+        actions: &mut Vec<Action>,
+    ) {
+        let index = entry.index;
+        // A change of the voters takes effect when it is over.
+        let is_half = entry.voters.as_ref().is_some_and(Voters::is_joint);
+        let envelope = if entry.data.is_empty() || is_half {
+            None
+        } else {
+            match codec::decode::<Envelope>(&entry.data) {
+                Ok(envelope) => Some(envelope),
+                Err(error) => {
+                    actions.push(Action::Notify(Notice::UnknownEntry { index, error }));
+                    None
+                }
+            }
+        };
+        next.push(Work::Control(control::Input::Committed { index, envelope }));
+        let standing = self.raft.standing();
+        if standing.role == raft::Role::Leader && entry.term == standing.term {
+            next.push(Work::Failover(failover::Input::Leading));
+            next.push(Work::Electorate(electorate::Input::Leading));
+        }
+    }
+
+    pub(super) fn on_control(
+        &mut self,
+        output: control::Output,
+        next: &mut Vec<Work>,
+        actions: &mut Vec<Action>,
+    ) {
+        match output {
+            control::Output::Append(envelope) => next.push(self.on_append(envelope)),
+            control::Output::Send { to, message } => next.push(send(to, Message::Control(message))),
+            control::Output::Reply {
+                ticket: NOBODY,
+                ending: _,
+            } => {}
+            control::Output::Reply { ticket, ending } => {
+                let answer = match ending {
+                    Ending::Applied { index, outcome } => Ok(Answer::Applied { index, outcome }),
+                    Ending::Unknown => Err(Refusal::Unknown),
+                    Ending::Busy => Err(Refusal::Busy),
+                };
+                actions.push(Action::Reply { ticket, answer });
+            }
+            control::Output::RoleChanged { role, state } => {
+                let (holder, epoch) = (state.holder, state.epoch);
+                actions.push(Action::Notify(Notice::RoleChanged {
+                    role: role.clone(),
+                    holder,
+                    epoch,
+                }));
+                let changed = failover::Input::RoleChanged {
+                    role: role.clone(),
+                    state,
+                };
+                next.push(Work::Failover(changed));
+                next.push(Work::Balance(balance::Input::RoleChanged { role, state }));
+            }
+            control::Output::RemovedChanged => {
+                let removed = self.control.state().removed().keys().copied().collect();
+                next.push(Work::Electorate(electorate::Input::Removed(removed)));
+                next.push(Work::Bar);
+            }
+        }
+    }
+
+    /// What consensus shall do with a proposal, or why it shall not even stand in the log: that a
+    /// voter is removed, or a removed node is to vote, is for its leader alone to see.
+    fn on_append(&self, envelope: Envelope) -> Work {
+        let refused = match &envelope.command {
+            control::Command::ChangeVoters(change) => {
+                let removed = self.control.state().removed();
+                let mut banned = change.add.iter().filter(|node| removed.contains_key(node));
+                banned
+                    .next()
+                    .map(|node| Refused::AddsRemoved { node: *node })
+            }
+            control::Command::RemoveNode { node } => {
+                let is_by_hand = self.config.electorate.target == 0;
+                let votes = self.raft.voters().contains(*node);
+                (is_by_hand && votes).then_some(Refused::RemovesVoter)
+            }
+            control::Command::GrantRole { .. }
+            | control::Command::ReleaseRole { .. }
+            | control::Command::Write { .. }
+            | control::Command::AdmitNode { .. }
+            | control::Command::Barrier => None,
+        };
+        if let Some(refused) = refused {
+            return Work::Control(control::Input::Refused { envelope, refused });
+        }
+        let mut bytes = Vec::new();
+        codec::encode(&envelope, &mut bytes);
+        let data = Payload::from(bytes);
+        Work::Raft(match envelope.command {
+            control::Command::ChangeVoters(change) => raft::Input::Change { change, data },
+            control::Command::GrantRole { .. }
+            | control::Command::ReleaseRole { .. }
+            | control::Command::Write { .. }
+            | control::Command::RemoveNode { .. }
+            | control::Command::AdmitNode { .. }
+            | control::Command::Barrier => raft::Input::Propose { data },
+        })
+    }
+}
