@@ -51,7 +51,10 @@ impl Seam for SmolSeam {
         listener.get_ref().local_addr()
     }
 
-    async fn accept(&self, listener: &Async<TcpListener>) -> io::Result<(Async<TcpStream>, SocketAddr)> {
+    async fn accept(
+        &self,
+        listener: &Async<TcpListener>,
+    ) -> io::Result<(Async<TcpStream>, SocketAddr)> {
         net::accept(listener).await
     }
 

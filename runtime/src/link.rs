@@ -11,6 +11,7 @@
 pub(crate) mod alarm;
 mod arriving;
 pub(crate) mod directory;
+pub(crate) mod door;
 mod intake;
 pub(crate) mod keeper;
 pub(crate) mod peer;

@@ -154,7 +154,10 @@ impl End {
             let (taken, _) = opened.expect("TLS");
             self.consume(taken);
         }
-        self.transmit(now);
+        // Acknowledgements wait for what the caller makes of what it was told; it turns again.
+        if received == 0 || !self.link.wants_only_to_acknowledge(&self.session) {
+            self.transmit(now);
+        }
         moved += self.write();
         moved > 0
     }

@@ -163,6 +163,9 @@ impl Config {
                 keepalive_interval: Duration::from_secs(1),
                 keepalive_interval_max: Duration::from_secs(1),
                 idle_timeout: Duration::from_secs(5),
+                handshakes_max: 64,
+                handshakes_per_address_max: 32,
+                connections_per_address_max: 1024,
             },
             control: control::Config {
                 forward_interval: Duration::from_millis(250),
@@ -460,6 +463,20 @@ impl Config {
             format!("{most:?} is below keepalive_interval ({least:?}); raise it")
         });
         problems.span("transport.idle_timeout", t.idle_timeout, 20, 3_600_000);
+        problems.count("transport.handshakes_max", t.handshakes_max, 1, 65_536);
+        let per_address = [
+            (
+                "transport.handshakes_per_address_max",
+                t.handshakes_per_address_max,
+            ),
+            (
+                "transport.connections_per_address_max",
+                t.connections_per_address_max,
+            ),
+        ];
+        for (key, max) in per_address {
+            problems.count(key, max, 1, 65_536);
+        }
         let silence = t.keepalive_interval.saturating_mul(2);
         problems.unless(t.idle_timeout >= silence, "transport.idle_timeout", || {
             format!(
@@ -586,6 +603,9 @@ mod tests {
             keepalive_interval: Duration::MAX,
             keepalive_interval_max: zero,
             idle_timeout: zero,
+            handshakes_max: 0,
+            handshakes_per_address_max: 0,
+            connections_per_address_max: 0,
         };
         config.control = control::Config {
             forward_interval: zero,
@@ -642,6 +662,9 @@ mod tests {
             "transport.keepalive_interval",
             "transport.keepalive_interval_max",
             "transport.idle_timeout",
+            "transport.handshakes_max",
+            "transport.handshakes_per_address_max",
+            "transport.connections_per_address_max",
             "control.forward_interval",
             "control.proposal_timeout",
             "control.proposals_max",

@@ -183,6 +183,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
             return sum;
         };
         sum.node = shell.metrics();
+        sum.turned_away = shell.door.turned_away();
         sum.certificate_left = shell.settings().validity_left();
         for peer in shell.directory.all() {
             let (session, streams) = peer.session_stats();

@@ -12,6 +12,7 @@ use quorate_core::id::{NodeId, Peer};
 use quorate_core::transport::Link;
 
 use super::alarm::Alarm;
+use super::door::{Pass, TurnedAway};
 use super::intake::Intake;
 use super::{Connection, News, Next, Over, Stage, keeper};
 use crate::driver::Mail;
@@ -19,7 +20,7 @@ use crate::error::PeerRefusal;
 use crate::event::ClusterEvent;
 use crate::identity::name_of;
 use crate::seam::{Reader, Seam, Writer};
-use crate::shell::{Shell, Slot};
+use crate::shell::Shell;
 use crate::tls::{Phase, Sealed, Session};
 
 /// How long the goodbye may take to leave.
@@ -61,12 +62,14 @@ pub(crate) async fn accept<S: Seam>(shell: Arc<Shell<S>>, listener: S::Listener)
 }
 
 fn admit<S: Seam>(shell: &Arc<Shell<S>>, stream: S::Stream, address: SocketAddr) {
-    let Some(slot) = shell.slot() else {
-        refuse(shell, address, PeerRefusal::TooMany(Shell::<S>::SLOTS));
-        return;
-    };
-    let task = live(shell.clone(), stream, address, Origin::Accepted, Some(slot));
-    shell.spawn(task);
+    match shell.door.admit(shell.seam.now(), address.ip()) {
+        Ok(pass) => {
+            let task = live(shell.clone(), stream, address, Origin::Accepted, Some(pass));
+            shell.spawn(task);
+        }
+        Err(TurnedAway { reason, is_told }) if is_told => refuse(shell, address, reason),
+        Err(_) => {}
+    }
 }
 
 /// Connects, and serves the connection until it ends.
@@ -110,7 +113,7 @@ async fn live<S: Seam>(
     stream: S::Stream,
     address: SocketAddr,
     origin: Origin,
-    slot: Option<Slot>,
+    pass: Option<Pass>,
 ) {
     let (mut reader, mut writer) = shell.seam.split(stream);
     let handshake = introduce(&shell, &mut reader, &mut writer, address, origin);
@@ -137,7 +140,7 @@ async fn live<S: Seam>(
         connection,
         address,
         origin,
-        slot,
+        pass,
         peer: None,
     };
     let over = pump.run(reader, intake, writer).await;
@@ -281,8 +284,8 @@ struct Pump<S: Seam> {
     connection: Arc<Connection>,
     address: SocketAddr,
     origin: Origin,
-    /// Held until the peer has introduced itself.
-    slot: Option<Slot>,
+    /// Of a connection that was accepted.
+    pass: Option<Pass>,
     peer: Option<Peer>,
 }
 
@@ -379,7 +382,9 @@ impl<S: Seam> Pump<S> {
     async fn pass_on(&mut self, news: News) -> Option<Over> {
         let mail = match news {
             News::Established(hello) => {
-                self.slot = None;
+                if let Some(pass) = &mut self.pass {
+                    pass.introduced();
+                }
                 self.peer = Some(hello.peer);
                 let (address, dialed) = match self.origin {
                     Origin::Dialed { .. } => (self.address, true),

@@ -271,6 +271,7 @@ pub fn urgent(papers: &Papers, span: Duration, rate: Option<u32>) -> (Vec<u64>, 
             taken.await.map(drop)
         });
         let many = tokio::spawn(async move {
+            other.ready().await.expect("it is up");
             let taken = other.client_streaming(Request::new(bulks), path(TAKE), Raw);
             taken.await.map(drop)
         });

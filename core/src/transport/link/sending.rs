@@ -77,11 +77,9 @@ impl Link {
     /// wait a moment may save a record.
     #[must_use]
     pub fn wants_only_to_acknowledge(&self, session: &Session) -> bool {
-        let is_talking = matches!(self.phase, Phase::Established { .. })
-            && self.parting == Parting::Staying;
-        is_talking
-            && self.may_acknowledge(session)
-            && !self.wants_more_than_acknowledge(session)
+        let is_talking =
+            matches!(self.phase, Phase::Established { .. }) && self.parting == Parting::Staying;
+        is_talking && self.may_acknowledge(session) && !self.wants_more_than_acknowledge(session)
     }
 
     fn wants_more_than_acknowledge(&self, session: &Session) -> bool {
