@@ -16,6 +16,7 @@ mod intake;
 pub(crate) mod keeper;
 pub(crate) mod peer;
 pub(crate) mod pump;
+mod requests;
 
 use std::fmt;
 use std::io;
@@ -237,6 +238,17 @@ impl Connection {
         self.ending.listen()
     }
 
+    /// Completes when nothing goes out any more.
+    async fn on_cut(&self) {
+        loop {
+            let ending = self.on_ending();
+            if self.stage() == Stage::Cut {
+                return;
+            }
+            ending.await;
+        }
+    }
+
     /// Opens bytes of the socket where they lie, and says how many it took.
     fn receive(&self, bytes: &mut [u8], news: &mut Vec<News>) -> usize {
         let now = self.peer.now();
@@ -257,7 +269,7 @@ impl Connection {
             link.receive(now, plain, session, &mut |output| desk.take(output));
         });
         let is_wanted = link.wants_transmit(&peer.session) || !wire.is_empty();
-        let woken = peer.after_receiving(now, &self.peer);
+        let woken = peer.after_receiving(now, &self.peer, news);
         drop(peer);
         drop(guard);
         woken.wake();

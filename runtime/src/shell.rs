@@ -196,8 +196,11 @@ impl<S: Seam> Shell<S> {
         );
     }
 
-    /// Closes what hosts listen to: nothing will happen any more.
+    /// Closes what hosts listen to and wait for: nothing will happen any more.
     pub(crate) fn fall_silent(&self) {
+        for peer in self.directory.all() {
+            peer.fail();
+        }
         self.announcer.close();
         self.inbox.close();
     }

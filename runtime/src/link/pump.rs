@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use quorate_core::transport::Link;
 use super::alarm::Alarm;
 use super::door::{Pass, TurnedAway};
 use super::intake::Intake;
-use super::{Connection, News, Next, Over, Stage, keeper};
+use super::{Connection, News, Next, Over, keeper};
 use crate::driver::Mail;
 use crate::error::PeerRefusal;
 use crate::event::ClusterEvent;
@@ -326,6 +326,8 @@ impl<S: Seam> Pump<S> {
     async fn read_until_over(&mut self, mut reader: S::Reader, mut intake: Intake) -> Over {
         let shell = self.shell.clone();
         let mut alarm = Alarm::new(&shell.seam);
+        let connection = self.connection.clone();
+        let mut cutting = pin!(connection.on_cut());
         let mut news = Vec::new();
         // The last flight of the handshake may have brought frames along.
         let taken = self.connection.receive(intake.bytes(), &mut news);
@@ -336,7 +338,9 @@ impl<S: Seam> Pump<S> {
                     return over;
                 }
             }
-            match self.wait(&mut reader, intake.room(), &mut alarm).await {
+            let room = intake.room();
+            let woken = self.wait(&mut reader, room, &mut alarm, cutting.as_mut());
+            match woken.await {
                 Woken::Read(Ok(0)) => return Over::Peer,
                 Woken::Read(Ok(count)) => {
                     intake.commit(count);
@@ -355,11 +359,8 @@ impl<S: Seam> Pump<S> {
         reader: &mut S::Reader,
         buffer: &mut [u8],
         alarm: &mut Alarm<'_, S>,
+        cutting: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Woken {
-        let ending = self.connection.on_ending();
-        if self.connection.stage() == Stage::Cut {
-            return Woken::Cut;
-        }
         let deadline = self.connection.deadline();
         let read = async { Woken::Read(reader.read(buffer).await) };
         let due = async {
@@ -367,14 +368,8 @@ impl<S: Seam> Pump<S> {
             Woken::Due
         };
         let cut = async {
-            let mut ending = ending;
-            loop {
-                ending.await;
-                ending = self.connection.on_ending();
-                if self.connection.stage() == Stage::Cut {
-                    return Woken::Cut;
-                }
-            }
+            cutting.await;
+            Woken::Cut
         };
         or(read, or(due, cut)).await
     }
