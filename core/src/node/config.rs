@@ -151,6 +151,7 @@ impl Config {
                 bytes_per_append_max: 48 * 1024,
                 appends_in_flight_max: 64,
                 uncommitted_max: 4096,
+                snapshot_bytes: 4 << 20,
             },
             transport: transport::Config {
                 message_bytes_max: 64 << 20,
@@ -412,6 +413,7 @@ impl Config {
             4096,
         );
         problems.count("raft.uncommitted_max", r.uncommitted_max, 1, 1 << 20);
+        problems.count("raft.snapshot_bytes", r.snapshot_bytes, 256, 1 << 30);
     }
 
     fn check_transport(&self, problems: &mut Problems) {
@@ -591,6 +593,7 @@ mod tests {
             bytes_per_append_max: usize::MAX,
             appends_in_flight_max: 0,
             uncommitted_max: 0,
+            snapshot_bytes: 0,
         };
         config.transport = transport::Config {
             message_bytes_max: 1,
@@ -648,6 +651,7 @@ mod tests {
             "raft.bytes_per_append_max",
             "raft.appends_in_flight_max",
             "raft.uncommitted_max",
+            "raft.snapshot_bytes",
             "raft.election_handicap",
             "raft.learner_beats",
             "electorate.target",

@@ -37,6 +37,8 @@ pub(super) struct Process {
     pub(super) voters: Voters,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
+    /// The last snapshot a checker has seen of this life.
+    pub(super) snapshot_seen: LogIndex,
     /// How often the node had written of its own state when a checker last saw it.
     pub(super) state_writes: u64,
     /// The digest of the state that a checker has seen last.

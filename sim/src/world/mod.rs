@@ -31,7 +31,7 @@ mod witness;
 use std::hash::Hasher;
 use std::time::Instant;
 
-use quorate_core::id::{LinkId, RoleName};
+use quorate_core::id::{LinkId, NodeId, RoleName};
 use quorate_core::node::{Action, Event};
 use quorate_core::notice::Notice;
 use quorate_core::seed::{Random, Seed, Stream};
@@ -166,6 +166,8 @@ impl World {
             let pairs = world.pairs(ways);
             world.ways.change(None, pairs, *change);
         }
+        let voters = (1..=plan.voters).map(NodeId).collect();
+        world.checkers.snapshots_tell_the_log.begins(voters);
         world.open_trials();
         world
     }

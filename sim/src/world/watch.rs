@@ -35,13 +35,14 @@ impl World {
         let view = process.node.view();
         let raft = view.raft();
         let voters = &process.voters;
-        let mut verdicts: [(&'static str, Verdict); 6] = [
+        let mut verdicts: [(&'static str, Verdict); 7] = [
             ("one_leader_per_term", Ok(())),
             ("log_matching", Ok(())),
             ("applied_agree", Ok(())),
             ("no_stale_epoch_write", Ok(())),
             ("one_vote_per_term", Ok(())),
             ("committed_is_durable", Ok(())),
+            ("snapshots_tell_the_log", Ok(())),
         ];
         let mut granted = Vec::new();
         let standing = raft.standing();
@@ -59,7 +60,9 @@ impl World {
         while process.seen < commit {
             process.seen = process.seen.next();
             let Some(entry) = raft.entry(process.seen) else {
-                break;
+                // A leader's snapshot took the place of it.
+                process.seen = raft.base().max(process.seen);
+                continue;
             };
             match self.checkers.applied_agree.applied(id, entry) {
                 Ok(true) => {
@@ -69,6 +72,7 @@ impl World {
                     let ledger = &self.checkers.ledger;
                     let earned = |by| committed_is_durable::check(ledger, by, at, term);
                     verdicts[5].1 = earned(voters).or_else(|_| earned(raft.voters()));
+                    self.checkers.snapshots_tell_the_log.applied(entry);
                     let envelope = codec::decode::<Envelope>(&entry.data).ok();
                     self.checkers
                         .no_stale_epoch_write
@@ -82,6 +86,13 @@ impl World {
                 let state = view.control().state();
                 verdicts[3].1 = self.checkers.no_stale_epoch_write.compare(id, state);
             }
+        }
+        if let Some(snapshot) = raft.snapshot()
+            && snapshot.meta().index > process.snapshot_seen
+        {
+            process.snapshot_seen = snapshot.meta().index;
+            let told = &mut self.checkers.snapshots_tell_the_log;
+            verdicts[6].1 = told.holds(id, snapshot.meta());
         }
         if actions
             .iter()
@@ -132,7 +143,7 @@ fn check_actions(
         }
         for entry in entries_written(action) {
             let before = LogIndex(entry.index.0.saturating_sub(1));
-            let before = raft.entry(before).map_or(Term(0), |entry| entry.term);
+            let before = raft.term_at(before).unwrap_or_default();
             written = written.and(checkers.log_matching.wrote(id, entry, before));
         }
     }
