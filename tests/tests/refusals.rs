@@ -361,14 +361,15 @@ async fn a_storm_from_one_address_locks_nobody_else_out() {
     let reason = event::<TokioSeam, _>(&mut events, "a refusal", refused).await;
     assert_eq!(reason, PeerRefusal::TooManyHandshakesOfAddress(32));
     // Another address is let in meanwhile: its refusal is about its papers.
-    let turned_away = |event| match event {
-        ClusterEvent::PeerRefused { reason, address } => {
+    let of_another = |event| {
+        if let ClusterEvent::PeerRefused { reason, address } = event {
             (address.ip() != IpAddr::from([127, 0, 0, 2])).then_some(reason)
+        } else {
+            None
         }
-        _ => None,
     };
     let knocking = tokio::task::spawn_blocking(move || knock(None)(at));
-    let reason = event::<TokioSeam, _>(&mut events, "another refusal", turned_away).await;
+    let reason = event::<TokioSeam, _>(&mut events, "another refusal", of_another).await;
     assert_eq!(reason, PeerRefusal::NoCertificate);
     knocking
         .await
