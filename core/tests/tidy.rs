@@ -120,6 +120,11 @@ fn long_functions(source: &str) -> Vec<String> {
         let Some((start, at, name)) = &open else {
             continue;
         };
+        // A signature of several lines without a body.
+        if indent == *at && line.ends_with(';') {
+            open = None;
+            continue;
+        }
         if indent == *at
             && (line.trim_end() == format!("{}}}", " ".repeat(*at)) || line.ends_with('}'))
         {

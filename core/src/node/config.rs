@@ -142,7 +142,7 @@ impl Config {
             quorum: Policy::default(),
             raft: raft::Config {
                 heartbeat_interval: Duration::from_millis(50),
-                learner_beats: 5,
+                learner_beats: 20,
                 election_timeout_min: Duration::from_millis(150),
                 election_timeout_max: Duration::from_millis(300),
                 election_handicap: Duration::ZERO,

@@ -1,8 +1,6 @@
 //! The lives of a process: it starts from what its disk holds, joins the others, waits for its
 //! disk, and ends without a word.
 
-use std::collections::BTreeMap;
-
 use std::net::SocketAddr;
 
 use quorate_core::id::Ticket;
@@ -12,6 +10,7 @@ use quorate_core::time::Time;
 
 use super::clock::Clock;
 use super::host::{Condition, Doom, Process, plant};
+use super::sessions::Sessions;
 use super::{NEVER, World};
 use crate::engine::des::Due;
 use crate::marks::Mark;
@@ -62,7 +61,7 @@ impl World {
             started: false,
             armed: NEVER,
             links: Vec::new(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             dials: Vec::new(),
             standing,
             voters,
