@@ -25,6 +25,7 @@ pub struct End {
     written: usize,
     intake: Vec<u8>,
     len: usize,
+    has_lingered: bool,
 }
 
 impl End {
@@ -63,6 +64,7 @@ impl End {
             written: 0,
             intake: vec![0; 2 * READ_BYTES],
             len: 0,
+            has_lingered: false,
         };
         end.shake().await;
         end
@@ -154,8 +156,10 @@ impl End {
             let (taken, _) = opened.expect("TLS");
             self.consume(taken);
         }
-        // Acknowledgements wait for what the caller makes of what it was told; it turns again.
-        if received == 0 || !self.link.wants_only_to_acknowledge(&self.session) {
+        // Acknowledgements wait once for what the caller makes of what it was told; it turns again.
+        let may_linger = received > 0 && !self.has_lingered;
+        self.has_lingered = may_linger && self.link.wants_only_to_acknowledge(&self.session);
+        if !self.has_lingered {
             self.transmit(now);
         }
         moved += self.write();
