@@ -59,6 +59,19 @@ impl Config {
             format!("{most:?} is below keepalive_interval ({least:?}); raise it")
         });
         problems.span("transport.idle_timeout", t.idle_timeout, 20, 3_600_000);
+        let silence = t.keepalive_interval.saturating_mul(2);
+        problems.unless(t.idle_timeout >= silence, "transport.idle_timeout", || {
+            format!(
+                "{:?} is below 2 keepalive_intervals ({silence:?}); raise it",
+                t.idle_timeout
+            )
+        });
+        self.check_door(problems);
+    }
+
+    /// How many may come in.
+    fn check_door(&self, problems: &mut Problems) {
+        let t = &self.transport;
         problems.count("transport.handshakes_max", t.handshakes_max, 1, 65_536);
         let per_address = [
             (
@@ -73,12 +86,5 @@ impl Config {
         for (key, max) in per_address {
             problems.count(key, max, 1, 65_536);
         }
-        let silence = t.keepalive_interval.saturating_mul(2);
-        problems.unless(t.idle_timeout >= silence, "transport.idle_timeout", || {
-            format!(
-                "{:?} is below 2 keepalive_intervals ({silence:?}); raise it",
-                t.idle_timeout
-            )
-        });
     }
 }
