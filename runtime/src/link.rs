@@ -98,8 +98,8 @@ pub(crate) enum Over {
 pub(crate) enum Next {
     /// Write, then ask again.
     Write,
-    /// Only acknowledgements are to be sent: let others run first, so that what the host answers can
-    /// leave together with them.
+    /// Only acknowledgements are to be sent: let others run first, so that what the host answers
+    /// can leave together with them.
     Linger,
     /// Wait until there is something.
     Wait,

@@ -1,23 +1,25 @@
 //! Another node, across all connections to it: the session, who waits for what, and the connections
 //! there are.
 
+mod links;
+
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_listener::{Event, EventListener};
 use futures_channel::oneshot::{Receiver, Sender, channel};
-use quorate_core::id::{LinkId, NodeId};
+use quorate_core::id::NodeId;
 use quorate_core::time::Time;
 use quorate_core::transport::{
-    Config, Outgoing, Priority, Session, SessionStats, Stall, Stats, SubmitError,
+    Config, Outgoing, Priority, Session, SessionStats, Stall, SubmitError,
 };
 
+use self::links::Links;
 use super::arriving::{Arrivals, Desk};
 use super::requests::Requests;
-use super::{Clock, Connection, News, Taken};
+use super::{Clock, News, Taken};
 use crate::message::{Answered, Inbox, Incoming};
 
 /// Another node.
@@ -69,15 +71,6 @@ pub(crate) struct PeerState {
     has_room: bool,
     /// The node is over: nothing is taken any more.
     is_over: bool,
-}
-
-#[derive(Default)]
-struct Links {
-    open: Vec<Arc<Connection>>,
-    /// Where the peer was reached last.
-    address: Option<SocketAddr>,
-    /// Of those that have ended.
-    past: Stats,
 }
 
 /// Whom to wake once the lock is released.
@@ -370,73 +363,6 @@ impl Peer {
     pub(crate) fn session_stats(&self) -> (SessionStats, usize) {
         let state = self.lock();
         (state.session.stats(), state.session.active_streams())
-    }
-
-    fn links(&self) -> MutexGuard<'_, Links> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Where it was reached last, whoever dialled.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.links().address
-    }
-
-    pub(crate) fn add(&self, connection: Arc<Connection>, address: SocketAddr) {
-        let mut links = self.links();
-        links.open.push(connection);
-        links.address = Some(address);
-        drop(links);
-        self.make_room();
-    }
-
-    pub(crate) fn remove(&self, link: LinkId) {
-        let mut links = self.links();
-        let Some(at) = links.open.iter().position(|open| open.id() == link) else {
-            return;
-        };
-        let connection = links.open.remove(at);
-        let stats = connection.stats();
-        links.past.bytes_sent += stats.bytes_sent;
-        links.past.bytes_received += stats.bytes_received;
-        links.past.frames_received += stats.frames_received;
-    }
-
-    /// Bytes over all connections so far.
-    pub(crate) fn link_stats(&self) -> Stats {
-        let links = self.links();
-        let mut sum = links.past;
-        for connection in &links.open {
-            let stats = connection.stats();
-            sum.bytes_sent += stats.bytes_sent;
-            sum.bytes_received += stats.bytes_received;
-            sum.frames_received += stats.frames_received;
-        }
-        sum
-    }
-
-    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
-        self.links().open.clone()
-    }
-
-    /// Whether there is a connection that is not about to end.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.links().open.iter().any(|open| open.is_open())
-    }
-
-    /// The connection that carries the session.
-    pub(super) fn carrier(&self) -> Option<Arc<Connection>> {
-        let mut connections = self.connections().into_iter();
-        connections.find(|connection| connection.carries())
-    }
-
-    /// A connection ends: another one carries on, if there is one.
-    pub(super) fn carry_over(&self, ending: &Connection) {
-        if !ending.carries() {
-            return;
-        }
-        let connections = self.connections();
-        let mut others = connections.iter().rev();
-        others.find(|other| other.id() != ending.id() && other.carry());
     }
 }
 

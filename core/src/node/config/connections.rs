@@ -1,13 +1,34 @@
-//! What the knobs of connections may be.
+//! The knobs of connections: what they are, and what they may be.
 
 use alloc::format;
+use core::time::Duration;
 
 use super::super::problems::Problems;
 use super::Config;
+use crate::transport;
 
 /// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
 /// by.
 const FRAME_MARGIN: usize = 8 * 1024;
+
+/// Connections in one data centre.
+pub(super) fn lan() -> transport::Config {
+    transport::Config {
+        message_bytes_max: 64 << 20,
+        queue_bytes_max: 4 << 20,
+        credit_bytes: 4 << 20,
+        streams_max: 100,
+        retry_interval: Duration::from_secs(2),
+        attempts: 3,
+        hello_timeout: Duration::from_secs(5),
+        keepalive_interval: Duration::from_secs(1),
+        keepalive_interval_max: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(5),
+        handshakes_max: 64,
+        handshakes_per_address_max: 32,
+        connections_per_address_max: 1024,
+    }
+}
 
 impl Config {
     pub(super) fn check_transport(&self, problems: &mut Problems) {
