@@ -1,5 +1,5 @@
-//! Whatever claims to be a message of a node or a log of records: it is decoded or refused, and what
-//! is decoded is encoded to what decodes to it again.
+//! Whatever claims to be a message of a node or a log of records: it is decoded or refused, and
+//! what is decoded is encoded to what decodes to it again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -64,13 +64,19 @@ impl Pair {
                     let delivered = self.ways[at].delivered[class as usize];
                     let due = self.ways[at].due[class as usize].front();
                     let is_early = due.is_some_and(|(due, _)| *due <= number);
-                    assert!(!is_honest || !is_early, "{number} acknowledged, {delivered} delivered");
+                    assert!(
+                        !is_honest || !is_early,
+                        "{number} acknowledged, {delivered} delivered"
+                    );
                 }
                 Told::Lost => assert!(self.ways.iter().any(|way| way.is_broken), "lost"),
                 Told::Closed(reason) => {
                     let is_fault = matches!(reason, CloseReason::Fault(_));
                     let is_broken = self.ways[other].is_broken;
-                    assert!(!is_fault || is_broken, "an honest end is accused: {reason:?}");
+                    assert!(
+                        !is_fault || is_broken,
+                        "an honest end is accused: {reason:?}"
+                    );
                 }
             }
         }
@@ -141,7 +147,10 @@ impl Pair {
             }
         }
         for way in &self.ways {
-            assert!(way.due.iter().all(VecDeque::is_empty), "something did not arrive");
+            assert!(
+                way.due.iter().all(VecDeque::is_empty),
+                "something did not arrive"
+            );
         }
     }
 }

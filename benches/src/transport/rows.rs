@@ -127,12 +127,7 @@ impl Turns<'_> {
     }
 
     /// The same, for work of which only the time counts. Making the connection counts too.
-    fn timed<'a>(
-        &self,
-        name: &'static str,
-        first: u64,
-        work: impl Fn(u64) + 'a,
-    ) -> Contender<'a> {
+    fn timed<'a>(&self, name: &'static str, first: u64, work: impl Fn(u64) + 'a) -> Contender<'a> {
         self.paced(name, first, move |count| {
             let watch = Watch::start();
             work(count);
@@ -141,11 +136,7 @@ impl Turns<'_> {
     }
 
     /// The same, for work that tells its spans: their percentiles.
-    fn spans<'a>(
-        &self,
-        name: &'static str,
-        work: impl Fn(u64) -> Vec<u64> + 'a,
-    ) -> Contender<'a> {
+    fn spans<'a>(&self, name: &'static str, work: impl Fn(u64) -> Vec<u64> + 'a) -> Contender<'a> {
         let (span, count) = (self.span.as_secs_f64(), Cell::new(1000));
         contender(name, move || {
             let since = Instant::now();
@@ -213,9 +204,7 @@ impl Turns<'_> {
             self.spans("raw TCP", |n| bare::ping_pong(LEN, n)),
             self.spans("tonic, call each", |n| grpc::unary(papers, LEN, n, 1)),
             self.spans("tarpc", |n| calls::requests(papers, LEN, n, 1)),
-            self.spans("quinn, stream each", |n| {
-                quic::requests(papers, LEN, n, 1)
-            }),
+            self.spans("quinn, stream each", |n| quic::requests(papers, LEN, n, 1)),
             self.spans("api on tokio", |n| {
                 api::ping_pong::<TokioSeam>(papers, LEN, n)
             }),

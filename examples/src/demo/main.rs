@@ -43,7 +43,8 @@ struct Arguments {
     #[arg(long, conflicts_with_all = ["interactive", "record"])]
     load: bool,
     /// How long each part of the load lasts.
-    #[arg(long, requires = "load", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, requires = "load", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     #[command(subcommand)]
     role: Option<Part>,
