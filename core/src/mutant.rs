@@ -78,6 +78,8 @@ mutants! {
     CallsUnpreparedHeir => "calls-unprepared-heir",
     /// An entry of an earlier term is committed by counting.
     CommitOldTerm => "commit-old-term",
+    /// A leader commits only what every voter holds.
+    CommitWaitsForAll => "commit-waits-for-all",
     /// A leader commits what only its own disk holds.
     CommitWithoutMajority => "commit-without-majority",
     /// A leader counts its own entry before that is durable.

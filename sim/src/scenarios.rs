@@ -29,6 +29,7 @@ stories! {
     "rolling-crashes",
     "quiet",
     "long-absence",
+    "bridge",
 }
 
 /// The story of that name.

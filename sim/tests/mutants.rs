@@ -88,3 +88,23 @@ fn the_table_of_bugs_is_complete() {
         assert!(checkers.contains(&module), "{row:?}");
     }
 }
+
+#[test]
+fn a_core_that_waits_for_those_outside_is_caught() {
+    let text = r#"
+        scenario "a core and one outside"
+        nodes 3
+        mutant commit-waits-for-all
+        at 5s isolate n3
+        at 6s mend n1 n2
+        heal at 25s
+        end at 55s
+    "#;
+    let plan = Plan::from_text("the test", text).expect("a plan");
+    let violation = des::run(&plan, Options::default()).violation;
+    let checker = violation.map(|violation| violation.checker);
+    assert_eq!(checker, Some("core_goes_on"));
+    let mut healthy = plan;
+    healthy.mutant = None;
+    assert_eq!(des::run(&healthy, Options::default()).violation, None);
+}

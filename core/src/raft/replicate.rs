@@ -395,10 +395,15 @@ impl Raft {
         let Part::Leader(leadership) = &self.part else {
             return;
         };
-        let held = self.voters.committed(|voter| match voter == me {
+        let matched = |voter| match voter == me {
             true => leadership.matched,
             false => (leadership.followers.get(&voter)).map_or(LogIndex(0), Progress::matched),
-        });
+        };
+        let held = self.voters.committed(matched);
+        let held = match self.planted.is(Mutant::CommitWaitsForAll) {
+            true => self.voters.iter().map(matched).min().unwrap_or(held),
+            false => held,
+        };
         let held = match self.planted.is(Mutant::CommitWithoutMajority) {
             true => leadership.matched,
             false => held,

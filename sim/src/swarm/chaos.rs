@@ -137,8 +137,7 @@ impl<'a> Chaos<'a> {
     }
 
     fn cut(&mut self, at: u64) {
-        let (from, to) = (self.who(), self.who());
-        let ways = way(from, (to != from).then_some(to));
+        let ways = self.ways();
         self.add(at, Fault::Cut(ways));
     }
 

@@ -3,7 +3,7 @@
 /// A kind of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// One way is cut.
+    /// One way is cut, or a way and the way back.
     Cut,
     /// All ways to or from a node are cut.
     CutAll,
