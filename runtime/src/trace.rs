@@ -11,6 +11,15 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
     match notice {
         Notice::Started { incarnation } => tracing::info!(%node, %incarnation, "started"),
         Notice::Member(fact) => member(node, fact),
+        Notice::View(view) => tracing::info!(
+            %node,
+            number = view.number,
+            size = view.size,
+            joined = view.joined.len(),
+            left = view.left.len(),
+            died = view.died.len(),
+            "view"
+        ),
         Notice::Membership(membership::Notice::TurnedAway { by, reason }) => {
             tracing::warn!(%node, %by, %reason, "turned away");
         }

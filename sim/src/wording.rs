@@ -321,6 +321,15 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             format!("membership: {from} broke a rule"),
             format!("{fault:?}"),
         ),
+        Notice::View(view) => change(
+            format!("view {} of {} members", view.number, view.size),
+            format!(
+                "{} joined, {} left, {} died",
+                view.joined.len(),
+                view.left.len(),
+                view.died.len()
+            ),
+        ),
         Notice::Membership(membership::Notice::TurnedAway { by, reason }) => {
             change(format!("turned away by {by}"), reason.to_string())
         }

@@ -95,6 +95,11 @@ pub(super) struct Suspicions {
 }
 
 impl Suspicions {
+    /// True when nobody is suspected.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Begins a suspicion, replacing an older one; `appeal_at` when this node is a witness.
     pub(super) fn start(
         &mut self,

@@ -174,6 +174,7 @@ impl Node {
                 }
                 self.on_fact(fact, next);
             }
+            membership::Output::View(view) => actions.push(Action::Notify(Notice::View(view))),
             membership::Output::Joined(end) => {
                 let Some((ticket, seeds)) = self.joining.take() else {
                     return;
