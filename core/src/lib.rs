@@ -40,6 +40,7 @@ pub mod mutant;
 pub mod payload;
 pub mod quorum;
 pub mod seed;
+mod sum;
 pub mod time;
 pub mod voters;
 

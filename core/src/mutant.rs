@@ -86,6 +86,10 @@ mutants! {
     AckBeforeDurable => "ack-before-durable",
     /// A follower commits what the leader has not shown to be equal.
     CommitBeyondMatch => "commit-beyond-match",
+    /// A snapshot names the voters in force when it is written down, not as of its last entry.
+    SnapshotOfLaterVoters => "snapshot-of-later-voters",
+    /// A snapshot leaves out which requests have taken effect.
+    SnapshotForgetsClients => "snapshot-forgets-clients",
     /// A follower cuts its log where a repeated message begins.
     TruncatesOnDuplicate => "truncates-on-duplicate",
     /// Promises do not wait for the disk.

@@ -3,6 +3,7 @@
 
 use core::net::SocketAddr;
 
+use crate::durable::image::ImageError;
 use crate::health::PartitionStatus;
 use crate::id::{Epoch, Incarnation, LogIndex, NodeId, Peer, RoleName};
 use crate::voters::Voters;
@@ -75,6 +76,15 @@ pub enum Notice {
         /// Why.
         error: DecodeError,
     },
+    /// A leader sent a state that this version cannot read. Without it this node falls behind.
+    UnreadableSnapshot {
+        /// Who sent it.
+        from: NodeId,
+        /// Up to which entry.
+        index: LogIndex,
+        /// Why.
+        error: ImageError,
+    },
     /// The disk has not confirmed a write for too long.
     DiskStalled,
     /// Messages to a node were dropped because no connection came up in time, or too many were
@@ -122,6 +132,8 @@ impl Notice {
             Notice::Raft(raft::Notice::ElectionRepeated { .. }) => "election_repeated",
             Notice::Raft(raft::Notice::TransferBegun { .. }) => "transfer_begun",
             Notice::Raft(raft::Notice::Removed { .. }) => "leader_removed",
+            Notice::Raft(raft::Notice::SnapshotTaken { .. }) => "snapshot_taken",
+            Notice::Raft(raft::Notice::SnapshotInstalled { .. }) => "snapshot_installed",
             Notice::Voters(_) => "voters_changed",
             Notice::Raft(raft::Notice::TransferEnded { .. }) => "transfer_ended",
             Notice::Raft(raft::Notice::PeerFault { .. }) => "raft_peer_fault",
@@ -135,6 +147,7 @@ impl Notice {
             Notice::LinkUp { .. } => "link_up",
             Notice::LinkDown { .. } => "link_down",
             Notice::UnknownEntry { .. } => "unknown_entry",
+            Notice::UnreadableSnapshot { .. } => "unreadable_snapshot",
             Notice::DiskStalled => "disk_stalled",
             Notice::OutboxDropped { .. } => "outbox_dropped",
         }
@@ -156,6 +169,7 @@ impl Notice {
                 | PartitionStatus::Bridged { .. },
             )
             | Notice::UnknownEntry { .. }
+            | Notice::UnreadableSnapshot { .. }
             | Notice::DiskStalled => Severity::Warn,
             Notice::Started { .. }
             | Notice::Member(
@@ -170,6 +184,7 @@ impl Notice {
                 raft::Notice::RoleChanged { .. }
                 | raft::Notice::TransferBegun { .. }
                 | raft::Notice::Removed { .. }
+                | raft::Notice::SnapshotInstalled { .. }
                 | raft::Notice::TransferEnded { .. },
             )
             | Notice::Partition(PartitionStatus::Whole)
@@ -177,6 +192,7 @@ impl Notice {
             | Notice::Removed { .. }
             | Notice::RoleChanged { .. } => Severity::Info,
             Notice::State(_)
+            | Notice::Raft(raft::Notice::SnapshotTaken { .. })
             | Notice::LinkUp { .. }
             | Notice::LinkDown { .. }
             | Notice::OutboxDropped { .. } => Severity::Debug,

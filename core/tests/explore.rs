@@ -126,6 +126,7 @@ mod optimised {
                 data: vec![7].into(),
                 voters: None,
             }]),
+            ..Recovered::default()
         };
         let mut bounds = Bounds::terms(3, 5);
         bounds.pasts = vec![past(Some(1), 1), past(Some(1), 1), past(None, 2)];

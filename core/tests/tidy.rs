@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// alone.
 const FLOORS: [&[&str]; 6] = [
     &[
-        "time", "id", "seed", "fixed", "payload", "error", "quorum", "voters", "mutant",
+        "time", "id", "seed", "fixed", "payload", "error", "quorum", "voters", "mutant", "sum",
     ],
     &[
         "membership",
@@ -120,6 +120,11 @@ fn long_functions(source: &str) -> Vec<String> {
         let Some((start, at, name)) = &open else {
             continue;
         };
+        // A signature of several lines without a body.
+        if indent == *at && line.ends_with(';') {
+            open = None;
+            continue;
+        }
         if indent == *at
             && (line.trim_end() == format!("{}}}", " ".repeat(*at)) || line.ends_with('}'))
         {

@@ -22,8 +22,8 @@ use quorate_core::membership::{
 use quorate_core::node;
 use quorate_core::payload::Payload;
 use quorate_core::raft::{
-    self, Append, AppendOutcome, AppendReply, Entry, PreVote, PreVoteReply, TimeoutNow, Vote,
-    VoteReply,
+    self, Append, AppendOutcome, AppendReply, Entry, InstallSnapshot, PreVote, PreVoteReply,
+    Snapshot, SnapshotReply, TimeoutNow, Vote, VoteReply,
 };
 use quorate_core::time::Time;
 use quorate_core::transport::{
@@ -210,6 +210,16 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
     let old = Voters::of([NodeId(1), NodeId(2)].into());
     entries[0].voters = Some(old.changing_to([NodeId(2), NodeId(3)].into()));
     let (index, lower, term) = (LogIndex(43), LogIndex(12), Term(3));
+    let voters = [NodeId(1), NodeId(2)].into();
+    let snapshot = Snapshot::new(LogIndex(40), Term(6), voters, Payload::copy_from(b"state"));
+    let part = snapshot.part(2, 2);
+    let install = raft::Message::InstallSnapshot(InstallSnapshot { term, round, part });
+    let held = raft::Message::SnapshotReply(SnapshotReply {
+        term,
+        round,
+        index: LogIndex(40),
+        held: 4,
+    });
     let matched = AppendOutcome::Matched { index };
     let conflict = AppendOutcome::Conflict { index: lower, term };
     vec![
@@ -217,6 +227,8 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
         ("append-entries", 0x24, append(entries)),
         ("append-reply-matched", 0x25, reply(matched)),
         ("append-reply-conflict", 0x25, reply(conflict)),
+        ("install-snapshot", 0x27, install),
+        ("snapshot-reply", 0x28, held),
     ]
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorate_core::node::Config;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
@@ -39,6 +40,21 @@ struct DiscoveryTable {
     #[serde(deserialize_with = "duration")]
     refresh: Duration,
     multicast: Option<Multicast>,
+}
+
+impl From<DiscoveryTable> for Discovery {
+    fn from(table: DiscoveryTable) -> Discovery {
+        let DiscoveryTable {
+            seeds,
+            refresh,
+            multicast,
+        } = table;
+        Discovery {
+            seeds,
+            refresh,
+            multicast,
+        }
+    }
 }
 
 impl Default for DiscoveryTable {
@@ -116,32 +132,10 @@ fn overlay(
         .parse()
         .map_err(|error: toml::de::Error| malformed(error.to_string()))?;
     let sets_address = stated.contains_key("address");
-    let recording = match stated.remove("recorder") {
-        Some(table) => {
-            let table: RecorderTable = table
-                .try_into()
-                .map_err(|error: toml::de::Error| malformed(format!("recorder: {error}")))?;
-            Some(table.recording(file.parent().unwrap_or(Path::new(""))))
-        }
-        None => None,
-    };
-    let discovery = match stated.remove("discovery") {
-        Some(table) => {
-            let DiscoveryTable {
-                seeds,
-                refresh,
-                multicast,
-            } = table
-                .try_into()
-                .map_err(|error: toml::de::Error| malformed(format!("discovery: {error}")))?;
-            Discovery {
-                seeds,
-                refresh,
-                multicast,
-            }
-        }
-        None => Discovery::default(),
-    };
+    let recorder = section::<RecorderTable>(&mut stated, "recorder").map_err(malformed)?;
+    let recording = recorder.map(|it| it.recording(file.parent().unwrap_or(Path::new(""))));
+    let discovery = section::<DiscoveryTable>(&mut stated, "discovery").map_err(malformed)?;
+    let discovery = discovery.map(Discovery::from).unwrap_or_default();
     let mut merged = Table::try_from(&preset).map_err(|error| malformed(error.to_string()))?;
     merge(&mut merged, stated, "").map_err(malformed)?;
     let config: Config = merged
@@ -174,6 +168,12 @@ fn overlay(
         recording,
         discovery,
     })
+}
+
+/// Takes a table of its own out of a file, if it is there.
+fn section<T: DeserializeOwned>(stated: &mut Table, name: &str) -> Result<Option<T>, String> {
+    let table = stated.remove(name).map(Value::try_into::<T>).transpose();
+    table.map_err(|error| format!("{name}: {error}"))
 }
 
 /// Replaces in `base` what `stated` says, table by table; `path` leads to them, for messages.

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_core::durable::Durable;
+use quorate_core::durable::image::ImageError;
 use quorate_core::durable::wal::{self, Corrupt};
 use quorate_core::id::Lsn;
 
@@ -50,6 +51,14 @@ pub enum DiskError {
         file: PathBuf,
         /// Where.
         corrupt: Corrupt,
+    },
+    /// It begins with a state that this version cannot read.
+    #[error("{}: {error}", file.display())]
+    Unreadable {
+        /// The log.
+        file: PathBuf,
+        /// Why.
+        error: ImageError,
     },
     /// Another process uses it.
     #[error("{} is in use by another process", file.display())]
@@ -103,6 +112,10 @@ pub(crate) async fn recover(disk: &mut dyn Disk) -> Result<Loaded, DiskError> {
         durable.apply(record);
         last = lsn;
     }
+    durable.state().map_err(|error| DiskError::Unreadable {
+        file: file.clone(),
+        error,
+    })?;
     Ok(Loaded {
         durable,
         last,

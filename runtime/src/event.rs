@@ -331,6 +331,7 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
         | Notice::Voters(_)
         | Notice::GossipFault { .. }
         | Notice::UnknownEntry { .. }
+        | Notice::UnreadableSnapshot { .. }
         | Notice::OutboxDropped { .. } => None,
     }
 }

@@ -41,8 +41,12 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
         Notice::Raft(
             what @ (raft::Notice::TransferBegun { .. }
             | raft::Notice::TransferEnded { .. }
+            | raft::Notice::SnapshotInstalled { .. }
             | raft::Notice::Removed { .. }),
         ) => tracing::info!(%node, ?what, "raft"),
+        Notice::Raft(raft::Notice::SnapshotTaken { index, bytes }) => {
+            tracing::debug!(%node, %index, bytes, "snapshot");
+        }
         Notice::Raft(
             what @ (raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. }),
         ) => {
@@ -70,6 +74,9 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
         Notice::LinkDown { peer } => tracing::debug!(%node, %peer, "disconnected"),
         Notice::UnknownEntry { index, error } => {
             tracing::warn!(%node, %index, %error, "skipped a committed entry of a newer version");
+        }
+        Notice::UnreadableSnapshot { from, index, error } => {
+            tracing::warn!(%node, %from, %index, %error, "cannot read the leader's snapshot");
         }
         Notice::DiskStalled => tracing::warn!(%node, "the disk does not confirm writes"),
         Notice::OutboxDropped { to, messages } => {

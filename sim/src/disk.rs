@@ -3,7 +3,7 @@
 //! Group commit: one sync at a time, covering everything written before it began. A crash loses
 //! what no completed sync covers, except perhaps a first part of it (a torn write).
 
-use quorate_core::durable::wal::{self, Corrupt};
+use quorate_core::durable::wal;
 use quorate_core::durable::{Durable, Record};
 use quorate_core::id::{Lsn, NodeId, Term};
 use quorate_core::raft;
@@ -128,9 +128,9 @@ impl Disk {
     /// Reads the log as a starting process does, and cuts off its torn tail.
     ///
     /// # Errors
-    /// [`Corrupt`], which no crash of this disk can cause.
-    pub fn recover(&mut self) -> Result<Found, Corrupt> {
-        let scan = wal::scan(&self.durable)?;
+    /// What no crash of this disk can cause.
+    pub fn recover(&mut self) -> Result<Found, String> {
+        let scan = wal::scan(&self.durable).map_err(|corrupt| corrupt.to_string())?;
         let is_torn = scan.valid_len < self.durable.len();
         self.durable.truncate(scan.valid_len);
         let last = scan.records.last().map_or(Lsn(0), |(lsn, _)| *lsn);
@@ -138,6 +138,7 @@ impl Disk {
         for (_, record) in scan.records {
             durable.apply(record);
         }
+        durable.state().map_err(|error| error.to_string())?;
         self.written = last;
         Ok(Found {
             durable,
@@ -158,7 +159,12 @@ pub fn vote_of(record: &Record) -> Option<VoteRecord> {
             term: *term,
             to: *to,
         }),
-        Record::Raft(raft::Record::HardState { vote: None, .. } | raft::Record::Append { .. })
+        Record::Raft(
+            raft::Record::HardState { vote: None, .. }
+            | raft::Record::Append { .. }
+            | raft::Record::Snapshot(_)
+            | raft::Record::Kept { .. },
+        )
         | Record::Boot { .. } => None,
     }
 }

@@ -55,6 +55,10 @@ marks! {
     StalledLeaderResigned => "stalled-leader-resigned",
     /// The failure detector or a broken connection made a node campaign.
     LeaderDoubted => "leader-doubted",
+    /// A node wrote its state down and cut its log short.
+    SnapshotTaken => "snapshot-taken",
+    /// A leader's state took the place of a follower's log.
+    SnapshotInstalled => "snapshot-installed",
     /// A follower cut conflicting entries off.
     ConflictCut => "conflict-cut",
     /// A member refuted an accusation.

@@ -11,7 +11,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 
 pub use self::area::Area;
 
-use crate::plan::{Change, Fate, Fault, Moment, Part, Plan, Seat, Strike, Ways, Who};
+use crate::plan::{Change, Fate, Fault, Moment, Part, Plan, Seat, Setting, Strike, Ways, Who};
 use crate::scenarios;
 use crate::span::Span;
 
@@ -84,7 +84,22 @@ pub fn expand_for(seed: u64, focus: Option<Area>) -> Plan {
     let kinds: Vec<Kind> = all.filter(|_| random.chance(700)).collect();
     let gap = random.within(100..=1_500);
     add_faults(&mut plan, &kinds, gap, &mut random);
+    if area.shortens_logs() {
+        shorten_logs(&mut plan, &mut random);
+    }
     plan
+}
+
+/// Most of the time the nodes write their state down after a few entries, so that whoever was away
+/// for a moment needs it.
+fn shorten_logs(plan: &mut Plan, random: &mut Random) {
+    if random.chance(700) {
+        plan.settings.push(Setting {
+            key: "raft.snapshot_bytes".to_string(),
+            value: random.within(1_000..=6_000).to_string(),
+            node: None,
+        });
+    }
 }
 
 fn swarm(seed: u64, random: &mut Random) -> Plan {
@@ -110,6 +125,7 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
     let kinds: Vec<Kind> = KINDS.into_iter().filter(|_| random.chance(450)).collect();
     let gap = random.within(100..=2_500);
     add_faults(&mut plan, &kinds, gap, random);
+    shorten_logs(&mut plan, random);
     plan
 }
 

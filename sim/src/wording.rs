@@ -161,6 +161,14 @@ fn written(record: &Durable) -> String {
             let first = entries.first().map_or(0, |entry| entry.index.0);
             format!("{} entries from {first}", entries.len())
         }
+        Durable::Raft(raft::Record::Snapshot(part)) => {
+            let (of, from) = (&part.of, part.offset);
+            let to = from + part.bytes.len() as u64;
+            format!("snapshot of {}, bytes {from}-{to} of {}", of.index, of.len)
+        }
+        Durable::Raft(raft::Record::Kept { entries, .. }) => {
+            format!("{} entries behind the snapshot", entries.len())
+        }
     }
 }
 
@@ -272,6 +280,19 @@ fn of_raft(message: &raft::Message) -> String {
             }
         },
         M::TimeoutNow(call) => format!("TimeoutNow, out of term {}", call.term),
+        M::InstallSnapshot(install) => {
+            let (part, of) = (&install.part, &install.part.of);
+            match part.bytes.len() {
+                0 => format!("InstallSnapshot of {}: how much is there?", of.index),
+                len => format!(
+                    "InstallSnapshot of {}, {len} bytes from {} of {}",
+                    of.index, part.offset, of.len
+                ),
+            }
+        }
+        M::SnapshotReply(reply) => {
+            format!("SnapshotReply of {}: {} bytes", reply.index, reply.held)
+        }
     }
 }
 
@@ -358,6 +379,10 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
         Notice::UnknownEntry { index, error } => {
             change(format!("skips entry {index}"), error.to_string())
         }
+        Notice::UnreadableSnapshot { from, index, error } => change(
+            format!("cannot read the snapshot of {index} from {from}"),
+            error.to_string(),
+        ),
         Notice::DiskStalled => change("disk stalled".to_string(), none()),
         Notice::OutboxDropped { to, messages } => {
             let why = "no connection in time, or too many".to_string();
@@ -400,6 +425,13 @@ fn of_raft_notice(notice: &raft::Notice) -> Change {
             Ok(()) => change(format!("has handed over to {to}"), none()),
             Err(refused) => change(format!("did not hand over to {to}"), refused.to_string()),
         },
+        raft::Notice::SnapshotTaken { index, bytes } => {
+            change(format!("snapshot of {index}, {bytes} bytes"), none())
+        }
+        raft::Notice::SnapshotInstalled { from, index, bytes } => change(
+            format!("installs the snapshot of {index}, {bytes} bytes"),
+            format!("{from} does not keep the log before it"),
+        ),
         raft::Notice::PeerFault { from, fault } => {
             change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
         }

@@ -9,11 +9,13 @@
 //! * I1: every proposal is answered exactly once: applied, or `Unknown` after its timeout.
 //! * I2: an answer tells what the log says, never that something was merely appended.
 //!
-//! Deliberately absent: reads through the log, snapshots of the state, a feature level.
+//! Deliberately absent: reads through the log, a feature level.
 
+mod applying;
 mod command;
 mod lanes;
 mod message;
+mod piece;
 mod state;
 
 use alloc::collections::BTreeMap;
@@ -22,9 +24,11 @@ use core::time::Duration;
 
 pub use command::{Command, Effect, Envelope, KEY_MAX, Outcome, Refused, VALUE_MAX};
 pub use message::{Answer, Forward, Message};
+pub use piece::Piece;
 use serde::{Deserialize, Serialize};
 pub use state::{
-    Applied, CLIENTS_MAX, REGISTERS_MAX, REMOVED_MAX, ROLES_MAX, Register, RoleState, State,
+    Applied, CLIENTS_MAX, REGISTERS_MAX, REMOVED_MAX, ROLES_MAX, Register, Remembered, RoleState,
+    State,
 };
 
 use crate::id::{ClientId, LogIndex, NodeId, RequestId, RoleName, Ticket};
@@ -82,6 +86,8 @@ pub enum Input {
         /// Why not.
         refused: Refused,
     },
+    /// A snapshot of the leader takes the place of the state.
+    Restored(State),
     /// The next entry is committed; `None` for one without a command.
     Committed {
         /// Its place.
@@ -180,15 +186,15 @@ pub struct Control {
 }
 
 impl Control {
-    /// A machine with an empty state: the log refills it. `random` separates this life's proposals
-    /// from all others'.
+    /// A machine with the state of a snapshot, or with an empty one: the log behind it fills it.
+    /// `random` separates this life's proposals from all others'.
     #[must_use]
-    pub fn new(config: Config, me: NodeId, mut random: Random) -> Control {
+    pub fn new(config: Config, me: NodeId, state: State, mut random: Random) -> Control {
         Control {
             config,
             me,
             leader: None,
-            state: State::default(),
+            state,
             lanes: Lanes::new(random.word()),
             waiting: BTreeMap::new(),
             give_up: Timers::default(),
@@ -240,6 +246,7 @@ impl Control {
             }
             Input::Refused { envelope, refused } => self.on_refused(&envelope, refused, out),
             Input::Leader(leader) => self.on_leader(now, leader, out),
+            Input::Restored(state) => self.on_restored(state, out),
             Input::Committed {
                 index,
                 envelope: None,
@@ -396,48 +403,6 @@ impl Control {
         }
     }
 
-    fn on_committed(&mut self, index: LogIndex, envelope: &Envelope, out: &mut Vec<Output>) {
-        let Applied {
-            index,
-            outcome,
-            role,
-        } = self.state.apply(index, envelope);
-        self.stats.applied += 1;
-        self.stats.refused += u64::from(outcome.is_err());
-        if let Some((role, state)) = role {
-            out.push(Output::RoleChanged { role, state });
-        }
-        if matches!(outcome, Ok(Effect::Removed { .. } | Effect::Admitted)) {
-            out.push(Output::RemovedChanged);
-        }
-        self.answer((envelope.client, envelope.request), index, outcome, out);
-    }
-
-    fn on_refused(&mut self, envelope: &Envelope, refused: Refused, out: &mut Vec<Output>) {
-        let key = (envelope.client, envelope.request);
-        self.answer(key, LogIndex(0), Err(refused), out);
-    }
-
-    /// Tells whoever waits for it, here and elsewhere.
-    fn answer(&mut self, key: Key, index: LogIndex, outcome: Outcome, out: &mut Vec<Output>) {
-        let (client, request) = key;
-        if let Some(to) = self.forwarded.remove(&key)
-            && to != self.me
-        {
-            let answer = Answer {
-                client,
-                request,
-                index,
-                outcome: outcome.clone(),
-            };
-            out.push(Output::Send {
-                to,
-                message: Message::Answer(answer),
-            });
-        }
-        self.end(key, &Ending::Applied { index, outcome }, out);
-    }
-
     fn end(&mut self, key: Key, ending: &Ending, out: &mut Vec<Output>) {
         let Some(waiting) = self.waiting.remove(&key) else {
             return;
@@ -512,7 +477,8 @@ mod tests {
             proposal_timeout: Duration::from_secs(1),
             proposals_max: 2,
         };
-        Control::new(config, ME, Seed::from_number(1).stream(Stream::Control))
+        let random = Seed::from_number(1).stream(Stream::Control);
+        Control::new(config, ME, State::default(), random)
     }
 
     fn step(control: &mut Control, millis: u64, input: Input) -> Vec<Output> {

@@ -49,24 +49,24 @@ pub struct Register {
 }
 
 /// The last request of a client and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Remembered {
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Remembered {
     request: RequestId,
-    index: LogIndex,
+    pub(super) index: LogIndex,
     outcome: Outcome,
 }
 
 /// The fold of the log so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct State {
-    applied: LogIndex,
-    roles: BTreeMap<RoleName, RoleState>,
-    registers: BTreeMap<String, Register>,
-    clients: BTreeMap<ClientId, Remembered>,
+    pub(super) applied: LogIndex,
+    pub(super) roles: BTreeMap<RoleName, RoleState>,
+    pub(super) registers: BTreeMap<String, Register>,
+    pub(super) clients: BTreeMap<ClientId, Remembered>,
     /// Clients by the index of their last request: the first is forgotten first.
-    clients_by_age: BTreeSet<(LogIndex, ClientId)>,
+    pub(super) clients_by_age: BTreeSet<(LogIndex, ClientId)>,
     /// The nodes that are turned out, and by which entry.
-    removed: BTreeMap<NodeId, LogIndex>,
+    pub(super) removed: BTreeMap<NodeId, LogIndex>,
     pub(super) planted: Planted,
 }
 

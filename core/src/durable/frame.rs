@@ -12,31 +12,13 @@
 
 use alloc::vec::Vec;
 
-use crc::{CRC_32_ISCSI, Crc, Table};
-use twox_hash::XxHash3_64;
-
+use crate::sum::Sum;
 use crate::wire::codec;
 
 /// The longest body of one frame, in bytes.
 pub const FRAME_BYTES_MAX: usize = codec::BYTES_MAX;
 
 const HEADER_LEN: usize = 16;
-/// A static, so that its tables (16 KiB, sixteen bytes per step) exist once.
-static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
-
-/// A checksum. That of zeros is not zero, so a run of zeros is no frame.
-pub(crate) type Sum = fn(&[u8]) -> u32;
-
-/// CRC-32C, which finds every error of a few bits: for the log.
-pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
-    CRC32C.checksum(bytes)
-}
-
-/// The lower half of XXH3, for a tenth of the price: for recordings.
-pub(crate) fn xxh3(bytes: &[u8]) -> u32 {
-    (XxHash3_64::oneshot(bytes) & 0xffff_ffff) as u32
-}
-
 /// A body is longer than a frame may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TooLong {

@@ -3,13 +3,14 @@
 
 pub(crate) mod frame;
 pub mod gate;
+pub mod image;
 pub mod wal;
-
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::raft::{self, Entry};
+use crate::control::State;
+use crate::raft::{self, Snapshot};
+use image::ImageError;
 
 /// A durable record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,48 +34,46 @@ pub struct Durable {
 }
 
 impl Durable {
-    /// Adds one record: the only recovery code there is.
-    ///
-    /// Total: entries that would leave a gap in the log are not taken, since nothing may stand
-    /// behind a hole.
+    /// Adds one record. Total: what cannot stand behind the records before it is not taken.
     pub fn apply(&mut self, record: Record) {
         match record {
             Record::Boot { boot } => self.boot = boot,
-            Record::Raft(raft::Record::HardState { term, vote }) => {
-                self.raft.term = term;
-                self.raft.vote = vote;
-            }
-            Record::Raft(raft::Record::Append { entries }) => {
-                overwrite(&mut self.raft.log, entries)
-            }
+            Record::Raft(record) => self.raft.apply(record),
         }
+    }
+
+    /// The control state at the beginning of the log.
+    ///
+    /// # Errors
+    /// A newer version wrote it: a node must not start from here.
+    pub fn state(&self) -> Result<State, ImageError> {
+        let snapshot = self.raft.snapshot.as_ref();
+        snapshot.map_or_else(|| Ok(State::default()), read_state)
     }
 }
 
-/// Cuts the log where the entries begin and puts them there (Raft thesis §3.5: a conflicting entry
-/// removes itself and all that follow it).
-fn overwrite(log: &mut Vec<Entry>, entries: Vec<Entry>) {
-    let first = entries.first().map_or(0, |entry| entry.index.0);
-    let next = log.len() as u64 + 1;
-    if first == 0 || first > next {
-        return;
-    }
-    log.truncate(usize::try_from(first - 1).unwrap_or(usize::MAX));
-    for entry in entries {
-        if entry.index.0 != log.len() as u64 + 1 {
-            return;
-        }
-        log.push(entry);
+/// The control state that a snapshot holds.
+///
+/// # Errors
+/// It cannot be read, or is not that of the snapshot's index.
+pub fn read_state(snapshot: &Snapshot) -> Result<State, ImageError> {
+    let state = image::decode(snapshot.state())?;
+    match state.applied() == snapshot.meta().index {
+        true => Ok(state),
+        false => Err(ImageError::Impossible(0)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeSet;
     use alloc::vec;
+    use alloc::vec::Vec;
 
     use super::*;
     use crate::id::{LogIndex, NodeId, Term};
     use crate::payload::Payload;
+    use crate::raft::Entry;
 
     fn append(term: u64, indexes: &[u64]) -> Record {
         let entry = |index: &u64| Entry {
@@ -144,5 +143,46 @@ mod tests {
         }
         let durable = folded(vec![append(1, &[1, 2]), append(2, &[2, 4, 3])]);
         assert_eq!(log(&durable), [(1, 1), (2, 2)]);
+    }
+
+    fn snapshot(index: u64, term: u64) -> Vec<Record> {
+        let (voters, state) = (BTreeSet::from([NodeId(1)]), Payload::from(vec![5; 10]));
+        let snapshot = Snapshot::new(LogIndex(index), Term(term), voters, state);
+        let parts = snapshot.parts(4);
+        parts
+            .map(|part| Record::Raft(raft::Record::Snapshot(part)))
+            .collect()
+    }
+
+    #[test]
+    fn a_whole_snapshot_takes_the_place_of_the_log_up_to_it() {
+        let with = |before: Record, parts: Vec<Record>, after: Record| {
+            let durable = folded([vec![before], parts, vec![after]].concat());
+            (durable.raft.base().0, log(&durable))
+        };
+        let entries = || append(1, &[1, 2, 3, 4]);
+        let (base, kept) = with(entries(), snapshot(2, 1), append(1, &[5]));
+        assert_eq!((base, kept), (2, vec![(3, 1), (4, 1), (5, 1)]));
+        let (base, kept) = with(entries(), snapshot(2, 2), append(2, &[3]));
+        assert_eq!((base, kept), (2, vec![(3, 2)]), "another entry stood there");
+        let (base, kept) = with(entries(), snapshot(9, 1), append(1, &[10]));
+        assert_eq!((base, kept), (9, vec![(10, 1)]));
+        let (base, kept) = with(entries(), snapshot(9, 1), append(1, &[9]));
+        assert_eq!((base, kept), (9, vec![]), "nothing is written over it");
+    }
+
+    #[test]
+    fn a_snapshot_of_which_something_is_missing_counts_for_nothing() {
+        for missing in 0..3 {
+            let mut parts = snapshot(2, 1);
+            parts.remove(missing);
+            let durable = folded([vec![append(1, &[1, 2, 3])], parts].concat());
+            assert_eq!((durable.raft.base().0, log(&durable).len()), (0, 3));
+        }
+        let mut twice = snapshot(2, 1);
+        twice.truncate(2);
+        twice.extend(snapshot(3, 1));
+        let durable = folded([vec![append(1, &[1, 2, 3])], twice].concat());
+        assert_eq!(durable.raft.base(), LogIndex(3), "one begun after a crash");
     }
 }

@@ -29,11 +29,12 @@ use crate::id::Lsn;
 use crate::node::{Action, Config, Event};
 use crate::raft::{self, Entry};
 use crate::seed::Seed;
+use crate::sum;
 use crate::time::Time;
 use crate::wire::codec;
 
 /// The format this version writes and reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 pub(super) const MAGIC: [u8; 8] = *b"QUORLIFE";
 /// The version of this crate.
@@ -153,7 +154,7 @@ fn put<T: Serialize>(number: u64, kind: u8, value: &T, bytes: &mut Vec<u8>) -> R
     bytes.push(kind);
     codec::encode(value, bytes);
     frame::check(start, bytes)?;
-    frame::close(start, bytes, frame::xxh3);
+    frame::close(start, bytes, sum::xxh3);
     Ok(())
 }
 
@@ -164,6 +165,10 @@ fn records_of(durable: &Durable) -> Vec<Record> {
         Record::Boot { boot: durable.boot },
         Record::Raft(raft::Record::HardState { term, vote }),
     ]);
+    if let Some(snapshot) = &durable.raft.snapshot {
+        let parts = snapshot.parts(DURABLE_BYTES);
+        records.extend(parts.map(|part| Record::Raft(raft::Record::Snapshot(part))));
+    }
     let (mut entries, mut bytes) = (Vec::<Entry>::new(), 0);
     for entry in &durable.raft.log {
         bytes += entry.data.len() + size_of::<Entry>();
@@ -294,6 +299,6 @@ impl Writer {
         let body = frame::body_mut(start, &mut self.bytes);
         body[0] = kind;
         body[1..STEPS_HEAD].copy_from_slice(&self.fingerprint.word().to_le_bytes());
-        frame::close(start, &mut self.bytes, frame::xxh3);
+        frame::close(start, &mut self.bytes, sum::xxh3);
     }
 }

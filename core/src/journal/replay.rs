@@ -10,6 +10,7 @@ use super::{Fingerprint, Start};
 use crate::durable::frame::{self, Frame};
 use crate::durable::{Durable, Record};
 use crate::node::{Action, ConfigError, Event, Node};
+use crate::sum;
 use crate::time::Time;
 use crate::wire::codec;
 
@@ -351,8 +352,8 @@ impl<'a> Replay<'a> {
             offset: self.offset,
             expected,
         };
-        let Some(frame) = Frame::read(rest, frame::xxh3) else {
-            if frame::has_intact_after(rest, expected, frame::xxh3) {
+        let Some(frame) = Frame::read(rest, sum::xxh3) else {
+            if frame::has_intact_after(rest, expected, sum::xxh3) {
                 return Err(damaged);
             }
             self.tail = Some(Tail::Cut { torn: rest.len() });
@@ -429,6 +430,10 @@ impl Opening<'_> {
         for _ in 0..head.durable {
             durable.apply(self.next::<Record>(DURABLE)?);
         }
+        durable.state().map_err(|_| ReplayError::UnknownStart {
+            offset: self.offset,
+            made_by: self.made_by.clone(),
+        })?;
         let mut config = head.config;
         config.address = head.address.into();
         let config = config.validate().map_err(|error| ReplayError::Config {
@@ -449,7 +454,7 @@ impl Opening<'_> {
     fn next<T: serde::de::DeserializeOwned>(&mut self, kind: u8) -> Result<T, ReplayError> {
         let offset = self.offset;
         let rest = self.bytes.get(offset..).unwrap_or_default();
-        let frame = Frame::read(rest, frame::xxh3).ok_or(ReplayError::NoStart { offset })?;
+        let frame = Frame::read(rest, sum::xxh3).ok_or(ReplayError::NoStart { offset })?;
         let unknown = || ReplayError::UnknownStart {
             offset,
             made_by: self.made_by.clone(),

@@ -1,5 +1,7 @@
 //! Dissemination (SWIM §4.1, §4.4): each change is told a bounded number of times, on the back of
-//! probes and on gossip ticks, the least told and then the newest first.
+//! probes and on gossip ticks, the least told and then the newest first. Hearing what is in the
+//! queue from someone else counts as telling it: what everyone repeats is known (the counters with
+//! feedback of Demers et al. 1987, §1.4).
 //!
 //! The queue holds ids, not updates: what is told is always the current belief, so a newer update
 //! about a node replaces the older one by itself.
@@ -24,8 +26,17 @@ const PIGGYBACK_MAX: usize = 16;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Queue {
     order: BTreeSet<(u32, Reverse<u64>, NodeId)>,
-    places: BTreeMap<NodeId, (u32, u64)>,
+    places: BTreeMap<NodeId, Place>,
     pushed: u64,
+}
+
+/// Where a node stands in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    told: u32,
+    age: u64,
+    /// How often it was heard since it got this place.
+    heard: u32,
 }
 
 impl Queue {
@@ -36,9 +47,23 @@ impl Queue {
 
     /// Tells the belief about `node` from now on, as if it had never been told.
     pub(super) fn push(&mut self, node: NodeId) {
-        self.drop_node(node);
         self.pushed += 1;
-        self.put(node, 0, self.pushed);
+        let place = Place {
+            told: 0,
+            age: self.pushed,
+            heard: 0,
+        };
+        if let Some(old) = self.places.insert(node, place) {
+            self.order.remove(&(old.told, Reverse(old.age), node));
+        }
+        self.order.insert((place.told, Reverse(place.age), node));
+    }
+
+    /// Someone else tells the same of `node`.
+    pub(super) fn heard(&mut self, node: NodeId) {
+        if let Some(place) = self.places.get_mut(&node) {
+            place.heard = place.heard.saturating_add(1);
+        }
     }
 
     /// Forgets everything.
@@ -47,27 +72,27 @@ impl Queue {
         self.places.clear();
     }
 
-    /// The next `count` nodes to tell about; those told `limit` times leave the queue.
+    /// The next `count` nodes to tell about; those told or heard `limit` times leave the queue.
     pub(super) fn take(&mut self, count: usize, limit: u32) -> Vec<NodeId> {
-        let taken: Vec<_> = self.order.iter().take(count).copied().collect();
-        for (told, Reverse(age), node) in &taken {
-            self.drop_node(*node);
-            if told + 1 < limit {
-                self.put(*node, told + 1, *age);
+        let mut taken = Vec::with_capacity(count.min(self.order.len()));
+        let mut again = Vec::with_capacity(taken.capacity());
+        while taken.len() < count
+            && let Some((_, age, node)) = self.order.pop_first()
+        {
+            let Some(place) = self.places.get_mut(&node) else {
+                continue;
+            };
+            taken.push(node);
+            place.told = place.told.saturating_add(1).saturating_add(place.heard);
+            place.heard = 0;
+            if place.told < limit {
+                again.push((place.told, age, node));
+            } else {
+                self.places.remove(&node);
             }
         }
-        taken.into_iter().map(|(_, _, node)| node).collect()
-    }
-
-    fn put(&mut self, node: NodeId, told: u32, age: u64) {
-        self.order.insert((told, Reverse(age), node));
-        self.places.insert(node, (told, age));
-    }
-
-    fn drop_node(&mut self, node: NodeId) {
-        if let Some((told, age)) = self.places.remove(&node) {
-            self.order.remove(&(told, Reverse(age), node));
-        }
+        self.order.extend(again);
+        taken
     }
 }
 
@@ -201,6 +226,26 @@ mod tests {
             "3 was told three times"
         );
         assert!(queue.is_empty() && queue.places.is_empty());
+    }
+
+    #[test]
+    fn what_others_tell_is_told_less_often() {
+        let mut queue = Queue::default();
+        (1..=2).for_each(|n| queue.push(NodeId(n)));
+        (0..2).for_each(|_| queue.heard(NodeId(2)));
+        queue.heard(NodeId(9));
+        assert_eq!(queue.take(2, 4), [NodeId(2), NodeId(1)]);
+        assert_eq!(queue.take(2, 4), [NodeId(1), NodeId(2)]);
+        queue.heard(NodeId(1));
+        assert_eq!(
+            queue.take(2, 4),
+            [NodeId(1)],
+            "2 was told twice and heard twice"
+        );
+        assert!(queue.is_empty() && queue.places.is_empty());
+        (0..9).for_each(|_| queue.heard(NodeId(1)));
+        queue.push(NodeId(1));
+        assert_eq!(queue.take(2, 4).len(), 1, "news begin anew");
     }
 
     #[test]

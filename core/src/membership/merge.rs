@@ -115,6 +115,8 @@ impl Membership {
             self.adopt(now, from, Some(known), update, out);
         } else if told == held && update.state == State::Suspect {
             self.confirm(update.node, update.evidence);
+        } else if told == held {
+            self.queue.heard(update.node);
         }
         true
     }

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Incarnation, LogIndex, NodeId, Zone};
 
 /// The most updates one message carries. Bounds what a peer can make us do per message: the longest
-/// update has about 200 bytes, so no message exceeds 16 KiB and no update is too large for one.
-pub const UPDATES_MAX: usize = 64;
+/// update has about 200 bytes, so no message exceeds 64 KiB and no update is too large for one. In
+/// a storm of joins fewer and longer messages mean fewer connections to random members.
+pub const UPDATES_MAX: usize = 256;
 
 /// The parts a table is divided into when two are compared; each has a fingerprint.
 pub const PARTS: usize = 64;

@@ -42,6 +42,10 @@ pub(super) enum Work {
         ticket: Ticket,
         index: LogIndex,
     },
+    /// Write the state down; everything up to `index` is applied by then, and nothing after.
+    Compact {
+        index: LogIndex,
+    },
     /// Send what the gate lets pass.
     Release,
     /// Let those in whom the log and the voters let in, and nobody else.
@@ -130,6 +134,7 @@ impl Node {
                 }
             }
             Work::Read { ticket, index } => self.on_readable(ticket, index, actions),
+            Work::Compact { index } => self.on_compact(index, next),
             Work::Release => self.on_release(next, actions),
             Work::Bar => self.settle_barred(now, actions),
         }
@@ -142,8 +147,11 @@ impl Node {
                     self.started = true;
                     let incarnation = self.membership.incarnation();
                     actions.push(Action::Notify(Notice::Started { incarnation }));
+                    // A snapshot may have turned nodes out.
+                    next.push(Work::Bar);
                     next.push(Work::Membership(membership::Input::Started));
                     next.push(Work::Gossip(gossip::Input::Started));
+                    next.extend(self.removed_work());
                 }
                 // A promise to oneself comes back as a message, now that it is durable.
                 Held::Promise { to, message } if to == self.me.node => {
@@ -256,6 +264,22 @@ impl Node {
         next.push(Work::Links(links::Input::Gone { node }));
     }
 
+    fn on_transferred(
+        &mut self,
+        outcome: Result<NodeId, raft::TransferRefused>,
+        actions: &mut Vec<Action>,
+    ) {
+        let answer = match outcome {
+            Ok(to) => Ok(Answer::Transferred { to }),
+            Err(refused) => Err(Refusal::Transfer(refused)),
+        };
+        let tickets = self.transferring.take().into_iter();
+        actions.extend(tickets.map(|ticket| Action::Reply {
+            ticket,
+            answer: answer.clone(),
+        }));
+    }
+
     fn on_raft(&mut self, output: raft::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
         match output {
             raft::Output::Send { to, message } => next.push(send(to, Message::Raft(message))),
@@ -272,6 +296,12 @@ impl Node {
                 actions.push(Action::Persist { lsn, record });
             }
             raft::Output::Committed(entry) => self.on_committed(&entry, next, actions),
+            raft::Output::SnapshotDue { index } => next.push(Work::Compact { index }),
+            raft::Output::Assembled {
+                from,
+                round,
+                snapshot,
+            } => self.on_assembled(from, round, snapshot, next, actions),
             raft::Output::Rejected { data } => {
                 if let Ok(envelope) = codec::decode::<Envelope>(&data) {
                     next.push(Work::Control(control::Input::NotAppended(envelope)));
@@ -300,17 +330,7 @@ impl Node {
                 next.push(Work::Electorate(electorate::Input::Voters(voters)));
                 next.push(Work::Bar);
             }
-            raft::Output::Transferred(outcome) => {
-                let answer = match outcome {
-                    Ok(to) => Ok(Answer::Transferred { to }),
-                    Err(refused) => Err(Refusal::Transfer(refused)),
-                };
-                let tickets = self.transferring.take().into_iter();
-                actions.extend(tickets.map(|ticket| Action::Reply {
-                    ticket,
-                    answer: answer.clone(),
-                }));
-            }
+            raft::Output::Transferred(outcome) => self.on_transferred(outcome, actions),
             raft::Output::Changed(standing) => {
                 actions.push(Action::Notify(Notice::Leadership(standing)));
                 next.push(Work::Control(control::Input::Leader(standing.leader)));

@@ -143,7 +143,7 @@ impl Config {
             quorum: Policy::default(),
             raft: raft::Config {
                 heartbeat_interval: Duration::from_millis(50),
-                learner_beats: 5,
+                learner_beats: 20,
                 election_timeout_min: Duration::from_millis(150),
                 election_timeout_max: Duration::from_millis(300),
                 election_handicap: Duration::ZERO,
@@ -151,6 +151,7 @@ impl Config {
                 bytes_per_append_max: 48 * 1024,
                 appends_in_flight_max: 64,
                 uncommitted_max: 4096,
+                snapshot_bytes: 4 << 20,
             },
             transport: transport::Config {
                 message_bytes_max: 64 << 20,
@@ -409,6 +410,7 @@ impl Config {
             4096,
         );
         problems.count("raft.uncommitted_max", r.uncommitted_max, 1, 1 << 20);
+        problems.count("raft.snapshot_bytes", r.snapshot_bytes, 256, 1 << 30);
     }
 
     fn check_transport(&self, problems: &mut Problems) {
@@ -574,6 +576,7 @@ mod tests {
             bytes_per_append_max: usize::MAX,
             appends_in_flight_max: 0,
             uncommitted_max: 0,
+            snapshot_bytes: 0,
         };
         config.transport = transport::Config {
             message_bytes_max: 1,
@@ -628,6 +631,7 @@ mod tests {
             "raft.bytes_per_append_max",
             "raft.appends_in_flight_max",
             "raft.uncommitted_max",
+            "raft.snapshot_bytes",
             "raft.election_handicap",
             "raft.learner_beats",
             "electorate.target",

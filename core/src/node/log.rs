@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 use super::cascade::{NOBODY, Work, send};
 use super::{Action, Answer, Node, Refusal};
 use crate::control::{self, Ending, Envelope, Refused};
-use crate::id::{LogIndex, Ticket};
+use crate::durable::{image, read_state};
+use crate::id::{LogIndex, NodeId, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
+use crate::raft::Snapshot;
 use crate::voters::Voters;
 use crate::wire::{Message, codec};
 use crate::{balance, electorate, failover, raft};
@@ -29,6 +31,44 @@ impl Node {
         );
         let answer = Ok(Answer::Register(state.register(&key).cloned()));
         actions.push(Action::Reply { ticket, answer });
+    }
+
+    /// The state is written down.
+    pub(super) fn on_compact(&self, index: LogIndex, next: &mut Vec<Work>) {
+        let state = self.control.state();
+        assert_eq!(
+            state.applied(),
+            index,
+            "a snapshot holds what its index says"
+        );
+        let state = Payload::from(image::encode(state));
+        next.push(Work::Raft(raft::Input::Compact { index, state }));
+    }
+
+    /// A leader's snapshot is there: it is installed if this version can read it.
+    pub(super) fn on_assembled(
+        &mut self,
+        from: NodeId,
+        round: u64,
+        snapshot: Snapshot,
+        next: &mut Vec<Work>,
+        actions: &mut Vec<Action>,
+    ) {
+        match read_state(&snapshot) {
+            Ok(state) => {
+                next.push(Work::Control(control::Input::Restored(state)));
+                next.push(Work::Raft(raft::Input::Install {
+                    from,
+                    round,
+                    snapshot,
+                }));
+            }
+            Err(error) => {
+                let index = snapshot.meta().index;
+                let notice = Notice::UnreadableSnapshot { from, index, error };
+                actions.push(Action::Notify(notice));
+            }
+        }
     }
 
     pub(super) fn on_committed(
@@ -94,12 +134,16 @@ impl Node {
                 next.push(Work::Failover(changed));
                 next.push(Work::Balance(balance::Input::RoleChanged { role, state }));
             }
-            control::Output::RemovedChanged => {
-                let removed = self.control.state().removed().keys().copied().collect();
-                next.push(Work::Electorate(electorate::Input::Removed(removed)));
-                next.push(Work::Bar);
-            }
+            control::Output::RemovedChanged => next.extend(self.removed_work()),
         }
+    }
+
+    /// Whoever must know which nodes are removed: after a change, and at the start, because a
+    /// snapshot may hold some.
+    pub(super) fn removed_work(&self) -> [Work; 2] {
+        let removed = self.control.state().removed().keys().copied().collect();
+        let told = Work::Electorate(electorate::Input::Removed(removed));
+        [told, Work::Bar]
     }
 
     /// What consensus shall do with a proposal, or why it shall not even stand in the log: that a

@@ -9,9 +9,10 @@ mod hints;
 mod links;
 mod log;
 mod problems;
+mod recover;
 mod view;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,20 +27,19 @@ use self::admission::Admission;
 use self::cascade::{Held, Work};
 use self::claims::{Arrival, Claims};
 use self::links::Links;
-use crate::balance::{self, Balance, Snapshot};
+use crate::balance::{Balance, Snapshot};
 use crate::control::{self, Control};
+use crate::durable::Record;
 use crate::durable::gate::Gate;
-use crate::durable::{Durable, Record};
 use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
 use crate::gossip::{self, Gossip};
 use crate::health::{self, Health};
-use crate::id::{Incarnation, LinkId, Lsn, NodeId, Peer, Ticket};
+use crate::id::{LinkId, Lsn, NodeId, Peer, Ticket};
 use crate::membership::{self, Membership};
 use crate::mutant::{Mutant, Planted};
 use crate::notice::Notice;
 use crate::raft::{self, Raft};
-use crate::seed::{Seed, Stream};
 use crate::time::{Deadline, Time, Wake};
 use crate::transport::Priority;
 use crate::wire::Message;
@@ -171,79 +171,6 @@ pub struct Node {
 }
 
 impl Node {
-    /// Continues from what is durable; with nothing durable, starts for the first time. Cannot
-    /// fail: the configuration is validated, and [`durable::wal::scan`](crate::durable::wal::scan)
-    /// has judged the log. `last` is the number of its last record, 0 when it is empty.
-    #[must_use]
-    pub fn recover(
-        config: ValidConfig,
-        durable: Durable,
-        last: Lsn,
-        seed: &Seed,
-        now: Time,
-    ) -> Node {
-        let me = Peer {
-            node: config.node,
-            boot: durable.boot.saturating_add(1),
-        };
-        // One seed serves all lives of a node without repeating itself.
-        let seed = seed.part(me.boot);
-        let (address, zone) = (config.address, config.zone.clone());
-        let membership = Membership::new(
-            config.membership.clone(),
-            membership::Me {
-                node: me.node,
-                address,
-                zone: zone.clone(),
-            },
-            Incarnation::of_boot(me.boot),
-            seed.stream(Stream::Membership),
-        );
-        let raft = Raft::recover(
-            config.raft.clone(),
-            me.node,
-            config.voters.iter().copied().collect(),
-            durable.raft,
-            seed.stream(Stream::Raft),
-            now,
-        );
-        let random = seed.stream(Stream::Control);
-        let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
-        let electorate = Electorate::new(
-            config.electorate.clone(),
-            me.node,
-            zone,
-            raft.voters().clone(),
-        );
-        let target = balance_target(me, &config);
-        Node {
-            me,
-            now,
-            recorded: false,
-            started: false,
-            membership,
-            health: Health::new(config.health.clone(), me.node, links::MESH_MAX),
-            gossip: Gossip::new(config.gossip.clone(), me, seed.stream(Stream::Gossip)),
-            raft,
-            control: Control::new(config.control.clone(), me.node, random),
-            electorate,
-            failover: Failover::new(me, voters.clone(), config.roles.clone()),
-            balance: Balance::new(target),
-            routes_changed: true,
-            links: Links::new(me.node, address, voters, seed.stream(Stream::Links)),
-            claims: Claims::default(),
-            admission: Admission::default(),
-            gate: Gate::new(last),
-            planted: Planted::default(),
-            early: Vec::new(),
-            joining: None,
-            leaving: None,
-            transferring: None,
-            reading: BTreeMap::new(),
-            config,
-        }
-    }
-
     /// Total: never fails, never panics on a peer's input. Appends to `actions`.
     pub fn step(&mut self, now: Time, event: Event, actions: &mut Vec<Action>) {
         self.now = self.now.max(now);
@@ -405,32 +332,26 @@ impl Node {
         actions: &mut Vec<Action>,
     ) {
         let answer = match command {
-            Command::Join { seeds } => {
-                if self.joining.is_some() {
-                    Err(Refusal::Pending)
-                } else {
-                    self.joining = Some((ticket, seeds.clone()));
-                    // After a leave it speaks again.
-                    self.cascade(now, Work::Gossip(gossip::Input::Started), actions);
-                    let join = membership::Input::Join { seeds };
-                    return self.cascade(now, Work::Membership(join), actions);
-                }
+            Command::Join { seeds } if self.joining.is_none() => {
+                self.joining = Some((ticket, seeds.clone()));
+                // After a leave it speaks again.
+                self.cascade(now, Work::Gossip(gossip::Input::Started), actions);
+                let join = membership::Input::Join { seeds };
+                return self.cascade(now, Work::Membership(join), actions);
             }
-            Command::Leave => {
-                if self.leaving.is_some() {
-                    Err(Refusal::Pending)
-                } else {
-                    self.leaving = Some(ticket);
-                    self.cascade(now, Work::Gossip(gossip::Input::Leaving), actions);
-                    return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
-                }
+            Command::Leave if self.leaving.is_none() => {
+                self.leaving = Some(ticket);
+                self.cascade(now, Work::Gossip(gossip::Input::Leaving), actions);
+                return self.cascade(now, Work::Membership(membership::Input::Leave), actions);
             }
             Command::TransferLeadership { to } if self.transferring.is_none() => {
                 self.transferring = Some(ticket);
                 let transfer = raft::Input::Transfer { to };
                 return self.cascade(now, Work::Raft(transfer), actions);
             }
-            Command::TransferLeadership { to: _ } => Err(Refusal::Pending),
+            Command::Join { .. } | Command::Leave | Command::TransferLeadership { .. } => {
+                Err(Refusal::Pending)
+            }
             Command::Propose { request, command } => match command.check() {
                 Ok(()) => {
                     let propose = control::Input::Propose {
@@ -471,16 +392,6 @@ impl Node {
             )),
         };
         actions.push(Action::Reply { ticket, answer });
-    }
-}
-
-/// This node as one that requests may go to.
-fn balance_target(me: Peer, config: &Config) -> balance::Target {
-    balance::Target {
-        peer: me,
-        address: config.address,
-        zone: config.zone.clone(),
-        suspected: false,
     }
 }
 

@@ -26,22 +26,36 @@ impl Raft {
             return;
         }
         if append.term < self.term {
-            // The answer deposes a leader that does not know of the newer term.
-            let outcome = AppendOutcome::Conflict {
-                index: LogIndex(0),
-                term: Term(0),
-            };
-            self.send_append_reply(from, append.round, outcome, out);
-            return;
+            return self.refuse_leader(from, append.round, out);
         }
-        let cause = match append.term > self.term {
-            true => Cause::HigherTerm(append.term),
+        self.hear_leader(now, from, append.term, out);
+        self.take_entries(now, from, append, out);
+    }
+
+    /// The answer deposes a leader that does not know of the newer term.
+    pub(super) fn refuse_leader(&self, from: NodeId, round: u64, out: &mut Vec<Output>) {
+        let outcome = AppendOutcome::Conflict {
+            index: LogIndex(0),
+            term: Term(0),
+        };
+        self.send_append_reply(from, round, outcome, out);
+    }
+
+    /// A sign of life of whoever leads `term`.
+    pub(super) fn hear_leader(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        term: Term,
+        out: &mut Vec<Output>,
+    ) {
+        let cause = match term > self.term {
+            true => Cause::HigherTerm(term),
             false => Cause::LeaderFound(from),
         };
-        self.become_follower(now, append.term, Some(from), cause, out);
+        self.become_follower(now, term, Some(from), cause, out);
         self.heard = Some(now);
         self.arm_election(now);
-        self.take_entries(now, from, append, out);
     }
 
     /// Everything that can be wrong with the message itself or in the light of what is committed
@@ -77,7 +91,8 @@ impl Raft {
 
     fn take_entries(&mut self, now: Time, from: NodeId, append: Append, out: &mut Vec<Output>) {
         let (prev, prev_term) = (append.prev_index, append.prev_term);
-        if self.log.term_at(prev) != Some(prev_term) {
+        let is_compacted = prev < self.log.base();
+        if !is_compacted && self.log.term_at(prev) != Some(prev_term) {
             // Entries of a later term than the leader's at `prev` cannot be in its log at or before
             // `prev`.
             let index = self.log.last_at_most(LogIndex(prev.0 - 1), prev_term);
@@ -107,16 +122,7 @@ impl Raft {
         if self.part.role() != Role::Learner {
             self.take_part(now, out);
         }
-        let reply = AppendReply {
-            term: self.term,
-            round: append.round,
-            outcome: AppendOutcome::Matched { index: matched },
-        };
-        let (to, message) = (from, Message::AppendReply(reply));
-        out.push(match self.planted.is(Mutant::AckBeforeDurable) {
-            true => Output::Send { to, message },
-            false => Output::Promise { to, message },
-        });
+        self.promise_match(from, append.round, matched, out);
     }
 
     /// A refusal: it promises nothing.

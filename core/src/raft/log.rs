@@ -1,24 +1,39 @@
-//! The log in memory: entry `i` at position `i - 1`, terms never decreasing (Raft thesis §3.5).
+//! The log in memory: contiguous entries, terms never decreasing (Raft thesis §3.5), and what is
+//! remembered of those before the first one that is kept.
 
 use alloc::vec::Vec;
 
-use super::Entry;
+use super::{Entry, SnapshotMeta};
 use crate::id::{LogIndex, NodeId, Term};
 use crate::voters::Voters;
 
-/// All entries from index 1, and the voters they establish.
+/// The entries behind a base, and the voters they establish.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Log {
+    /// The last entry that is not kept any more, and its term; 0 if all are.
+    base: (LogIndex, Term),
     entries: Vec<Entry>,
-    /// The voters before the first entry, then those of each entry that changes them.
+    /// The voters as of the base, then those of each entry that changes them.
     voters: Vec<(LogIndex, Voters)>,
 }
 
 impl Log {
+    /// A log from its first entry on.
     pub(super) fn new(voters: Voters, entries: Vec<Entry>) -> Log {
+        Log::from((LogIndex(0), Term(0)), voters, entries)
+    }
+
+    /// The log behind a snapshot.
+    pub(super) fn after(snapshot: &SnapshotMeta, entries: Vec<Entry>) -> Log {
+        let voters = Voters::of(snapshot.voters.clone());
+        Log::from((snapshot.index, snapshot.term), voters, entries)
+    }
+
+    fn from(base: (LogIndex, Term), voters: Voters, entries: Vec<Entry>) -> Log {
         let mut log = Log {
+            base,
             entries,
-            voters: Vec::from([(LogIndex(0), voters)]),
+            voters: Vec::from([(base.0, voters)]),
         };
         log.voters.extend(changes(&log.entries));
         log
@@ -26,9 +41,15 @@ impl Log {
 
     /// The voters that the whole log establishes, and by which entry.
     pub(super) fn voters_at_end(&self) -> (LogIndex, &Voters) {
-        match self.voters.last() {
-            Some((index, voters)) => (*index, voters),
-            None => unreachable!("there are always voters before the first entry"),
+        self.voters_at(LogIndex(u64::MAX))
+    }
+
+    /// The voters in force as of an entry, and the one that established them.
+    pub(super) fn voters_at(&self, index: LogIndex) -> (LogIndex, &Voters) {
+        let until = self.voters.partition_point(|(at, _)| *at <= index);
+        match self.voters.get(until.saturating_sub(1)) {
+            Some((at, voters)) => (*at, voters),
+            None => unreachable!("there are always voters as of the base"),
         }
     }
 
@@ -43,24 +64,29 @@ impl Log {
             .any(|(_, voters)| voters.contains(node))
     }
 
+    /// The last entry that is not kept any more, 0 if all are.
+    pub(super) fn base(&self) -> LogIndex {
+        self.base.0
+    }
+
     pub(super) fn last_index(&self) -> LogIndex {
-        LogIndex(self.entries.len() as u64)
+        LogIndex(self.base.0.0 + self.entries.len() as u64)
     }
 
     pub(super) fn last_term(&self) -> Term {
-        self.entries
-            .last()
-            .map_or(Term(0), |entry: &Entry| entry.term)
+        let last = self.entries.last();
+        last.map_or(self.base.1, |entry: &Entry| entry.term)
     }
 
     pub(super) fn entry(&self, index: LogIndex) -> Option<&Entry> {
-        self.entries.get(position(index)?)
+        self.entries.get(self.position(index)?)
     }
 
-    /// The term at `index`; 0 before the first entry, `None` after the last one.
+    /// The term at `index`; 0 before the first entry, `None` after the last one and where the
+    /// entry is not kept.
     pub(super) fn term_at(&self, index: LogIndex) -> Option<Term> {
-        if index == LogIndex(0) {
-            return Some(Term(0));
+        if index == self.base.0 {
+            return Some(self.base.1);
         }
         self.entry(index).map(|entry| entry.term)
     }
@@ -71,32 +97,51 @@ impl Log {
     }
 
     /// The last index at or below `index` whose term is at most `term`; both sides of a conflict
-    /// walk back with it.
+    /// walk back with it. Before the base nothing is known that would speak against `index`.
     pub(super) fn last_at_most(&self, index: LogIndex, term: Term) -> LogIndex {
-        let end = count(index).min(self.entries.len());
-        LogIndex(self.entries[..end].partition_point(|entry| entry.term <= term) as u64)
+        let Some(end) = index.0.checked_sub(self.base.0.0) else {
+            return index;
+        };
+        let end = usize::try_from(end).unwrap_or(usize::MAX);
+        let end = end.min(self.entries.len());
+        let kept = self.entries[..end].partition_point(|entry| entry.term <= term);
+        LogIndex(self.base.0.0 + kept as u64)
     }
 
-    /// How many of `entries`, from the first one, are already here.
+    /// How many of `entries`, from the first one, are already here. What is not kept is committed,
+    /// so no leader has anything else there.
     pub(super) fn known(&self, entries: &[Entry]) -> usize {
-        let is_here = |entry: &&Entry| self.term_at(entry.index) == Some(entry.term);
+        let is_here = |entry: &&Entry| {
+            entry.index < self.base.0 || self.term_at(entry.index) == Some(entry.term)
+        };
         entries.iter().take_while(is_here).count()
     }
 
     /// Puts contiguous entries at their place; what stood there and after is gone.
     pub(super) fn put(&mut self, entries: &[Entry]) {
-        if let Some(at) = entries.first().and_then(|first| position(first.index)) {
+        if let Some(at) = entries.first().and_then(|first| self.position(first.index)) {
             self.entries.truncate(at);
             self.entries.extend_from_slice(entries);
-            let end = LogIndex(at as u64);
+            let end = LogIndex(self.base.0.0 + at as u64);
             self.voters.retain(|(index, _)| *index <= end);
             self.voters.extend(changes(entries));
         }
     }
 
+    /// Keeps only what comes after `index`.
+    pub(super) fn drop_up_to(&mut self, index: LogIndex) {
+        let (Some(term), Some(at)) = (self.term_at(index), self.position(index)) else {
+            return;
+        };
+        self.entries.drain(..=at);
+        self.base = (index, term);
+        let passed = self.voters.partition_point(|(at, _)| *at <= index);
+        self.voters.drain(..passed.saturating_sub(1));
+    }
+
     /// The entries from `from`, bounded by number and payload bytes; at least one if there is any.
     pub(super) fn batch(&self, from: LogIndex, entries_max: usize, bytes_max: usize) -> Vec<Entry> {
-        let rest = position(from).and_then(|at| self.entries.get(at..));
+        let rest = self.position(from).and_then(|at| self.entries.get(at..));
         let mut bytes = 0_usize;
         let fits = |(nth, entry): &(usize, &Entry)| {
             bytes = bytes.saturating_add(entry.data.len());
@@ -105,18 +150,15 @@ impl Log {
         let taken = rest.unwrap_or_default().iter().enumerate().take_while(fits);
         taken.map(|(_, entry)| entry.clone()).collect()
     }
+
+    fn position(&self, index: LogIndex) -> Option<usize> {
+        let behind = index.0.checked_sub(self.base.0.0)?.checked_sub(1)?;
+        Some(usize::try_from(behind).unwrap_or(usize::MAX))
+    }
 }
 
 /// The voters that entries establish.
 fn changes(entries: &[Entry]) -> impl Iterator<Item = (LogIndex, Voters)> {
     let changes = entries.iter();
     changes.filter_map(|entry| Some((entry.index, entry.voters.clone()?)))
-}
-
-fn count(index: LogIndex) -> usize {
-    usize::try_from(index.0).unwrap_or(usize::MAX)
-}
-
-fn position(index: LogIndex) -> Option<usize> {
-    count(index).checked_sub(1)
 }

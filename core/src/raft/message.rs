@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::SnapshotPart;
 use crate::id::{LogIndex, Term};
 use crate::payload::Payload;
 use crate::voters::Voters;
@@ -40,6 +41,10 @@ pub enum Message {
     AppendReply(AppendReply),
     /// "Take over": the leader's call to campaign at once (thesis §3.10).
     TimeoutNow(TimeoutNow),
+    /// A part of a snapshot, for a follower whose next entry the leader does not keep any more.
+    InstallSnapshot(InstallSnapshot),
+    /// How much of it has arrived; once it is durable, `AppendReply` says so.
+    SnapshotReply(SnapshotReply),
 }
 
 /// A question before an election.
@@ -136,4 +141,28 @@ pub enum AppendOutcome {
 pub struct TimeoutNow {
     /// The leader's term.
     pub term: Term,
+}
+
+/// A part of the leader's snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct InstallSnapshot {
+    /// The leader's term.
+    pub term: Term,
+    /// Numbered together with its appends.
+    pub round: u64,
+    /// The part; without bytes it is a heartbeat, and asks how much has arrived.
+    pub part: SnapshotPart,
+}
+
+/// The answer to [`InstallSnapshot`] while something is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SnapshotReply {
+    /// The follower's term.
+    pub term: Term,
+    /// The round it answers.
+    pub round: u64,
+    /// Of which snapshot.
+    pub index: LogIndex,
+    /// Its bytes that have arrived.
+    pub held: u64,
 }

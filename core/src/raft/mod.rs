@@ -20,21 +20,28 @@
 //! * I6. A voter that hears a leader refuses to elect another one and keeps its term (§6.2, §9.6);
 //!   a leader that does not hear a majority stops leading.
 //!
+//! * I7. A snapshot holds the effect of committed entries only. The log in front of it goes, and
+//!   the records before its own may go, once it is durable.
+//!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
 //! leader) over `progress` (what it knows of one follower), `change` (of the voters), `transfer`
-//! (the office is handed over), `read`, `log`, `notice`.
-//!
-//! Deliberately absent: compaction and snapshots (the log starts at index 1 and lives in memory).
+//! (the office is handed over), `read`, `log`, `notice`; `snapshot` (the value), `compact` (one is
+//! taken), `delivery` and `install` (one is sent and arrives), `recovered` (after a restart).
 
 mod change;
+mod compact;
+mod delivery;
 mod election;
 mod follow;
+mod install;
 mod log;
 mod message;
 mod notice;
 mod progress;
 mod read;
+mod recovered;
 mod replicate;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -46,12 +53,14 @@ use core::time::Duration;
 use election::Ballot;
 use log::Log;
 pub use message::{
-    Append, AppendOutcome, AppendReply, Entry, Message, PreVote, PreVoteReply, TimeoutNow, Vote,
-    VoteReply,
+    Append, AppendOutcome, AppendReply, Entry, InstallSnapshot, Message, PreVote, PreVoteReply,
+    SnapshotReply, TimeoutNow, Vote, VoteReply,
 };
 pub use notice::{Cause, Notice, PeerFault, Stats, TransferCause, TransferRefused};
+pub use recovered::Recovered;
 use replicate::Leadership;
 use serde::{Deserialize, Serialize};
+pub use snapshot::{Assembly, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotMeta, SnapshotPart};
 
 use crate::id::{LogIndex, NodeId, Term, Ticket};
 #[cfg(feature = "mutants")]
@@ -86,17 +95,10 @@ pub struct Config {
     pub appends_in_flight_max: usize,
     /// Entries that are proposed but not committed; beyond that proposals are refused.
     pub uncommitted_max: usize,
-}
-
-/// What survives a restart: the fold of the durable records.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Recovered {
-    /// The highest term seen.
-    pub term: Term,
-    /// The vote given in it.
-    pub vote: Option<NodeId>,
-    /// All entries, from index 1, contiguous.
-    pub log: Vec<Entry>,
+    /// After so many bytes of committed entries, and no fewer than the last snapshot has, the state
+    /// is written down and the log before it dropped. Fewer bytes cost more writing, more cost
+    /// memory, disk and time to start.
+    pub snapshot_bytes: usize,
 }
 
 /// What Raft makes durable. Records form one ordered stream with those of the other subsystems.
@@ -113,6 +115,17 @@ pub enum Record {
     Append {
         /// Contiguous entries.
         entries: Vec<Entry>,
+    },
+    /// A part of a snapshot; with the last one it takes the place of the log up to its index.
+    Snapshot(SnapshotPart),
+    /// Entries behind the snapshot just written, which stand in earlier records already. From the
+    /// snapshot's first part up to the last of these, the records say all that the earlier ones
+    /// said of the log.
+    Kept {
+        /// Contiguous entries, perhaps none.
+        entries: Vec<Entry>,
+        /// No more of them follow.
+        is_last: bool,
     },
 }
 
@@ -165,6 +178,22 @@ pub enum Input {
         /// To whom.
         to: Option<NodeId>,
     },
+    /// The state as of `index`, which [`Output::SnapshotDue`] asked for.
+    Compact {
+        /// The last entry it holds the effect of.
+        index: LogIndex,
+        /// Its bytes.
+        state: Payload,
+    },
+    /// A snapshot that [`Output::Assembled`] offered holds a state that can be read.
+    Install {
+        /// Who sent it.
+        from: NodeId,
+        /// In which message its last part came.
+        round: u64,
+        /// The snapshot.
+        snapshot: Snapshot,
+    },
     /// The own disk has confirmed nothing for too long: a leader hands over, or resigns.
     DiskStalled,
     /// A node became reachable: the leader replicates to it, as a learner if it has no vote.
@@ -203,8 +232,23 @@ pub enum Output {
     },
     /// Make durable, in this order.
     Persist(Record),
-    /// An entry is committed; each once and in order, starting again from 1 after a restart.
+    /// An entry is committed; each once and in order, starting again behind the snapshot, or from
+    /// 1, after a restart.
     Committed(Entry),
+    /// The state as of this entry, which was just handed out, shall be written down.
+    SnapshotDue {
+        /// Which entry.
+        index: LogIndex,
+    },
+    /// A leader's snapshot has arrived whole. If its state can be read, it is to be installed.
+    Assembled {
+        /// Who sent it.
+        from: NodeId,
+        /// In which message its last part came.
+        round: u64,
+        /// The snapshot.
+        snapshot: Snapshot,
+    },
     /// A proposal could not be appended: not the leader, or too much is uncommitted.
     Rejected {
         /// The proposal.
@@ -262,6 +306,14 @@ pub struct Raft {
     term: Term,
     vote: Option<NodeId>,
     log: Log,
+    /// The last snapshot, taken or installed. The log begins behind it or behind the one before.
+    snapshot: Option<Snapshot>,
+    /// A leader's snapshot, as far as it has arrived.
+    assembly: Option<Assembly>,
+    /// Bytes of the entries that were committed since the last snapshot.
+    grown: usize,
+    /// A snapshot is asked for and not there yet.
+    is_due: bool,
     commit: LogIndex,
     part: Part,
     leader: Option<NodeId>,
@@ -312,12 +364,16 @@ impl Raft {
         random: Random,
         now: Time,
     ) -> Raft {
-        let log = Log::new(Voters::of(voters), recovered.log);
+        let commit = recovered.base();
+        let log = match &recovered.snapshot {
+            Some(snapshot) => Log::after(snapshot.meta(), recovered.log),
+            None => Log::new(Voters::of(voters), recovered.log),
+        };
         let (_, voters) = log.voters_at_end();
         let voters = voters.clone();
         let term = recovered.term.max(log.last_term());
         let vote = recovered.vote.filter(|_| term == recovered.term);
-        let part = match log.may_vote(me, LogIndex(0)) {
+        let part = match log.may_vote(me, commit) {
             true => Part::Follower,
             false => Part::Learner,
         };
@@ -335,7 +391,11 @@ impl Raft {
             term,
             vote,
             log,
-            commit: LogIndex(0),
+            snapshot: recovered.snapshot,
+            assembly: None,
+            grown: 0,
+            is_due: false,
+            commit,
             part,
             leader: None,
             heard: None,
@@ -362,7 +422,15 @@ impl Raft {
                 Message::Append(append) => self.on_append(now, from, append, out),
                 Message::AppendReply(reply) => self.on_append_reply(now, from, reply, out),
                 Message::TimeoutNow(call) => self.on_timeout_now(now, from, call, out),
+                Message::InstallSnapshot(it) => self.on_install_snapshot(now, from, it, out),
+                Message::SnapshotReply(reply) => self.on_snapshot_reply(now, from, reply, out),
             },
+            Input::Compact { index, state } => self.on_compact(index, state, out),
+            Input::Install {
+                from,
+                round,
+                snapshot,
+            } => self.on_install(now, from, round, snapshot, out),
             Input::Propose { data } => self.on_propose(now, data, out),
             Input::Change { change, data } => self.on_change(now, &change, data, out),
             Input::Read { ticket } => self.on_read(ticket, out),
@@ -405,10 +473,28 @@ impl Raft {
         self.commit
     }
 
-    /// The entry at `index`.
+    /// The last snapshot, if there is one.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
+    /// The last entry that is not kept any more; 0 if all are.
+    #[must_use]
+    pub fn base(&self) -> LogIndex {
+        self.log.base()
+    }
+
+    /// The entry at `index`, if it is kept.
     #[must_use]
     pub fn entry(&self, index: LogIndex) -> Option<&Entry> {
         self.log.entry(index)
+    }
+
+    /// The term of the entry at `index`, if it is known.
+    #[must_use]
+    pub fn term_at(&self, index: LogIndex) -> Option<Term> {
+        self.log.term_at(index)
     }
 
     /// The last index of the log, durable or not.
@@ -490,9 +576,12 @@ impl Raft {
             let Some(entry) = self.log.entry(self.commit.next()) else {
                 return;
             };
+            let entry = entry.clone();
             self.commit = entry.index;
             self.stats.committed += 1;
-            out.push(Output::Committed(entry.clone()));
+            self.grown = self.grown.saturating_add(compact::size_of(&entry));
+            out.push(Output::Committed(entry));
+            self.ask_for_snapshot(out);
         }
     }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Role;
-use crate::id::{NodeId, Term};
+use crate::id::{LogIndex, NodeId, Term};
 
 /// What an operator may want to know about consensus.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +52,22 @@ pub enum Notice {
     Removed {
         /// The term it led.
         term: Term,
+    },
+    /// The state stands for the log up to here from now on.
+    SnapshotTaken {
+        /// The last entry it holds the effect of.
+        index: LogIndex,
+        /// Bytes of it.
+        bytes: u64,
+    },
+    /// The leader's state took the place of a log that lagged too far behind.
+    SnapshotInstalled {
+        /// Who sent it.
+        from: NodeId,
+        /// The last entry it holds the effect of.
+        index: LogIndex,
+        /// Bytes of it.
+        bytes: u64,
     },
     /// A message broke a rule; it was ignored.
     PeerFault {
@@ -162,6 +178,8 @@ pub enum PeerFault {
     GapInEntries,
     /// A claim to hold entries this leader never sent.
     ImpossibleMatch,
+    /// A snapshot that cannot exist, or whose bytes are not those its checksum was made of.
+    WrongSnapshot,
     /// A second leader in one term, or an attempt to overwrite a committed entry.
     ConflictingLeader,
 }
@@ -187,6 +205,10 @@ pub struct Stats {
     pub transfers: u64,
     /// Changes of the voters begun here as leader.
     pub changes: u64,
+    /// Snapshots of the own state taken.
+    pub snapshots_taken: u64,
+    /// Snapshots of a leader installed.
+    pub snapshots_installed: u64,
     /// Elections started because the leader called.
     pub elections_called: u64,
 }

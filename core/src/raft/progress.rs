@@ -3,7 +3,8 @@
 //! A follower is *probed* until an answer shows where its log equals the leader's: one message at a
 //! time. From then on it is *replicated* to: messages follow each other without waiting. In both
 //! states `next - 1` is the `prev_index` of the next message, so a heartbeat asks "do you have
-//! everything I sent?", and the answer reveals a lost message.
+//! everything I sent?", and the answer reveals a lost message. A follower whose next entry is not
+//! kept any more gets a snapshot, in parts; a heartbeat then asks how much of it has arrived.
 //!
 //! * `matched` counts for commitment, so only the follower's durable answers raise it, whatever
 //!   round they answer.
@@ -12,13 +13,16 @@
 
 use alloc::collections::VecDeque;
 
+use super::delivery::Delivery;
+use super::{Snapshot, SnapshotPart};
 use crate::id::LogIndex;
 use crate::time::Time;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Flow {
     Probe,
     Replicate,
+    Deliver(Delivery),
 }
 
 /// The leader's knowledge of one follower.
@@ -117,15 +121,57 @@ impl Progress {
             self.in_flight.pop_front();
         }
         self.next = self.next.max(self.matched.next());
-        if self.flow == Flow::Probe && round >= self.since {
+        let is_caught_up = match &self.flow {
+            Flow::Probe => round >= self.since,
+            Flow::Replicate => false,
+            Flow::Deliver(delivery) => index >= delivery.index(),
+        };
+        if is_caught_up {
             self.flow = Flow::Replicate;
+        }
+    }
+
+    /// The next entry is not kept any more: what it needs is this snapshot.
+    pub(super) fn begin_delivery(&mut self, snapshot: &Snapshot, round_last: u64) {
+        let index = snapshot.meta().index;
+        if let Flow::Deliver(delivery) = &self.flow
+            && (delivery.is_begun() || delivery.index() == index)
+        {
+            return;
+        }
+        self.probe_from(self.next, round_last);
+        self.sent = self.sent.max(index);
+        self.flow = Flow::Deliver(Delivery::of(snapshot));
+    }
+
+    /// The question how much of a snapshot has arrived, if one is being delivered.
+    pub(super) fn question(&self) -> Option<SnapshotPart> {
+        match &self.flow {
+            Flow::Deliver(delivery) => Some(delivery.question()),
+            Flow::Probe | Flow::Replicate => None,
+        }
+    }
+
+    /// So much of the snapshot of `index` has arrived. False if no honest follower says so.
+    pub(super) fn on_held(&mut self, round: u64, index: LogIndex, held: u64) -> bool {
+        match &mut self.flow {
+            Flow::Deliver(delivery) if delivery.index() == index => delivery.on_held(round, held),
+            Flow::Deliver(_) | Flow::Probe | Flow::Replicate => true,
+        }
+    }
+
+    /// The next part of the snapshot, if more may be on its way; it will travel in `round`.
+    pub(super) fn next_part(&mut self, round: u64, bytes: usize) -> Option<SnapshotPart> {
+        match &mut self.flow {
+            Flow::Deliver(delivery) => delivery.next_part(round, bytes),
+            Flow::Probe | Flow::Replicate => None,
         }
     }
 
     /// The follower's log equals ours at most up to `hint`. True when a probe further back is worth
     /// sending now.
     pub(super) fn on_conflict(&mut self, round: u64, hint: LogIndex, round_last: u64) -> bool {
-        if round < self.since {
+        if round < self.since || matches!(self.flow, Flow::Deliver(_)) {
             return false;
         }
         if hint < self.matched {
@@ -137,19 +183,21 @@ impl Progress {
             // stands.
             self.matched = hint;
         }
-        let was = (self.flow, self.next);
-        let step = match self.flow {
-            Flow::Probe => LogIndex(self.next.0.saturating_sub(1)),
-            Flow::Replicate => self.next,
+        let (was_probed, was_next) = (self.flow == Flow::Probe, self.next);
+        let step = match was_probed {
+            true => LogIndex(self.next.0.saturating_sub(1)),
+            false => self.next,
         };
         self.probe_from(hint.next().min(step).max(self.matched.next()), round_last);
-        was != (self.flow, self.next)
+        !was_probed || was_next != self.next
     }
 
     /// Nothing that is on its way may be relied on.
     pub(super) fn on_down(&mut self, round_last: u64) {
-        if self.flow == Flow::Replicate {
-            self.probe_from(self.matched.next(), round_last);
+        match &mut self.flow {
+            Flow::Probe => {}
+            Flow::Replicate => self.probe_from(self.matched.next(), round_last),
+            Flow::Deliver(delivery) => delivery.on_down(),
         }
     }
 

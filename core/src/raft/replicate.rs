@@ -18,8 +18,8 @@ use super::progress::Progress;
 use super::read::Read;
 use super::transfer::Transfer;
 use super::{
-    Append, AppendOutcome, AppendReply, Cause, Config, Entry, Message, Output, Part, PeerFault,
-    Raft, Record, fault,
+    Append, AppendOutcome, AppendReply, Cause, Config, Entry, InstallSnapshot, Message, Output,
+    Part, PeerFault, Raft, Record, Snapshot, fault,
 };
 use crate::id::{LogIndex, NodeId, Term};
 use crate::mutant::Mutant;
@@ -50,6 +50,7 @@ pub(super) struct Sight<'a> {
     pub(super) term: Term,
     commit: LogIndex,
     pub(super) log: &'a Log,
+    snapshot: Option<&'a Snapshot>,
     config: &'a Config,
     voters: &'a Voters,
 }
@@ -84,6 +85,16 @@ impl Leadership {
             return;
         };
         self.round += 1;
+        if progress.next() <= sight.log.base()
+            && let Some(snapshot) = sight.snapshot
+        {
+            progress.begin_delivery(snapshot, self.round);
+        }
+        if let Some(part) = progress.question() {
+            let (term, round) = (sight.term, self.round);
+            let message = Message::InstallSnapshot(InstallSnapshot { term, round, part });
+            return out.push(Output::Send { to, message });
+        }
         let config = sight.config;
         let prev_index = LogIndex(progress.next().0.saturating_sub(1));
         let entries = match carry {
@@ -442,6 +453,7 @@ impl Raft {
             term: self.term,
             commit: self.commit,
             log: &self.log,
+            snapshot: self.snapshot.as_ref(),
             config: &self.config,
             voters: &self.voters,
         };

@@ -4,6 +4,7 @@ mod change;
 mod matching;
 mod random;
 mod read;
+mod snapshot;
 mod solo;
 mod stories;
 mod transfer;

@@ -66,6 +66,10 @@ pub mod code {
     pub const APPEND_REPLY: u8 = 0x25;
     /// [`raft::TimeoutNow`](crate::raft::TimeoutNow)
     pub const TIMEOUT_NOW: u8 = 0x26;
+    /// [`raft::InstallSnapshot`](crate::raft::InstallSnapshot)
+    pub const INSTALL_SNAPSHOT: u8 = 0x27;
+    /// [`raft::SnapshotReply`](crate::raft::SnapshotReply)
+    pub const SNAPSHOT_REPLY: u8 = 0x28;
     /// [`control::Forward`](crate::control::Forward)
     pub const FORWARD: u8 = 0x30;
     /// [`control::Answer`](crate::control::Answer)
@@ -153,6 +157,8 @@ impl Message {
             code::APPEND => Message::Raft(R::Append(codec::decode(body)?)),
             code::APPEND_REPLY => Message::Raft(R::AppendReply(codec::decode(body)?)),
             code::TIMEOUT_NOW => Message::Raft(R::TimeoutNow(codec::decode(body)?)),
+            code::INSTALL_SNAPSHOT => Message::Raft(R::InstallSnapshot(codec::decode(body)?)),
+            code::SNAPSHOT_REPLY => Message::Raft(R::SnapshotReply(codec::decode(body)?)),
             code::FORWARD => Message::Control(C::Forward(codec::decode(body)?)),
             code::ANSWER => Message::Control(C::Answer(codec::decode(body)?)),
             code::DIGEST => Message::Gossip(G::Digest(codec::decode(body)?)),
@@ -193,6 +199,8 @@ fn encode_raft(message: &raft::Message, body: &mut Vec<u8>) -> u8 {
         Message::Append(append) => tagged(code::APPEND, append, body),
         Message::AppendReply(reply) => tagged(code::APPEND_REPLY, reply, body),
         Message::TimeoutNow(call) => tagged(code::TIMEOUT_NOW, call, body),
+        Message::InstallSnapshot(part) => tagged(code::INSTALL_SNAPSHOT, part, body),
+        Message::SnapshotReply(reply) => tagged(code::SNAPSHOT_REPLY, reply, body),
     }
 }
 
@@ -230,7 +238,7 @@ mod tests {
         let known = (0..=u8::MAX).filter(|code| {
             Message::decode(*code, &[]) != Err(DecodeError::UnknownType { code: *code })
         });
-        assert_eq!(known.count(), 25);
+        assert_eq!(known.count(), 27);
         assert_eq!(
             Message::decode(0x1f, &[0; 64]),
             Err(DecodeError::UnknownType { code: 0x1f })

@@ -331,6 +331,8 @@ pub(crate) fn leader_in(envelope: &Envelope) -> Option<(Term, NodeId)> {
         | Message::Vote(_)
         | Message::VoteReply(_)
         | Message::AppendReply(_)
+        | Message::InstallSnapshot(_)
+        | Message::SnapshotReply(_)
         | Message::TimeoutNow(_) => None,
     }
 }
@@ -345,6 +347,8 @@ pub(crate) fn vote_in(envelope: &Envelope) -> Option<(NodeId, Term, NodeId)> {
         | Message::PreVoteReply(_)
         | Message::Append(_)
         | Message::AppendReply(_)
+        | Message::InstallSnapshot(_)
+        | Message::SnapshotReply(_)
         | Message::TimeoutNow(_) => None,
     }
 }

@@ -86,6 +86,7 @@ impl Machine {
             bytes_per_append_max: 1024,
             appends_in_flight_max: 4,
             uncommitted_max: 64,
+            snapshot_bytes: 1 << 20,
         };
         let voters: BTreeSet<NodeId> = (1..).map(NodeId).take(bounds.voters).collect();
         let mut raft = Raft::recover(config, me, voters, past.clone(), random(), NOW);
@@ -181,7 +182,10 @@ impl Machine {
     pub(crate) fn has_unsynced_vote(&self) -> bool {
         let is_vote = |(_, record): &(Lsn, Record)| match record {
             Record::Raft(raft::Record::HardState { vote, .. }) => vote.is_some(),
-            Record::Raft(raft::Record::Append { .. }) | Record::Boot { .. } => false,
+            Record::Raft(
+                raft::Record::Append { .. } | raft::Record::Snapshot(_) | raft::Record::Kept { .. },
+            )
+            | Record::Boot { .. } => false,
         };
         self.pending.iter().any(is_vote)
     }
@@ -255,6 +259,8 @@ impl Machine {
             | Output::Readable { .. }
             | Output::ReadRefused { .. }
             | Output::Voters(_)
+            | Output::SnapshotDue { .. }
+            | Output::Assembled { .. }
             | Output::Changed(_)
             | Output::Note(_) => {}
         }

@@ -84,7 +84,8 @@ pub(super) async fn run<S: Seam>(
         let Err(error) = serve(&shell, &settings, &mut random, port).await else {
             return;
         };
-        tracing::warn!(node = %shell.name.node, group = %settings.group, %error, "multicast failed");
+        let (node, group) = (shell.name.node, settings.group);
+        tracing::warn!(%node, %group, %error, "multicast failed");
         let slept = async {
             shell.seam.sleep(REOPEN).await;
             false

@@ -44,7 +44,8 @@ impl<S: Seam> Look<S> {
                 Some(Ok(found)) => {
                     failures = 0;
                     if known.as_ref() != Some(&found) {
-                        tracing::info!(node = %self.shell.name.node, name = %self.name, ?found, "seed resolved");
+                        let (node, name) = (self.shell.name.node, &self.name);
+                        tracing::info!(%node, %name, ?found, "seed resolved");
                         known = Some(found.clone());
                         if !tell(&self.shell, self.source, found).await {
                             return;
@@ -95,7 +96,8 @@ impl<S: Seam> Look<S> {
 
     fn announce(&self, error: &io::Error) {
         let shell = &self.shell;
-        tracing::warn!(node = %shell.name.node, name = %self.name, %error, "a seed is not resolved");
+        let (node, name) = (shell.name.node, &self.name);
+        tracing::warn!(%node, %name, %error, "a seed is not resolved");
         let event = ClusterEvent::SeedUnresolved {
             name: self.name.clone(),
             reason: error.to_string(),

@@ -1,15 +1,23 @@
 //! State machine safety: no two nodes apply different entries at one index (Raft thesis §3.6.3,
 //! figure 3.2). A node that applies again after a restart must apply the same.
 
-use quorate_core::id::NodeId;
+use quorate_core::control::Envelope;
+use quorate_core::id::{ClientId, LogIndex, NodeId, RequestId};
 use quorate_core::raft::Entry;
+use quorate_core::wire::codec;
 
 use crate::trace::digest;
 
 /// What was applied at each index, from 1.
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
-    applied: Vec<u64>,
+    applied: Vec<Applied>,
+}
+
+#[derive(Clone, Debug)]
+struct Applied {
+    digest: u64,
+    request: Option<(ClientId, RequestId)>,
 }
 
 impl Checker {
@@ -24,17 +32,26 @@ impl Checker {
             .checked_sub(1)
             .map(|slot| (slot, self.applied.get(slot)))
         {
-            Some((_, Some(first))) if *first == digest => Ok(false),
+            Some((_, Some(first))) if first.digest == digest => Ok(false),
             Some((_, Some(_))) => Err(format!(
                 "{node} applied another entry at {} (term {}) than the first to apply there",
                 entry.index, entry.term
             )),
             Some((slot, None)) if slot == self.applied.len() => {
-                self.applied.push(digest);
+                let envelope = codec::decode::<Envelope>(&entry.data).ok();
+                let request = envelope.map(|it| (it.client, it.request));
+                self.applied.push(Applied { digest, request });
                 Ok(true)
             }
             Some((_, None)) | None => Err(format!("{node} applied {} out of order", entry.index)),
         }
+    }
+
+    /// The request that was applied at `index`, if one was.
+    #[must_use]
+    pub fn request(&self, index: LogIndex) -> Option<(ClientId, RequestId)> {
+        let slot = usize::try_from(index.0.checked_sub(1)?).ok()?;
+        self.applied.get(slot)?.request
     }
 }
 

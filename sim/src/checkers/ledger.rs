@@ -21,6 +21,9 @@ struct Pending {
 struct Disk {
     boot: u64,
     vote: (Term, Option<NodeId>),
+    /// The last entry that a snapshot stands for.
+    base: (LogIndex, Term),
+    /// The entries behind it.
     log: Vec<Term>,
     pending: VecDeque<Pending>,
 }
@@ -31,11 +34,38 @@ impl Disk {
             Record::Boot { boot } => self.boot = *boot,
             Record::Raft(raft::Record::HardState { term, vote }) => self.vote = (*term, *vote),
             Record::Raft(raft::Record::Append { entries }) => {
-                let first = entries.first().map_or(1, |entry| entry.index.0);
-                self.log.truncate(slot(LogIndex(first)));
+                let first = entries.first().map_or(LogIndex(1), |entry| entry.index);
+                self.log.truncate(self.slot(first));
                 self.log.extend(entries.iter().map(|entry| entry.term));
             }
+            Record::Raft(raft::Record::Snapshot(part)) => {
+                if part.offset + part.bytes.len() as u64 == part.of.len {
+                    self.take(part.of.index, part.of.term);
+                }
+            }
+            Record::Raft(raft::Record::Kept { .. }) => {}
         }
+    }
+
+    /// A snapshot is whole; what it stands for goes.
+    fn take(&mut self, index: LogIndex, term: Term) {
+        match self.entry(index) == Some(term) {
+            true => drop(self.log.drain(..=self.slot(index))),
+            false => self.log.clear(),
+        }
+        self.base = (index, term);
+    }
+
+    fn entry(&self, index: LogIndex) -> Option<Term> {
+        match index == self.base.0 && index > LogIndex(0) {
+            true => Some(self.base.1),
+            false => self.log.get(self.slot(index)).copied(),
+        }
+    }
+
+    fn slot(&self, index: LogIndex) -> usize {
+        let behind = index.0.checked_sub(self.base.0.0 + 1);
+        behind.map_or(usize::MAX, |it| usize::try_from(it).unwrap_or(usize::MAX))
     }
 }
 
@@ -51,6 +81,14 @@ impl Ledger {
         let disk = Disk {
             boot: found.boot,
             vote: (found.raft.term, found.raft.vote),
+            base: found
+                .raft
+                .snapshot
+                .as_ref()
+                .map_or_else(Default::default, |it| {
+                    let meta = it.meta();
+                    (meta.index, meta.term)
+                }),
             log: found.raft.log.iter().map(|entry| entry.term).collect(),
             pending: VecDeque::new(),
         };
@@ -88,24 +126,32 @@ impl Ledger {
             .map_or_else(Default::default, |disk| disk.vote)
     }
 
-    /// The term of the durable entry at `index`.
+    /// The term of the durable entry at `index`, if no snapshot stands for it.
     #[must_use]
     pub fn entry(&self, node: NodeId, index: LogIndex) -> Option<Term> {
-        self.disks.get(&node)?.log.get(slot(index)).copied()
+        self.disks.get(&node)?.entry(index)
     }
 
     /// Whether entries at or before `index`, written in `term` or earlier, are still unsynced.
     #[must_use]
     pub fn lacks(&self, node: NodeId, term: Term, index: LogIndex) -> bool {
+        let Some(disk) = self.disks.get(&node) else {
+            return false;
+        };
         let touches = |pending: &Pending| match &pending.record {
             Record::Raft(raft::Record::Append { entries }) => {
                 let first = entries.first().map(|entry| entry.index);
                 pending.term <= term && first.is_some_and(|first| first <= index)
             }
-            Record::Boot { .. } | Record::Raft(raft::Record::HardState { .. }) => false,
+            // One of the own log only repeats what stands there.
+            Record::Raft(raft::Record::Snapshot(part)) => {
+                let (last, is_known) = (part.of.index, disk.entry(part.of.index).is_some());
+                pending.term <= term && last <= index && !is_known
+            }
+            Record::Boot { .. }
+            | Record::Raft(raft::Record::HardState { .. } | raft::Record::Kept { .. }) => false,
         };
-        let unsynced = self.disks.get(&node).map(|disk| disk.pending.iter());
-        unsynced.is_some_and(|mut unsynced| unsynced.any(touches))
+        disk.pending.iter().any(touches)
     }
 
     fn disk(&mut self, node: NodeId) -> &mut Disk {
@@ -113,15 +159,12 @@ impl Ledger {
     }
 }
 
-fn slot(index: LogIndex) -> usize {
-    usize::try_from(index.0.saturating_sub(1)).unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use quorate_core::payload::Payload;
-    use quorate_core::raft::Entry;
+    use quorate_core::raft::{Entry, Snapshot};
+    use std::collections::BTreeSet;
 
     fn entries(term: u64, index: u64) -> Record {
         let (term, index, data) = (Term(term), LogIndex(index), Payload::default());
@@ -156,5 +199,29 @@ mod tests {
         ledger.started(node, &Durable::default());
         assert_eq!(ledger.entry(node, LogIndex(1)), None);
         assert!(!ledger.lacks(node, Term(9), LogIndex(9)));
+    }
+
+    #[test]
+    fn a_snapshot_counts_when_it_is_durable_and_stands_for_what_is_before_it() {
+        let (mut ledger, node) = (Ledger::default(), NodeId(1));
+        let (voters, state) = (BTreeSet::from([node]), Payload::copy_from(b"state"));
+        let snapshot = Snapshot::new(LogIndex(5), Term(2), voters, state);
+        ledger.wrote(node, Lsn(1), Term(1), &entries(1, 1));
+        ledger.synced(node, Lsn(1));
+        for (lsn, part) in (2..).zip(snapshot.parts(3)) {
+            let record = Record::Raft(raft::Record::Snapshot(part));
+            ledger.wrote(node, Lsn(lsn), Term(2), &record);
+        }
+        assert!(ledger.lacks(node, Term(2), LogIndex(5)));
+        assert!(!ledger.lacks(node, Term(2), LogIndex(4)));
+        ledger.synced(node, Lsn(2));
+        assert_eq!(ledger.entry(node, LogIndex(5)), None, "half of it");
+        ledger.synced(node, Lsn(3));
+        assert!(!ledger.lacks(node, Term(2), LogIndex(5)));
+        assert_eq!(ledger.entry(node, LogIndex(5)), Some(Term(2)));
+        assert_eq!(ledger.entry(node, LogIndex(1)), None);
+        ledger.wrote(node, Lsn(4), Term(2), &entries(2, 6));
+        ledger.synced(node, Lsn(4));
+        assert_eq!(ledger.entry(node, LogIndex(6)), Some(Term(2)));
     }
 }

@@ -39,6 +39,7 @@ pub mod promises_wait;
 pub mod relay_answers;
 pub mod removes_only_conflicts;
 pub mod roles_stay;
+pub mod snapshots_tell_the_log;
 pub mod state_converges;
 pub mod state_is_owned;
 pub mod state_rises;
@@ -122,6 +123,8 @@ pub struct Checkers {
     /// See the module.
     pub views_add_up: views_add_up::Checker,
     /// See the module.
+    pub snapshots_tell_the_log: snapshots_tell_the_log::Checker,
+    /// See the module.
     pub state_converges: state_converges::Checker,
     /// See the module.
     pub state_is_owned: state_is_owned::Checker,
@@ -152,5 +155,8 @@ impl Checkers {
         self.answered_once.ended(node);
         self.duplicates_settle.ended(node);
         self.crash_is_noticed.ended(node);
+        // Those who might have seen it gone may be gone as well.
+        let boot = self.ledger.boot(node);
+        self.roles_stay.gone(Peer { node, boot });
     }
 }

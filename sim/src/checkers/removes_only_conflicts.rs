@@ -1,9 +1,10 @@
 //! A node removes entries from its log only where they conflict: the first entry that is written
-//! over has another term (Raft thesis §3.5). A leader appends only.
+//! over has another term (Raft thesis §3.5). A leader appends only. A snapshot of its own leaves
+//! the entries behind it as they are; only a leader's takes the place of the whole log.
 
 use std::collections::BTreeMap;
 
-use quorate_core::id::{NodeId, Term};
+use quorate_core::id::{LogIndex, NodeId, Term};
 use quorate_core::raft::Entry;
 
 use super::Verdict;
@@ -11,14 +12,33 @@ use super::Verdict;
 /// The terms of each node's entries, synced or not.
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
-    logs: BTreeMap<NodeId, Vec<Term>>,
+    logs: BTreeMap<NodeId, BTreeMap<LogIndex, Term>>,
 }
 
 impl Checker {
     /// A process has started with these entries.
     pub fn started(&mut self, node: NodeId, entries: &[Entry]) {
-        let terms = entries.iter().map(|entry| entry.term).collect();
-        self.logs.insert(node, terms);
+        self.logs.insert(node, terms(entries).collect());
+    }
+
+    /// A leader's snapshot has taken the place of the log.
+    pub fn installed(&mut self, node: NodeId) {
+        self.logs.remove(&node);
+    }
+
+    /// A process has written what stands behind its snapshot again.
+    ///
+    /// # Errors
+    /// That is not what stood there.
+    pub fn kept(&self, node: NodeId, entries: &[Entry]) -> Verdict {
+        let log = self.logs.get(&node);
+        let stands = |(index, term)| log.and_then(|log| log.get(&index)) == Some(&term);
+        match terms(entries).find(|it| !stands(*it)) {
+            None => Ok(()),
+            Some((index, _)) => Err(format!(
+                "{node} writes another entry {index} behind its snapshot than stood there"
+            )),
+        }
     }
 
     /// A process has written entries.
@@ -30,10 +50,8 @@ impl Checker {
             return Ok(());
         };
         let log = self.logs.entry(node).or_default();
-        let slot = usize::try_from(first.index.0.saturating_sub(1)).unwrap_or(usize::MAX);
-        let over = log.get(slot).copied();
-        log.truncate(slot);
-        log.extend(entries.iter().map(|entry| entry.term));
+        let over = log.split_off(&first.index).remove(&first.index);
+        log.extend(terms(entries));
         if over != Some(first.term) {
             return Ok(());
         }
@@ -44,10 +62,13 @@ impl Checker {
     }
 }
 
+fn terms(entries: &[Entry]) -> impl Iterator<Item = (LogIndex, Term)> {
+    entries.iter().map(|entry| (entry.index, entry.term))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_core::id::LogIndex;
     use quorate_core::payload::Payload;
 
     #[test]
@@ -62,6 +83,10 @@ mod tests {
         checker.started(node, &[entry(1, 1)]);
         assert_eq!(checker.wrote(node, &[entry(1, 2), entry(1, 3)]), Ok(()));
         assert_eq!(checker.wrote(node, &[entry(2, 3)]), Ok(()));
+        assert_eq!(checker.kept(node, &[entry(1, 2), entry(2, 3)]), Ok(()));
+        assert!(checker.kept(node, &[entry(1, 3)]).is_err());
         assert!(checker.wrote(node, &[entry(1, 2)]).is_err());
+        checker.installed(node);
+        assert_eq!(checker.wrote(node, &[entry(2, 9)]), Ok(()));
     }
 }

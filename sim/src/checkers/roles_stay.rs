@@ -1,6 +1,6 @@
 //! Placement: a role has one grant under way at a time, is not granted again to who holds it, and a
-//! role on any voter moves only off a life that somebody has seen gone (fencing by epochs makes the
-//! move safe; this makes it rare).
+//! role on any voter moves only off a life that has ended or that somebody has seen gone (fencing
+//! by epochs makes the move safe; this makes it rare).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Somebody holds a life of a node dead, or has seen it leave.
+    /// Somebody holds a life of a node dead, or has seen it leave, or it has ended.
     pub fn gone(&mut self, peer: Peer) {
         self.gone.insert(peer);
     }

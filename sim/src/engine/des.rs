@@ -1,14 +1,8 @@
-//! The event queue and the loop of a run.
+//! The loop of a run.
 //!
-//! * I1: entries at one moment come in an order drawn from the seed, not in that of their making:
-//!   a machine must not depend on luck.
-//! * I2: a run is a function of its plan.
-
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+//! * I1: a run is a function of its plan.
 
 use quorate_core::id::LinkId;
-use quorate_core::seed::{Random, Seed, Stream};
 
 use crate::plan::Plan;
 use crate::record::Record;
@@ -117,76 +111,6 @@ pub enum Due {
     Look,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    at: u64,
-    tie: u64,
-    number: u64,
-    due: Due,
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Entry) -> Ordering {
-        (self.at, self.tie, self.number).cmp(&(other.at, other.tie, other.number))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// What is due when.
-#[derive(Clone, Debug)]
-pub struct Queue {
-    heap: BinaryHeap<Reverse<Entry>>,
-    order: Random,
-    word: u64,
-    number: u64,
-}
-
-impl Queue {
-    /// Nothing yet.
-    #[must_use]
-    pub fn new(seed: &Seed) -> Queue {
-        let mut order = seed.stream(Stream::Order);
-        let word = order.word();
-        Queue {
-            heap: BinaryHeap::new(),
-            order,
-            word,
-            number: 0,
-        }
-    }
-
-    /// Adds an entry.
-    pub fn push(&mut self, at: u64, due: Due) {
-        self.number += 1;
-        // One drawn word serves 64 entries; mixing in the number keeps their order unpredictable.
-        if self.number.is_multiple_of(64) {
-            self.word = self.order.word();
-        }
-        let tie = (self.word ^ self.number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.heap.push(Reverse(Entry {
-            at,
-            tie,
-            number: self.number,
-            due,
-        }));
-    }
-
-    /// The next word of the stream that orders entries at one moment.
-    pub fn draw(&mut self) -> u64 {
-        self.order.word()
-    }
-
-    /// The next entry.
-    pub fn pop(&mut self) -> Option<(u64, Due)> {
-        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.due))
-    }
-}
-
 /// How a run is watched.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -240,27 +164,5 @@ fn carry_out(plan: &Plan, world: &mut World) {
     }
     if !world.is_over() {
         world.judge_until(end);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_orders_first_and_the_seed_orders_the_rest() {
-        let order = |seed: u64| {
-            let mut queue = Queue::new(&Seed::from_number(seed));
-            queue.push(9, Due::HealAll);
-            (0..20).for_each(|n| queue.push(5, Due::Fault(n)));
-            let mut all = Vec::new();
-            while let Some((at, due)) = queue.pop() {
-                all.push((at, due));
-            }
-            all
-        };
-        assert_eq!(order(1).last(), Some(&(9, Due::HealAll)));
-        assert_eq!(order(1), order(1));
-        assert_ne!(order(1), order(2));
     }
 }

@@ -5,3 +5,6 @@
 //! compiles the adapter a second time.
 
 pub mod des;
+mod queue;
+
+pub use queue::Queue;

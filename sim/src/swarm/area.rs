@@ -89,6 +89,14 @@ impl Area {
         }
     }
 
+    /// Whether its nodes should keep little of the log.
+    pub(super) const fn shortens_logs(self) -> bool {
+        match self {
+            Area::Raft | Area::Failover | Area::Disk => true,
+            Area::Membership | Area::Transport => false,
+        }
+    }
+
     /// The clients, the network and the disks that suit it.
     pub(super) fn bend(self, plan: &mut Plan, random: &mut Random) {
         match self {

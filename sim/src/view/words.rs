@@ -5,7 +5,7 @@ use quorate_core::wire::Message;
 use quorate_core::{control, gossip, membership, raft};
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 26] = [
+pub(super) const KINDS: [(&str, &str); 28] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -32,6 +32,8 @@ pub(super) const KINDS: [(&str, &str); 26] = [
     ("Sync", "membership"),
     ("Differ", "membership"),
     ("TurnedAway", "membership"),
+    ("InstallSnapshot", "replication"),
+    ("SnapshotReply", "replication"),
 ];
 
 /// A message in words.
@@ -123,6 +125,15 @@ fn of_raft(message: &raft::Message) -> Spoken {
             }
         },
         M::TimeoutNow(m) => spoken(16, false, format!("take over from {}", m.term)),
+        M::InstallSnapshot(m) => {
+            let (from, len) = (m.part.offset, m.part.bytes.len());
+            let text = format!("{} of {}, {len} B from {from}", m.term, m.part.of.index);
+            spoken(26, len == 0, text)
+        }
+        M::SnapshotReply(m) => {
+            let text = format!("{} holds {} B of {}", m.term, m.held, m.index);
+            spoken(27, false, text)
+        }
     }
 }
 

@@ -36,6 +36,7 @@ impl Case<'_> {
                 | Notice::Removed { .. }
                 | Notice::RoleChanged { .. }
                 | Notice::UnknownEntry { .. }
+                | Notice::UnreadableSnapshot { .. }
                 | Notice::DiskStalled
                 | Notice::OutboxDropped { .. } => false,
             };

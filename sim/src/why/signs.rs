@@ -113,6 +113,7 @@ pub(super) fn address_of(all: &[Happening], node: NodeId) -> Option<SocketAddr> 
             | Notice::LinkUp { .. }
             | Notice::LinkDown { .. }
             | Notice::UnknownEntry { .. }
+            | Notice::UnreadableSnapshot { .. }
             | Notice::DiskStalled
             | Notice::OutboxDropped { .. } => None,
         })

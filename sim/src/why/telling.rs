@@ -68,6 +68,7 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
         | Notice::GossipFault { .. }
         | Notice::RoleChanged { .. }
         | Notice::UnknownEntry { .. }
+        | Notice::UnreadableSnapshot { .. }
         | Notice::DiskStalled
         | Notice::OutboxDropped { .. } => false,
     }

@@ -13,7 +13,8 @@ use quorate_core::wire::Message;
 
 use super::host::{host_at, plant_link, plant_session};
 use super::sessions::{Heard, keep};
-use super::{Direction, NEVER, World, slot};
+use super::traffic::Tie;
+use super::{NEVER, World, slot};
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::network::{Conn, End, Pipe, Segment};
@@ -124,7 +125,7 @@ impl World {
             link_id = LinkId(process.links.len() as u64);
             process.links.push((conn, end));
             // The simulated certificate says who is at the other end.
-            process.sessions.entry(other).or_insert_with(|| {
+            process.sessions.begin(other, || {
                 let mut session = Session::new(transport.clone());
                 plant_session(&mut session, self.plan.mutant.as_deref());
                 session
@@ -212,21 +213,24 @@ impl World {
             let Some(process) = self.hosts[from.host].process.as_mut() else {
                 return;
             };
-            let Some(session) = process.sessions.get_mut(&peer).filter(|_| from.open) else {
+            let Some(session) = process.sessions.get_mut(peer).filter(|_| from.open) else {
                 return;
             };
             let now = process.clock.at(self.now);
             let mut bytes = Vec::new();
-            while bytes.len() < BUDGET {
+            let mut has_more = true;
+            while has_more && bytes.len() < BUDGET {
                 let record = |record: &[u8]| bytes.extend_from_slice(record);
-                if from.link.transmit(now, session, record) == 0 {
-                    break;
-                }
+                has_more = from.link.transmit(now, session, record) > 0
+                    && from.link.wants_transmit(session);
             }
             if bytes.is_empty() {
                 return;
             }
             self.send_segment(conn, end, Segment::Bytes(bytes));
+            if !has_more {
+                return;
+            }
         }
     }
 
@@ -274,7 +278,6 @@ impl World {
     }
 
     fn on_bytes(&mut self, conn: usize, end: usize, bytes: &[u8]) {
-        let before = self.directions(conn, end);
         let Some(state) = self.conns[conn].as_mut() else {
             return;
         };
@@ -283,10 +286,11 @@ impl World {
         let Some(process) = self.hosts[to.host].process.as_mut() else {
             return;
         };
-        let Some(session) = process.sessions.get_mut(&peer) else {
+        let Some(session) = process.sessions.get_mut(peer) else {
             return;
         };
         let now = process.clock.at(self.now);
+        let before = Tie::of(session);
         let (mut heard, mut taken) = (Vec::new(), Vec::new());
         to.link.receive(now, bytes, session, &mut |output| {
             heard.push(keep(output, &mut taken));
@@ -294,23 +298,14 @@ impl World {
         for (priority, cost) in taken {
             session.consume(now, priority, cost);
         }
-        self.on_heard(conn, end, before, heard);
+        let ties = [before, Tie::of(session)];
+        self.on_heard(conn, end, ties, heard);
         self.flush(conn, end);
         self.arm_link(conn, end);
     }
 
-    fn on_heard(
-        &mut self,
-        conn: usize,
-        end: usize,
-        before: Option<[Direction; 2]>,
-        heard: Vec<Heard>,
-    ) {
-        if heard.is_empty() {
-            return;
-        }
-        let after = self.directions(conn, end);
-        let mut directions = before;
+    fn on_heard(&mut self, conn: usize, end: usize, [before, after]: [Tie; 2], heard: Vec<Heard>) {
+        let mut tie = before;
         for heard in heard {
             let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
                 return;
@@ -342,16 +337,17 @@ impl World {
                     self.close_end(conn, end);
                 }
                 Heard::Resumed | Heard::Lost => {
-                    directions = after;
-                    self.on_joined(after, heard == Heard::Lost);
+                    tie = after;
+                    let directions = self.directions(conn, end, tie);
+                    self.on_joined(directions, heard == Heard::Lost);
                 }
                 Heard::Message(priority, number) => {
-                    if let Some([_, inward]) = directions {
+                    if let Some([_, inward]) = self.directions(conn, end, tie) {
                         self.on_message(inward, priority, number);
                     }
                 }
                 Heard::Acked(priority, number) => {
-                    if let Some([outward, _]) = directions {
+                    if let Some([outward, _]) = self.directions(conn, end, tie) {
                         self.on_acked(outward, priority, number);
                     }
                 }
@@ -476,8 +472,8 @@ impl World {
             let (mut heard, mut taken) = (Vec::new(), Vec::new());
             to.link
                 .tick(now, &mut |output| heard.push(keep(output, &mut taken)));
-            let directions = self.directions(conn, end);
-            self.on_heard(conn, end, directions, heard);
+            // No time that passes ends a session here.
+            self.on_heard(conn, end, [Tie::default(); 2], heard);
             self.flush(conn, end);
         }
         self.arm_link(conn, end);

@@ -100,7 +100,15 @@ fn heard_message(from: NodeId, message: &Message) -> Heard {
             matched: LogIndex(append.prev_index.0 + append.entries.len() as u64),
             commit: append.commit,
         },
+        // It stands for a log that is equal and committed up to its index.
+        Message::Raft(raft::Message::InstallSnapshot(install)) => Heard::Append {
+            from,
+            term: install.term,
+            matched: install.part.of.index,
+            commit: install.part.of.index,
+        },
         Message::Raft(raft::Message::AppendReply(reply)) => Heard::AppendReply(reply.term),
+        Message::Raft(raft::Message::SnapshotReply(reply)) => Heard::AppendReply(reply.term),
         Message::Raft(raft::Message::PreVote(ask)) => {
             Heard::PreVote(from, (ask.last_term, ask.last_index))
         }

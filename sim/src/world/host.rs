@@ -1,6 +1,5 @@
 //! A machine of the world: its disk stays when its process ends.
 
-use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,6 +13,7 @@ use quorate_core::transport::{Link, Session};
 use quorate_core::voters::Voters;
 
 use super::clock::Clock;
+use super::sessions::Sessions;
 use crate::disk::Disk;
 use crate::engine::des::Due;
 use crate::plan::{Fate, Moment, Plan};
@@ -29,14 +29,15 @@ pub(super) struct Process {
     pub(super) armed: u64,
     /// Connection and end of each link, by the link's number.
     pub(super) links: Vec<(usize, usize)>,
-    /// By the host at the other end.
-    pub(super) sessions: BTreeMap<usize, Session>,
+    pub(super) sessions: Sessions,
     pub(super) dials: Vec<(SocketAddr, Option<NodeId>)>,
     pub(super) standing: Standing,
     /// The voters it goes by, as of its last step but the one being looked at.
     pub(super) voters: Voters,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
+    /// The last snapshot a checker has seen of this life.
+    pub(super) snapshot_seen: LogIndex,
     /// How often the node had written of its own state when a checker last saw it.
     pub(super) state_writes: u64,
     /// The digest of the state that a checker has seen last.

@@ -1,17 +1,16 @@
 //! The lives of a process: it starts from what its disk holds, joins the others, waits for its
 //! disk, and ends without a word.
 
-use std::collections::BTreeMap;
-
 use std::net::SocketAddr;
 
-use quorate_core::id::{LogIndex, Ticket};
+use quorate_core::id::Ticket;
 use quorate_core::journal::Start;
 use quorate_core::node::{Command, Event};
 use quorate_core::time::Time;
 
 use super::clock::Clock;
 use super::host::{Condition, Doom, Process, plant};
+use super::sessions::Sessions;
 use super::{NEVER, World};
 use crate::engine::des::Due;
 use crate::marks::Mark;
@@ -31,7 +30,7 @@ impl World {
         self.lives += 1;
         let found = match host.disk.recover() {
             Ok(found) => found,
-            Err(corrupt) => return self.on_corrupt(index, corrupt.to_string()),
+            Err(corrupt) => return self.on_corrupt(index, corrupt),
         };
         if host.is_flipped {
             let what = "a flipped bit was not noticed".to_string();
@@ -54,6 +53,7 @@ impl World {
         plant(&mut node, self.plan.mutant.as_deref());
         let raft = node.view().raft();
         let (standing, voters) = (raft.standing(), raft.voters().clone());
+        let commit = raft.commit();
         let life = host.life;
         host.process = Some(Process {
             node,
@@ -61,11 +61,12 @@ impl World {
             started: false,
             armed: NEVER,
             links: Vec::new(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             dials: Vec::new(),
             standing,
             voters,
-            seen: LogIndex(0),
+            seen: commit,
+            snapshot_seen: commit,
             state_writes: 0,
             state_seen: None,
             members_seen: None,

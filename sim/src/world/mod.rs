@@ -31,7 +31,7 @@ mod witness;
 use std::hash::Hasher;
 use std::time::Instant;
 
-use quorate_core::id::{LinkId, RoleName};
+use quorate_core::id::{LinkId, NodeId, RoleName};
 use quorate_core::node::{Action, Event};
 use quorate_core::notice::Notice;
 use quorate_core::seed::{Random, Seed, Stream};
@@ -43,7 +43,8 @@ use self::looks::LOOK_NS;
 pub(crate) use self::traffic::Direction;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
-use crate::engine::des::{Due, Queue};
+use crate::engine::Queue;
+use crate::engine::des::Due;
 use crate::marks::Marks;
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
@@ -166,6 +167,8 @@ impl World {
             let pairs = world.pairs(ways);
             world.ways.change(None, pairs, *change);
         }
+        let voters = (1..=plan.voters).map(NodeId).collect();
+        world.checkers.snapshots_tell_the_log.begins(voters);
         world.open_trials();
         world
     }

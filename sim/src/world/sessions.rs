@@ -1,9 +1,10 @@
 //! The sessions of the hosts over the connections between them: what a connection tells, which
 //! connection carries on, and what happens when there is no progress.
 
-use quorate_core::transport::{CloseReason, Hello, Output, Priority, Stall};
+use quorate_core::transport::{CloseReason, Hello, Output, Priority, Session, Stall};
 use quorate_core::wire::Message;
 
+use super::traffic::Tie;
 use super::{Direction, World};
 
 /// What a connection told, kept for after the call.
@@ -54,6 +55,35 @@ pub(super) fn keep(output: Output<'_>, taken: &mut Vec<(Priority, usize)>) -> He
     }
 }
 
+/// The sessions of one process, by the host at the other end.
+#[derive(Default)]
+pub(super) struct Sessions {
+    by_host: Vec<Option<Box<Session>>>,
+}
+
+impl Sessions {
+    pub(super) fn get(&self, host: usize) -> Option<&Session> {
+        self.by_host.get(host)?.as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, host: usize) -> Option<&mut Session> {
+        self.by_host.get_mut(host)?.as_deref_mut()
+    }
+
+    /// The session with a host begins, unless it has begun.
+    pub(super) fn begin(&mut self, host: usize, session: impl FnOnce() -> Session) {
+        if self.by_host.len() <= host {
+            self.by_host.resize_with(host + 1, || None);
+        }
+        self.by_host[host].get_or_insert_with(|| Box::new(session()));
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Session)> {
+        let all = self.by_host.iter_mut().enumerate();
+        all.filter_map(|(host, session)| Some((host, session.as_deref_mut()?)))
+    }
+}
+
 impl World {
     /// Two ends agree on their session over a connection, or on a new one.
     pub(super) fn on_joined(&mut self, directions: Option<[Direction; 2]>, is_lost: bool) {
@@ -76,7 +106,7 @@ impl World {
         let Some(process) = self.hosts[host].process.as_mut() else {
             return;
         };
-        let Some(session) = process.sessions.get_mut(&peer) else {
+        let Some(session) = process.sessions.get_mut(peer) else {
             return;
         };
         if !state.ends[end].link.carries(session) {
@@ -89,7 +119,8 @@ impl World {
                 continue;
             };
             if state.ends[1 - at].host == peer && state.ends[at].link.carry(session) {
-                let directions = self.directions(other, at);
+                let tie = Tie::of(session);
+                let directions = self.directions(other, at, tie);
                 self.on_joined(directions, false);
                 return self.flush(other, at);
             }
@@ -106,8 +137,8 @@ impl World {
                 continue;
             };
             let now = process.clock.at(self.now);
-            for (peer, session) in &mut process.sessions {
-                stalls.extend(session.tick(now).map(|stall| (index, *peer, stall)));
+            for (peer, session) in process.sessions.iter_mut() {
+                stalls.extend(session.tick(now).map(|stall| (index, peer, stall)));
             }
         }
         for (host, peer, stall) in stalls {
@@ -144,7 +175,7 @@ impl World {
     /// The connection that carries the session of a host with another one.
     fn carrier(&self, host: usize, peer: usize) -> Option<(usize, usize)> {
         let process = self.hosts[host].process.as_ref()?;
-        let session = process.sessions.get(&peer)?;
+        let session = process.sessions.get(peer)?;
         let carries = |(conn, end): &(usize, usize)| {
             let state = self.conns[*conn].as_ref();
             state.is_some_and(|state| {

@@ -16,6 +16,23 @@ pub(crate) type Direction = (usize, u64, usize, u64);
 /// So many connections carry them at a time: all of a cluster of a dozen nodes.
 const BATCHES_MAX: usize = 200;
 
+/// Which session it is, at both ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tie {
+    ours: u64,
+    /// The life of the other end and its session, once they are known.
+    theirs: Option<(u64, u64)>,
+}
+
+impl Tie {
+    pub(super) fn of(session: &Session) -> Tie {
+        Tie {
+            ours: session.id(),
+            theirs: session.peer(),
+        }
+    }
+}
+
 impl World {
     pub(super) fn send_traffic(&mut self) {
         let hosts = self.hosts.len();
@@ -57,7 +74,7 @@ impl World {
             return;
         };
         let boot = process.node.view().me().boot;
-        let Some(session) = process.sessions.get_mut(&to) else {
+        let Some(session) = process.sessions.get_mut(to) else {
             return;
         };
         let direction = (from, boot, to, session.id());
@@ -73,15 +90,13 @@ impl World {
         self.touched.push((conn, end));
     }
 
-    /// The direction in which an end sends, and the one in which it receives.
-    pub(super) fn directions(&self, conn: usize, end: usize) -> Option<[Direction; 2]> {
+    /// The direction in which an end sends, and the one in which it receives, by its session.
+    pub(super) fn directions(&self, conn: usize, end: usize, tie: Tie) -> Option<[Direction; 2]> {
         let state = self.conns[conn].as_ref()?;
         let (here, there) = (state.ends[end].host, state.ends[1 - end].host);
-        let process = self.hosts[here].process.as_ref()?;
-        let session: &Session = process.sessions.get(&there)?;
-        let boot = process.node.view().me().boot;
-        let (their_boot, theirs) = session.peer().unwrap_or_default();
-        let out = (here, boot, there, session.id());
+        let boot = self.hosts[here].process.as_ref()?.node.view().me().boot;
+        let (their_boot, theirs) = tie.theirs.unwrap_or_default();
+        let out = (here, boot, there, tie.ours);
         Some([out, (there, their_boot, here, theirs)])
     }
 

@@ -32,34 +32,50 @@ impl World {
         let (id, Some(process)) = (host.id, host.process.as_mut()) else {
             return;
         };
-        let view = process.node.view();
-        let raft = view.raft();
-        let voters = &process.voters;
-        let mut verdicts: [(&'static str, Verdict); 6] = [
-            ("one_leader_per_term", Ok(())),
-            ("log_matching", Ok(())),
-            ("applied_agree", Ok(())),
-            ("no_stale_epoch_write", Ok(())),
-            ("one_vote_per_term", Ok(())),
-            ("committed_is_durable", Ok(())),
-        ];
-        let mut granted = Vec::new();
-        let standing = raft.standing();
+        let raft = process.node.view().raft();
+        let (mut led, standing) = (Ok(()), raft.standing());
         if standing != process.standing {
             process.standing = standing;
             self.totals.terms = self.totals.terms.max(standing.term.0);
             if standing.role == Role::Leader {
                 self.sightings.leads(self.now, id);
-                verdicts[0].1 = self.checkers.one_leader_per_term.leads(id, standing.term);
+                led = self.checkers.one_leader_per_term.leads(id, standing.term);
             }
         }
         let (written, voted) = check_actions(&mut self.checkers, id, raft, actions);
-        (verdicts[1].1, verdicts[4].1) = (written, voted);
-        let commit = raft.commit();
+        self.demand("one_leader_per_term", led);
+        self.demand("log_matching", written);
+        self.demand("one_vote_per_term", voted);
+        let granted = self.observe_committed(index);
+        self.observe_snapshot(index);
+        let is_about_voters = |it: &Action| matches!(it, Action::Notify(Notice::Voters(_)));
+        if let Some(process) = self.hosts[index].process.as_mut()
+            && actions.iter().any(is_about_voters)
+        {
+            process.voters = process.node.view().raft().voters().clone();
+            self.checkers.core_goes_on.goes_by(id, &process.voters);
+        }
+        for (at, command) in granted {
+            self.watch_role(at, &command);
+        }
+    }
+
+    /// What a process has committed since the last look; the commands that nobody had before.
+    fn observe_committed(&mut self, index: usize) -> Vec<(LogIndex, Command)> {
+        let mut granted = Vec::new();
+        let host = &mut self.hosts[index];
+        let (id, Some(process)) = (host.id, host.process.as_mut()) else {
+            return granted;
+        };
+        let (view, voters) = (process.node.view(), &process.voters);
+        let (raft, commit) = (view.raft(), view.raft().commit());
+        let (mut agreed, mut earned, mut state) = (Ok(()), Ok(()), Ok(()));
         while process.seen < commit {
             process.seen = process.seen.next();
             let Some(entry) = raft.entry(process.seen) else {
-                break;
+                // A leader's snapshot took the place of it.
+                process.seen = raft.base().max(process.seen);
+                continue;
             };
             match self.checkers.applied_agree.applied(id, entry) {
                 Ok(true) => {
@@ -67,34 +83,41 @@ impl World {
                     // A step that commits a joint state goes on to the new voters at once, and
                     // what they hold is committed in the same step.
                     let ledger = &self.checkers.ledger;
-                    let earned = |by| committed_is_durable::check(ledger, by, at, term);
-                    verdicts[5].1 = earned(voters).or_else(|_| earned(raft.voters()));
+                    let by = |voters| committed_is_durable::check(ledger, voters, at, term);
+                    let one = by(voters).or_else(|_| by(raft.voters()));
+                    earned = earned.and(one);
+                    self.checkers.snapshots_tell_the_log.applied(entry);
                     let envelope = codec::decode::<Envelope>(&entry.data).ok();
-                    self.checkers
-                        .no_stale_epoch_write
-                        .apply(entry.index, envelope.as_ref());
+                    let writes = &mut self.checkers.no_stale_epoch_write;
+                    writes.apply(at, envelope.as_ref());
                     granted.extend(envelope.map(|envelope| (at, envelope.command)));
                 }
                 Ok(false) => {}
-                Err(what) => verdicts[2].1 = Err(what),
+                Err(what) => agreed = agreed.and(Err(what)),
             }
             if process.seen == commit {
-                let state = view.control().state();
-                verdicts[3].1 = self.checkers.no_stale_epoch_write.compare(id, state);
+                let own = view.control().state();
+                state = self.checkers.no_stale_epoch_write.compare(id, own);
             }
         }
-        if actions
-            .iter()
-            .any(|it| matches!(it, Action::Notify(Notice::Voters(_))))
+        self.demand("applied_agree", agreed);
+        self.demand("no_stale_epoch_write", state);
+        self.demand("committed_is_durable", earned);
+        granted
+    }
+
+    fn observe_snapshot(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        let (id, Some(process)) = (host.id, host.process.as_mut()) else {
+            return;
+        };
+        if let Some(snapshot) = process.node.view().raft().snapshot()
+            && snapshot.meta().index > process.snapshot_seen
         {
-            process.voters = raft.voters().clone();
-            self.checkers.core_goes_on.goes_by(id, &process.voters);
-        }
-        for (checker, verdict) in verdicts {
-            self.demand(checker, verdict);
-        }
-        for (index, command) in granted {
-            self.watch_role(index, &command);
+            process.snapshot_seen = snapshot.meta().index;
+            let told = &mut self.checkers.snapshots_tell_the_log;
+            let verdict = told.holds(id, snapshot.meta());
+            self.demand("snapshots_tell_the_log", verdict);
         }
     }
 
@@ -132,7 +155,7 @@ fn check_actions(
         }
         for entry in entries_written(action) {
             let before = LogIndex(entry.index.0.saturating_sub(1));
-            let before = raft.entry(before).map_or(Term(0), |entry| entry.term);
+            let before = raft.term_at(before).unwrap_or_default();
             written = written.and(checkers.log_matching.wrote(id, entry, before));
         }
     }

@@ -6,7 +6,7 @@ use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
 use quorate_core::gossip;
 use quorate_core::health::PartitionStatus;
-use quorate_core::id::{LinkId, LogIndex, Lsn, NodeId, Term, Ticket};
+use quorate_core::id::{LinkId, LogIndex, Lsn, NodeId, Ticket};
 use quorate_core::membership;
 use quorate_core::node::{Action, Refusal};
 use quorate_core::notice::Notice;
@@ -88,6 +88,10 @@ impl World {
         };
         let (id, standing) = (self.hosts[index].id, process.node.view().raft().standing());
         self.checkers.ledger.wrote(id, lsn, standing.term, record);
+        if let Record::Raft(raft::Record::Kept { entries, .. }) = record {
+            let verdict = self.checkers.removes_only_conflicts.kept(id, entries);
+            self.demand("removes_only_conflicts", verdict);
+        }
         let Record::Raft(raft::Record::Append { entries }) = record else {
             return;
         };
@@ -113,21 +117,17 @@ impl World {
             return;
         };
         let raft = process.node.view().raft();
-        let earlier = (1..entry.index.0).rev().map(LogIndex);
+        let earlier = (raft.base().0 + 1..entry.index.0).rev().map(LogIndex);
         let last = earlier
             .filter_map(|at| Some((at, raft.entry(at)?.voters.as_ref()?)))
             .next();
-        let first = Voters::of(
-            process
-                .node
-                .view()
-                .config()
-                .voters
-                .iter()
-                .copied()
-                .collect(),
-        );
-        let last = last.unwrap_or((LogIndex(0), &first));
+        let config = process.node.view().config();
+        let first = match raft.snapshot() {
+            Some(snapshot) => snapshot.meta().voters.clone(),
+            None => config.voters.iter().copied().collect(),
+        };
+        let first = Voters::of(first);
+        let last = last.unwrap_or((raft.base(), &first));
         let verdict = changes_wait::check(id, last, raft.commit(), next);
         self.marks.hit(match next.is_joint() {
             true => Mark::ChangeBegun,
@@ -225,6 +225,13 @@ impl World {
                 self.mark_role_change(*from, *cause);
             }
             Notice::OutboxDropped { .. } => self.marks.hit(Mark::OutboxDropped),
+            Notice::Raft(raft::Notice::SnapshotTaken { .. }) => {
+                self.marks.hit(Mark::SnapshotTaken);
+            }
+            Notice::Raft(raft::Notice::SnapshotInstalled { .. }) => {
+                self.marks.hit(Mark::SnapshotInstalled);
+                self.checkers.removes_only_conflicts.installed(id);
+            }
             Notice::Partition(PartitionStatus::Split { .. }) => self.marks.hit(Mark::SplitSeen),
             Notice::Partition(PartitionStatus::OneWay { .. } | PartitionStatus::Bridged { .. }) => {
                 self.marks.hit(Mark::BridgeSeen)
@@ -252,6 +259,7 @@ impl World {
             | Notice::RoleChanged { .. }
             | Notice::LinkUp { .. }
             | Notice::UnknownEntry { .. }
+            | Notice::UnreadableSnapshot { .. }
             | Notice::DiskStalled => {}
         }
     }
@@ -349,7 +357,7 @@ impl World {
             return;
         };
         let (id, raft) = (self.hosts[index].id, process.node.view().raft());
-        let last = raft.entry(before.last).map_or(Term(0), |entry| entry.term);
+        let last = raft.term_at(before.last).unwrap_or_default();
         let verdict = election_restriction::check(id, (last, before.last), from, end);
         let leads = before.standing.role == Role::Leader;
         let is_called = matches!(before.heard, Heard::CalledVote(..));
@@ -428,7 +436,7 @@ impl World {
             self.demand("elected_by_majority", elected);
             self.demand("promises_wait", waited);
         } else if raft.commit() > before.commit {
-            let last = raft.entry(raft.commit()).map(|entry| entry.term);
+            let last = raft.term_at(raft.commit());
             self.demand("commit_is_earned", commit_is_earned::leads(id, term, last));
         }
     }

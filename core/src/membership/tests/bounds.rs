@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn wrong_messages_are_faults_and_change_nothing() {
     let mut machine = knowing(&[2, 3]);
-    let too_many: Vec<Update> = (10..=74).map(|n| update(n, 1, State::Alive)).collect();
+    let too_many: Vec<Update> = (10..=266).map(|n| update(n, 1, State::Alive)).collect();
     assert_eq!(too_many.len(), UPDATES_MAX + 1);
     let messages = [
         Message::Gossip(Gossip {
@@ -118,22 +118,22 @@ fn an_exchange_is_paged_and_a_stranger_is_asked_once_per_period() {
     step(
         &mut machine,
         Time(0),
-        gossip(2, (61..=100).map(|n| update(n, 1, State::Alive)).collect()),
+        gossip(2, (61..=300).map(|n| update(n, 1, State::Alive)).collect()),
     );
     step(
         &mut machine,
         Time(0),
-        gossip(2, (101..=140).map(|n| update(n, 1, State::Left)).collect()),
+        gossip(2, (301..=500).map(|n| update(n, 1, State::Left)).collect()),
     );
     let join = Message::Join(Join {
-        updates: [update(200, 1, State::Alive)].to_vec(),
+        updates: [update(900, 1, State::Alive)].to_vec(),
         more: false,
     });
-    let out = step(&mut machine, Time(0), received(200, join));
+    let out = step(&mut machine, Time(0), received(900, join));
     let pages: Vec<(usize, u64, bool)> = sent(&out)
         .into_iter()
         .filter_map(|(to, message)| match message {
-            Message::Welcome(page) if to == 200 => {
+            Message::Welcome(page) if to == 900 => {
                 Some((page.updates.len(), page.updates[0].node.0, page.more))
             }
             Message::Welcome(_)
@@ -148,7 +148,7 @@ fn an_exchange_is_paged_and_a_stranger_is_asked_once_per_period() {
             | Message::TurnedAway(_) => None,
         })
         .collect();
-    assert_eq!(pages, [(64, 1, true), (64, 65, true), (13, 129, false)]);
+    assert_eq!(pages, [(256, 1, true), (245, 257, false)]);
     let joins = |out: &[Output]| {
         let messages = sent(out);
         messages
@@ -157,8 +157,8 @@ fn an_exchange_is_paged_and_a_stranger_is_asked_once_per_period() {
             .count()
     };
     let period = lan().probe_interval;
-    for (at, expected) in [(Time(1), 3), (Time(2), 0), (Time(1) + period, 3)] {
-        let out = step(&mut machine, at, gossip(300, Vec::new()));
+    for (at, expected) in [(Time(1), 2), (Time(2), 0), (Time(1) + period, 2)] {
+        let out = step(&mut machine, at, gossip(901, Vec::new()));
         assert_eq!(joins(&out), expected, "at {at}");
     }
 }

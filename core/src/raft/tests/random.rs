@@ -103,12 +103,16 @@ fn heal(world: &mut World) {
 #[test]
 fn random_faults_break_no_promise_and_healing_restores_service() {
     let (mut elections, mut entries, mut changes) = (0, 0, 0);
+    let (mut taken, mut installed) = (0, 0);
     for seed in 0..SEEDS {
         let mut plan = Seed::from_number(seed).stream(Stream::Workload);
         let voters = [1, 2, 3, 3, 4, 5, 5][plan.index(7)];
         let learners = plan.below(3);
         let batch = [1, 2, 8][plan.index(3)];
-        let mut world = World::with_batches(voters, learners, seed, batch);
+        let mut world = match plan.below(3) {
+            0 => World::with_batches(voters, learners, seed, batch),
+            _ => World::with_snapshots(voters, learners, seed, [64, 300, 1000][plan.index(3)]),
+        };
         world.connect_all();
         let crashes = swarm(&mut world, &mut plan);
         for number in 0..250 {
@@ -127,12 +131,18 @@ fn random_faults_break_no_promise_and_healing_restores_service() {
         world.check_log_matching();
         for node in world.names() {
             assert!(world.has_committed(node, 9999), "seed {seed}: {node}");
+            taken += world.raft(node).stats().snapshots_taken;
+            installed += world.raft(node).stats().snapshots_installed;
         }
         elections += world.term().0;
         entries += world.ledger_len();
         changes += world.changes();
     }
     assert!(elections > SEEDS * 2, "{elections} terms: too calm");
+    assert!(
+        taken > SEEDS && installed > 20,
+        "{taken} snapshots taken, {installed} installed"
+    );
     assert!(changes > SEEDS, "{changes} changes of the voters: too few");
     assert!(entries > 2000, "{entries} entries: too disturbed");
 }

@@ -78,6 +78,7 @@ fn a_vote_goes_to_one_candidate_with_a_log_at_least_as_long() {
         term: Term(3),
         vote: None,
         log: entries(1, &[1, 3]),
+        ..Recovered::default()
     };
     // (request, granted, term after)
     let table = [
@@ -162,6 +163,7 @@ fn a_conflict_skips_a_term_and_only_new_entries_are_written() {
         term: Term(4),
         vote: None,
         log: entries(1, &[1, 2, 2, 3, 3]),
+        ..Recovered::default()
     };
     // (prev, hint)
     let table = [
@@ -257,6 +259,7 @@ fn an_old_entry_on_a_majority_is_committed_only_below_one_of_this_term() {
         term: Term(3),
         vote: None,
         log: entries(1, &[1, 2]),
+        ..Recovered::default()
     };
     let mut raft = machine(1, past);
     do_step(&mut raft, 1000, Input::Tick);
@@ -408,6 +411,7 @@ fn planted_bugs_show() {
         term: Term(3),
         vote: None,
         log: entries(1, &[1, 2]),
+        ..Recovered::default()
     };
     let mut raft = machine(1, past);
     raft.plant(Mutant::CommitOldTerm);

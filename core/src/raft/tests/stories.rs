@@ -27,6 +27,7 @@ fn log_of(terms: &[u64]) -> Recovered {
         term: Term(7),
         vote: None,
         log: terms.iter().enumerate().map(entry).collect(),
+        ..Recovered::default()
     }
 }
 
@@ -492,6 +493,8 @@ pub(super) fn has_cause(notice: &Notice, expected: Cause) -> bool {
         | Notice::TransferBegun { .. }
         | Notice::TransferEnded { .. }
         | Notice::Removed { .. }
+        | Notice::SnapshotTaken { .. }
+        | Notice::SnapshotInstalled { .. }
         | Notice::PeerFault { .. } => false,
     }
 }

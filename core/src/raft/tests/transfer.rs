@@ -247,6 +247,8 @@ fn elections_that_repeat_say_why() {
             | Notice::TransferBegun { .. }
             | Notice::TransferEnded { .. }
             | Notice::Removed { .. }
+            | Notice::SnapshotTaken { .. }
+            | Notice::SnapshotInstalled { .. }
             | Notice::PeerFault { .. } => None,
         });
     let told: alloc::vec::Vec<_> = told.collect();

@@ -20,6 +20,7 @@ pub(super) fn config() -> Config {
         bytes_per_append_max: 1024,
         appends_in_flight_max: 4,
         uncommitted_max: 64,
+        snapshot_bytes: 1 << 20,
     }
 }
 
@@ -35,15 +36,11 @@ pub(super) fn data(number: u64) -> Payload {
 pub(super) fn fold(records: &[Record]) -> Recovered {
     let mut state = Recovered::default();
     for record in records {
-        match record {
-            Record::HardState { term, vote } => (state.term, state.vote) = (*term, *vote),
-            Record::Append { entries } => {
-                let keep = usize::try_from(entries[0].index.0 - 1).unwrap();
-                assert!(keep <= state.log.len(), "a record leaves a gap");
-                state.log.truncate(keep);
-                state.log.extend_from_slice(entries);
-            }
+        if let Record::Append { entries } = record {
+            let next = state.base().0 + state.log.len() as u64 + 1;
+            assert!(entries[0].index.0 <= next, "a record leaves a gap");
         }
+        state.apply(record.clone());
     }
     let highest = state.log.iter().map(|e| e.term).max().unwrap_or_default();
     assert!(

@@ -84,6 +84,16 @@ impl World {
         world
     }
 
+    /// New nodes that write their state down after so many bytes of entries.
+    pub(super) fn with_snapshots(voters: u64, learners: u64, seed: u64, bytes: usize) -> World {
+        let mut world = World::new(voters, learners, seed);
+        world.config.snapshot_bytes = bytes;
+        for node in world.names() {
+            world.start(node, Time::ZERO);
+        }
+        world
+    }
+
     /// Three new voters, of which one waits longer than the others.
     pub(super) fn with_handicap(node: NodeId, handicap: Duration, seed: u64) -> World {
         let mut world = World::new(3, 0, seed);
@@ -166,11 +176,13 @@ impl World {
     fn start(&mut self, node: NodeId, at: Time) {
         let (voters, seed) = (self.voters.clone(), self.seed.clone());
         let config = self.config.clone();
+        let recovered = fold(&self.nodes[&node].records);
+        let committed = self.ledger[..usize::try_from(recovered.base().0).unwrap()].to_vec();
         let slot = self.slot(node);
         slot.boot += 1;
-        slot.committed.clear();
+        slot.committed = committed;
         let random = seed.part(node.0 * 1000 + slot.boot).stream(Stream::Raft);
-        let raft = Raft::recover(config, node, voters, fold(&slot.records), random, at);
+        let raft = Raft::recover(config, node, voters, recovered, random, at);
         slot.raft = Some(raft);
     }
 
@@ -261,6 +273,29 @@ impl World {
             }
             Output::Persist(record) => self.persist(node, record),
             Output::Committed(entry) => self.on_committed(node, entry),
+            Output::SnapshotDue { index } => {
+                assert_eq!(self.nodes[&node].committed.len() as u64, index.0);
+                let state = self.state_at(index);
+                self.step(node, Input::Compact { index, state });
+            }
+            Output::Assembled {
+                from,
+                round,
+                snapshot,
+            } => {
+                let index = snapshot.meta().index;
+                assert_eq!(*snapshot.state(), self.state_at(index));
+                let applied = self.ledger[..usize::try_from(index.0).unwrap()].to_vec();
+                self.slot(node).committed = applied;
+                self.step(
+                    node,
+                    Input::Install {
+                        from,
+                        round,
+                        snapshot,
+                    },
+                );
+            }
             Output::Rejected { .. } => self.slot(node).rejected += 1,
             Output::ChangeRefused { data: _, why } => self.slot(node).changes_refused.push(why),
             Output::Voters(_) => {}
@@ -270,6 +305,14 @@ impl World {
             Output::Changed(standing) => self.on_changed(node, standing),
             Output::Note(notice) => self.slot(node).notices.push(notice),
         }
+    }
+
+    /// What stands for the log up to `index`: every entry of it in short.
+    pub(super) fn state_at(&self, index: LogIndex) -> Payload {
+        let applied = &self.ledger[..usize::try_from(index.0).unwrap()];
+        let short = |entry: &Entry| [entry.index.0, entry.term.0].map(u64::to_le_bytes);
+        let words: Vec<[u8; 8]> = applied.iter().flat_map(short).collect();
+        Payload::from(words.concat())
     }
 
     fn persist(&mut self, node: NodeId, record: Record) {
@@ -390,7 +433,11 @@ impl World {
         let other = self.leaders.insert(standing.term, node);
         assert_eq!(other, None, "two leaderships in term {}", standing.term);
         for entry in &self.ledger {
-            let held = self.raft(node).entry(entry.index);
+            let raft = self.raft(node);
+            if entry.index <= raft.base() {
+                continue;
+            }
+            let held = raft.entry(entry.index);
             assert_eq!(held, Some(entry), "leader {node} lacks a committed entry");
         }
     }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::mem;
+use core::time::Duration;
 
 use super::super::frame::{HEADER_LEN, HELLO_VERSION, Header, Kind, SEGMENT_BYTES};
 use super::super::priority::PerClass;
@@ -124,6 +125,24 @@ impl Link {
         if self.carries(session) && session.take_probe() {
             record.extend_from_slice(&Header::bare(version, Kind::Probe).encode());
         }
+        let is_quiet = self.pause > self.config.keepalive_interval && !self.is_keepalive_due;
+        if is_quiet && (!record.is_empty() || self.wants_transmit(session)) {
+            // A word now and then does not undo the quiet, and a conversation soon does.
+            self.write_keepalive(version, self.pause / 2, record);
+        }
+    }
+
+    /// A frame that tells how long we may be silent from now on.
+    fn write_keepalive(&mut self, version: u8, pause: Duration, record: &mut Vec<u8>) {
+        let usual = self.config.keepalive_interval;
+        let pause = pause.min(self.config.keepalive_interval_max).max(usual);
+        self.announced_pause = Some(pause);
+        let longer = pause.saturating_sub(usual).as_millis();
+        let header = Header {
+            number: u64::try_from(longer).unwrap_or(u64::MAX),
+            ..Header::bare(version, Kind::Keepalive)
+        };
+        record.extend_from_slice(&header.encode());
     }
 
     fn send_classes(
@@ -180,13 +199,7 @@ impl Link {
             self.parting = Parting::Said;
             record.extend_from_slice(&Header::bare(version, Kind::Goodbye).encode());
         } else if self.is_keepalive_due && record.is_empty() {
-            let pause = self.pause.saturating_mul(2);
-            let pause = pause.min(self.config.keepalive_interval_max);
-            let longer = pause.saturating_sub(self.config.keepalive_interval);
-            self.announced_pause = Some(pause);
-            let mut header = Header::bare(version, Kind::Keepalive);
-            header.number = u64::try_from(longer.as_millis()).unwrap_or(u64::MAX);
-            record.extend_from_slice(&header.encode());
+            self.write_keepalive(version, self.pause.saturating_mul(2), record);
         }
     }
 

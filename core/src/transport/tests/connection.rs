@@ -256,7 +256,10 @@ fn an_idle_connection_grows_quiet_and_says_so() {
     assert_eq!(signs, [2000, 4000, 8000, 12_000, 16_000]);
     a.node(Priority::Low, 1, 1);
     b.hear(&a.wire());
-    assert_eq!(a.due(), Some(17_000), "traffic restores the usual pause");
+    assert_eq!(a.due(), Some(18_000), "one word halves the pause");
+    a.node(Priority::Low, 1, 1);
+    b.hear(&a.wire());
+    assert_eq!(a.due(), Some(17_000), "traffic restores the usual one");
     b.now = Time::from_millis(19_000);
     assert_eq!(b.tick(), [Told::Closed(CloseReason::Idle)]);
 }
