@@ -56,9 +56,9 @@ pub enum ClusterEvent {
         /// Where.
         address: SocketAddr,
     },
-    /// What came of all changes of the member list since the last view, as one: told when nothing has
-    /// changed for a probe period and nobody is suspected, ten periods after the first change at
-    /// the latest. For whoever would rather act once on ten crashes than ten times.
+    /// What came of all changes of the member list since the last view, as one: told when nothing
+    /// has changed for a probe period and nobody is suspected, ten periods after the first change
+    /// at the latest. For whoever would rather act once on ten crashes than ten times.
     ViewChanged(View),
     /// Another node leads, or none.
     LeaderChanged {

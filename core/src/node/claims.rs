@@ -34,15 +34,25 @@ pub(super) struct Arrival {
     pub(super) dialed: bool,
 }
 
+/// Connections of one newcomer at a time: its dials and ours may cross.
+const ARRIVALS_MAX: usize = 4;
+
 /// A newcomer at the door.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Claim {
-    arrival: Arrival,
+    peer: Peer,
+    arrivals: Vec<Arrival>,
     /// Where the life in the table listens.
     held_by: SocketAddr,
     /// The number of the ping that asks it.
     probe: u64,
-    messages: Vec<Message>,
+    messages: Vec<(LinkId, Message)>,
+}
+
+impl Claim {
+    fn has(&self, link: LinkId) -> bool {
+        self.arrivals.iter().any(|arrival| arrival.link == link)
+    }
 }
 
 /// All newcomers at the door, by the id they claim.
@@ -65,8 +75,7 @@ impl Claims {
 
     /// The claim made over that connection.
     fn over(&mut self, link: LinkId) -> Option<&mut Claim> {
-        let mut claims = self.waiting.values_mut();
-        claims.find(|claim| claim.arrival.link == link)
+        self.waiting.values_mut().find(|claim| claim.has(link))
     }
 }
 
@@ -80,13 +89,19 @@ impl Node {
             return self.let_in(now, arrival, actions);
         };
         let node = arrival.peer.node;
-        let is_known = self.claims.waiting.contains_key(&node);
-        if is_known || self.claims.waiting.len() >= CLAIMS_MAX {
+        if let Some(claim) = self.claims.waiting.get_mut(&node) {
+            if claim.peer == arrival.peer && claim.arrivals.len() < ARRIVALS_MAX {
+                return claim.arrivals.push(arrival);
+            }
+            return self.hang_up(now, arrival, actions);
+        }
+        if self.claims.waiting.len() >= CLAIMS_MAX {
             return self.hang_up(now, arrival, actions);
         }
         let probe = self.membership.next_probe();
         let claim = Claim {
-            arrival,
+            peer: arrival.peer,
+            arrivals: Vec::from([arrival]),
             held_by,
             probe,
             messages: Vec::new(),
@@ -130,7 +145,7 @@ impl Node {
         }
         if let Some(claim) = self.claims.over(link) {
             if claim.messages.len() < OUTBOX_MAX {
-                claim.messages.push(message.clone());
+                claim.messages.push((link, message.clone()));
             }
             return true;
         }
@@ -153,12 +168,16 @@ impl Node {
         let Some(claim) = self.claims.take(node) else {
             return;
         };
-        let arrival = claim.arrival;
-        if holder == Some(arrival.peer) && !self.is_table_life(arrival.peer) {
+        if holder == Some(claim.peer) && !self.is_table_life(claim.peer) {
             return self.grant(now, claim, actions);
         }
-        let by = claim.held_by;
-        self.turn_away(now, arrival, Reason::NameTaken { by }, actions);
+        let (by, me) = (claim.held_by, self.me.node);
+        let mut arrivals = claim.arrivals;
+        // Both ends keep the connection that the lower id dialled, so that one goes last.
+        arrivals.sort_by_key(|arrival| arrival.dialed == (me < node));
+        for arrival in arrivals {
+            self.turn_away(now, arrival, Reason::NameTaken { by }, actions);
+        }
     }
 
     fn is_table_life(&self, peer: Peer) -> bool {
@@ -187,7 +206,12 @@ impl Node {
 
     /// A newcomer did not wait.
     pub(super) fn on_door_closed(&mut self, link: LinkId) {
-        if let Some(node) = self.claims.over(link).map(|claim| claim.arrival.peer.node) {
+        let Some(claim) = self.claims.over(link) else {
+            return;
+        };
+        let node = claim.peer.node;
+        claim.arrivals.retain(|arrival| arrival.link != link);
+        if claim.arrivals.is_empty() {
             self.claims.take(node);
         }
     }
@@ -202,15 +226,17 @@ impl Node {
     }
 
     fn grant(&mut self, now: Time, claim: Claim, actions: &mut Vec<Action>) {
-        let Arrival { link, peer, .. } = claim.arrival;
+        let peer = claim.peer;
         let old = self.links.active_peer(peer.node);
         if let Some(dead) = self.links.active(peer.node).filter(|_| old != Some(peer)) {
             actions.push(Action::Hangup { link: dead });
             let down = links::Input::Down { link: dead };
             self.cascade(now, Work::Links(down), actions);
         }
-        self.let_in(now, claim.arrival, actions);
-        for message in claim.messages {
+        for arrival in claim.arrivals {
+            self.let_in(now, arrival, actions);
+        }
+        for (link, message) in claim.messages {
             self.step(now, Event::Received { link, message }, actions);
         }
     }
