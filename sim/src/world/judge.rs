@@ -17,6 +17,7 @@ use crate::checkers::elected_by_majority::sides;
 use crate::expect::{Belief, Claim, Count, Expectation, Observers, Process, When};
 use crate::plan::{Fault, Part, Who};
 use crate::report::Judged;
+use crate::span::Span;
 
 const NEVER: u64 = u64::MAX;
 /// How long nobody looks.
@@ -152,8 +153,12 @@ impl World {
                 said(compare.holds(found, *number), found.to_string())
             }
             Claim::Gap(compare, span) => {
-                let gap = crate::span::Span::from_ns(self.totals.longest_gap_ns);
-                said(compare.holds(gap, *span), gap.to_string())
+                let gap = Span::from_ns(self.totals.longest_gap_ns);
+                // Told to the millisecond, judged to the nanosecond.
+                said(
+                    compare.holds(gap, *span),
+                    Span::from_ms(gap.ms()).to_string(),
+                )
             }
             Claim::Leader(wanted) => {
                 let leading = self.leading();
