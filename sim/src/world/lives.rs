@@ -32,7 +32,7 @@ impl World {
             Ok(found) => found,
             Err(corrupt) => return self.on_corrupt(index, corrupt),
         };
-        if host.is_flipped {
+        if host.is_flipped && host.disk.is_damaged() {
             let what = "a flipped bit was not noticed".to_string();
             return self.demand("disk", Err(what));
         }
