@@ -154,11 +154,7 @@ impl World {
             }
             Claim::Gap(compare, span) => {
                 let gap = Span::from_ns(self.totals.longest_gap_ns);
-                // Told to the millisecond, judged to the nanosecond.
-                said(
-                    compare.holds(gap, *span),
-                    Span::from_ms(gap.ms()).to_string(),
-                )
+                said(compare.holds(gap, *span), rounded(gap))
             }
             Claim::Leader(wanted) => {
                 let leading = self.leading();
@@ -410,6 +406,11 @@ fn next_of(trial: &Trial, now: u64) -> u64 {
 
 fn said(holds: bool, found: String) -> Found {
     if holds { Ok(found) } else { Err(found) }
+}
+
+/// Judged to the nanosecond, told to the millisecond.
+fn rounded(span: Span) -> String {
+    Span::from_ms(span.ms()).to_string()
 }
 
 fn told(leading: Option<(NodeId, Term)>) -> String {
