@@ -1,43 +1,48 @@
-//! Durable bytes: an append-only log that a driver loads once and then only extends.
+//! Durable bytes: the segments of a log, which a driver loads once and then only writes on.
 //!
 //! The core judges and folds the log; a [`Disk`] just keeps bytes, so a simulator can replace it by
-//! one that forgets, tears and stalls. I1: `append` completes only when its bytes survive a crash.
-//! I2: after a failure of `append` the disk is not used again: what a failed sync left behind is
-//! unknowable (fsyncgate), so there is no retry.
+//! one that forgets, tears and stalls.
+//!
+//! * I1: `write` completes only when what it did survives a crash.
+//! * I2: after a failure of `write` the disk is not used again: what a failed sync left behind is
+//!   unknowable (fsyncgate), so there is no retry.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quorate_core::durable::Durable;
 use quorate_core::durable::image::ImageError;
-use quorate_core::durable::wal::{self, Corrupt};
-use quorate_core::id::Lsn;
+use quorate_core::durable::segments::{self, Loaded, Segment, Write};
+use quorate_core::durable::wal::Corrupt;
 
 use crate::seam::Seam;
 
-/// The file of the log inside the data directory.
-pub const LOG_FILE: &str = "quorate.wal";
+/// The file that a running node locks in its data directory.
+pub const LOCK_FILE: &str = "quorate.lock";
+
+/// A segment is allocated ahead in steps of so many bytes, so that a sync seldom has to make the
+/// growth of a file durable beside its bytes.
+const AHEAD_BYTES: u64 = 1 << 20;
 
 /// Work of a [`Disk`] under way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
-/// An append-only byte log.
+/// The segments of a log. `docs/wal.md` says what stands in them.
 pub trait Disk: Send + 'static {
-    /// What to call it in messages, such as the path of a file.
+    /// What to call it in messages, such as the path of a directory.
     fn name(&self) -> PathBuf;
 
-    /// Opens the log, creating it if there is none, and reads it whole.
-    fn load(&mut self) -> Pending<'_, Vec<u8>>;
+    /// Reads all segments, in the order of their first records.
+    fn load(&mut self) -> Pending<'_, Vec<Segment>>;
 
-    /// Cuts the log to `len` bytes, durably.
-    fn truncate(&mut self, len: u64) -> Pending<'_, ()>;
+    /// Goes on writing the last segment at `len`; what stands behind is cut off, durably.
+    fn resume(&mut self, len: u64) -> Pending<'_, ()>;
 
-    /// Appends bytes and makes them durable.
-    fn append(&mut self, bytes: Vec<u8>) -> Pending<'_, ()>;
+    /// Does what the core asks for, durably.
+    fn write(&mut self, write: Write) -> Pending<'_, ()>;
 }
 
 /// Why a log cannot be used.
@@ -47,7 +52,7 @@ pub enum DiskError {
     /// The log is damaged in its middle.
     #[error("{}: {corrupt}", file.display())]
     Corrupt {
-        /// The log.
+        /// Where the log is.
         file: PathBuf,
         /// Where.
         corrupt: Corrupt,
@@ -77,16 +82,7 @@ pub enum DiskError {
     },
 }
 
-/// What a log holds.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) durable: Durable,
-    pub(crate) last: Lsn,
-    /// Bytes of a torn write that were cut off.
-    pub(crate) torn: usize,
-}
-
-/// Loads a log: scans it, cuts off a torn tail, folds the records.
+/// Loads a log: judges and folds it, cuts off a torn tail.
 pub(crate) async fn recover(disk: &mut dyn Disk) -> Result<Loaded, DiskError> {
     let file = disk.name();
     let failed = |error: io::Error| {
@@ -97,38 +93,30 @@ pub(crate) async fn recover(disk: &mut dyn Disk) -> Result<Loaded, DiskError> {
             DiskError::Io { file, error }
         }
     };
-    let bytes = disk.load().await.map_err(failed)?;
-    let scan = wal::scan(&bytes).map_err(|corrupt| DiskError::Corrupt {
+    let all = disk.load().await.map_err(failed)?;
+    let loaded = segments::load(&all).map_err(|corrupt| DiskError::Corrupt {
         file: file.clone(),
         corrupt,
     })?;
-    let torn = bytes.len().saturating_sub(scan.valid_len);
-    if torn > 0 {
-        disk.truncate(scan.valid_len as u64).await.map_err(failed)?;
+    if let Some(open) = loaded.open {
+        disk.resume(open as u64).await.map_err(failed)?;
     }
-    let mut durable = Durable::default();
-    let mut last = Lsn::default();
-    for (lsn, record) in scan.records {
-        durable.apply(record);
-        last = lsn;
-    }
-    durable.state().map_err(|error| DiskError::Unreadable {
-        file: file.clone(),
-        error,
-    })?;
-    Ok(Loaded {
-        durable,
-        last,
-        torn,
-    })
+    loaded
+        .durable
+        .state()
+        .map_err(|error| DiskError::Unreadable {
+            file: file.clone(),
+            error,
+        })?;
+    Ok(loaded)
 }
 
-/// A log in a file, with its system calls on the seam's blocking threads.
+/// A log in files of a directory, with its system calls on the seam's blocking threads.
 #[derive(Debug)]
 pub struct FileDisk<S> {
     seam: S,
     directory: PathBuf,
-    file: Arc<Mutex<Option<File>>>,
+    files: Arc<Mutex<Option<Files>>>,
 }
 
 impl<S: Seam> FileDisk<S> {
@@ -138,20 +126,20 @@ impl<S: Seam> FileDisk<S> {
         FileDisk {
             seam,
             directory,
-            file: Arc::default(),
+            files: Arc::default(),
         }
     }
 
-    fn with_file<T: Send + 'static>(
+    fn with_files<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut File) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut Files) -> io::Result<T> + Send + 'static,
     ) -> Pending<'_, T> {
-        let file = self.file.clone();
+        let files = self.files.clone();
         Box::pin(async move {
             let work = move || {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                match file.as_mut() {
-                    Some(file) => work(file),
+                let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+                match files.as_mut() {
+                    Some(files) => work(files),
                     None => Err(io::Error::other("the log is not open")),
                 }
             };
@@ -162,62 +150,142 @@ impl<S: Seam> FileDisk<S> {
 
 impl<S: Seam> Disk for FileDisk<S> {
     fn name(&self) -> PathBuf {
-        self.directory.join(LOG_FILE)
+        self.directory.clone()
     }
 
-    fn load(&mut self) -> Pending<'_, Vec<u8>> {
-        let (directory, slot) = (self.directory.clone(), self.file.clone());
+    fn load(&mut self) -> Pending<'_, Vec<Segment>> {
+        let (directory, slot) = (self.directory.clone(), self.files.clone());
         Box::pin(async move {
             let work = move || {
                 let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
                 // An earlier attempt of ours must not lock this one out.
                 drop(slot.take());
-                let (file, bytes) = open(&directory)?;
-                *slot = Some(file);
-                Ok(bytes)
+                let files = slot.insert(Files::open(directory)?);
+                files.read()
             };
             self.seam.blocking(work).await?
         })
     }
 
-    fn truncate(&mut self, len: u64) -> Pending<'_, ()> {
-        self.with_file(move |file| {
-            file.set_len(len)?;
-            file.seek(SeekFrom::Start(len))?;
-            file.sync_all()
-        })
+    fn resume(&mut self, len: u64) -> Pending<'_, ()> {
+        self.with_files(move |files| files.resume(len))
     }
 
-    fn append(&mut self, bytes: Vec<u8>) -> Pending<'_, ()> {
-        self.with_file(move |file| {
-            file.write_all(&bytes)?;
-            file.sync_data()
+    fn write(&mut self, write: Write) -> Pending<'_, ()> {
+        self.with_files(move |files| match write {
+            Write::Begin { first, bytes } => files.begin(&Segment::name(first), &bytes),
+            Write::Append(bytes) => files.append(&bytes),
+            Write::Forget { before } => files.forget(&Segment::name(before)),
         })
     }
 }
 
-fn open(directory: &Path) -> io::Result<(File, Vec<u8>)> {
-    let is_new_directory = !directory.exists();
-    std::fs::create_dir_all(directory)?;
-    if is_new_directory && let Some(parent) = directory.parent() {
-        sync_directory(parent)?;
+/// An open log.
+#[derive(Debug)]
+struct Files {
+    directory: PathBuf,
+    /// Held as long as the log is used.
+    _lock: File,
+    /// The last segment, how much of it is written, and how much allocated.
+    last: Option<(File, u64, u64)>,
+}
+
+impl Files {
+    fn open(directory: PathBuf) -> io::Result<Files> {
+        let is_new_directory = !directory.exists();
+        std::fs::create_dir_all(&directory)?;
+        if is_new_directory && let Some(parent) = directory.parent() {
+            sync_directory(parent)?;
+        }
+        let lock = options().open(directory.join(LOCK_FILE))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::ErrorKind::ResourceBusy.into(),
+            TryLockError::Error(error) => error,
+        })?;
+        Ok(Files {
+            directory,
+            _lock: lock,
+            last: None,
+        })
     }
-    let path = directory.join(LOG_FILE);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => io::ErrorKind::ResourceBusy.into(),
-        TryLockError::Error(error) => error,
-    })?;
-    // The name must survive a crash as well as the bytes.
-    sync_directory(directory)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok((file, bytes))
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.directory)? {
+            let name = entry?.file_name().into_string().unwrap_or_default();
+            if Segment::parse_name(&name).is_some() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn read(&self) -> io::Result<Vec<Segment>> {
+        let mut all = Vec::new();
+        for name in self.names()? {
+            let bytes = std::fs::read(self.directory.join(&name))?;
+            let first = Segment::parse_name(&name).unwrap_or_default();
+            all.push(Segment { first, bytes });
+        }
+        Ok(all)
+    }
+
+    fn resume(&mut self, len: u64) -> io::Result<()> {
+        let Some(name) = self.names()?.pop() else {
+            return Err(io::Error::other("there is no segment to go on with"));
+        };
+        let mut file = options().open(self.directory.join(name))?;
+        file.set_len(len)?;
+        file.seek(SeekFrom::Start(len))?;
+        file.sync_all()?;
+        self.last = Some((file, len, len));
+        Ok(())
+    }
+
+    fn begin(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let file = options().open(self.directory.join(name))?;
+        file.set_len(0)?;
+        self.last = Some((file, 0, 0));
+        self.append(bytes)?;
+        // The name must survive a crash as well as the bytes.
+        sync_directory(&self.directory)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some((file, written, allocated)) = &mut self.last else {
+            return Err(io::Error::other("there is no segment to write to"));
+        };
+        let end = *written + bytes.len() as u64;
+        if end > *allocated {
+            // Zeros behind the records are no damage; see `docs/wal.md`.
+            *allocated = end.next_multiple_of(AHEAD_BYTES);
+            let ahead = usize::try_from(*allocated - end).map_err(io::Error::other)?;
+            file.write_all(bytes)?;
+            file.write_all(&vec![0; ahead])?;
+            file.seek(SeekFrom::Start(end))?;
+        } else {
+            file.write_all(bytes)?;
+        }
+        *written = end;
+        file.sync_data()
+    }
+
+    fn forget(&self, before: &str) -> io::Result<()> {
+        // The oldest first: a crash leaves no gap.
+        for name in self.names()? {
+            if *name < *before {
+                std::fs::remove_file(self.directory.join(name))?;
+            }
+        }
+        sync_directory(&self.directory)
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options
 }
 
 #[cfg(unix)]

@@ -8,14 +8,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use futures_lite::future::{or, yield_now};
-use quorate_core::durable::wal;
+use quorate_core::durable::segments::Writer;
 use quorate_core::id::{LinkId, Lsn, NodeId, Peer, Ticket};
 use quorate_core::journal::End;
 use quorate_core::node::{Action, Answer, Command, Event, Node, Refusal};
@@ -26,6 +25,7 @@ use quorate_core::wire::Message;
 use crate::event::{self, ClusterEvent};
 use crate::guard;
 use crate::journal::Batch;
+use crate::link::alarm::Alarm;
 use crate::link::{Connection, pump};
 use crate::recorder::Recorder;
 use crate::seam::Seam;
@@ -114,12 +114,13 @@ pub(crate) struct Driver<S: Seam> {
     actions: Vec<Action>,
     /// Connections that got something in this round.
     touched: BTreeSet<LinkId>,
-    records: Vec<u8>,
+    records: Writer,
     last: Lsn,
 }
 
 impl<S: Seam> Driver<S> {
-    pub(crate) fn new(parts: DriverParts<S>) -> Driver<S> {
+    /// Writes on behind the log that `records` was made for.
+    pub(crate) fn new(parts: DriverParts<S>, records: Writer) -> Driver<S> {
         Driver {
             parts,
             connections: BTreeMap::new(),
@@ -127,7 +128,7 @@ impl<S: Seam> Driver<S> {
             next_ticket: Ticket(1),
             actions: Vec::new(),
             touched: BTreeSet::new(),
-            records: Vec::new(),
+            records,
             last: Lsn::default(),
         }
     }
@@ -142,8 +143,10 @@ impl<S: Seam> Driver<S> {
         // The first step asks for the boot record.
         self.step(Event::Tick);
         self.perform();
+        let shell = self.parts.shell.clone();
+        let mut alarm = Alarm::new(&shell.seam);
         loop {
-            match self.wait().await {
+            match self.wait(&mut alarm).await {
                 Woken::Abandoned => return Ending::Shutdown,
                 Woken::Due => self.step(Event::Tick),
                 Woken::Mail(mail) => {
@@ -156,7 +159,7 @@ impl<S: Seam> Driver<S> {
         }
     }
 
-    async fn wait(&self) -> Woken {
+    async fn wait(&self, alarm: &mut Alarm<'_, S>) -> Woken {
         let deadline = self.parts.node.deadline().map(|deadline| deadline.at);
         if deadline.is_some_and(|at| at <= self.parts.shell.seam.now()) {
             // Mail goes first, so that a burst of it cannot look like silence; others may run
@@ -170,10 +173,7 @@ impl<S: Seam> Driver<S> {
             }
         };
         let due = async {
-            match deadline {
-                Some(at) => self.parts.shell.seam.sleep_until(at).await,
-                None => pending().await,
-            }
+            alarm.until(deadline).await;
             Woken::Due
         };
         let abandoned = async {
@@ -274,7 +274,7 @@ impl<S: Seam> Driver<S> {
                 Action::Dial { address, expected } => self.dial(address, expected),
                 Action::Hangup { link } => self.hang_up(link),
                 Action::Persist { lsn, record } => {
-                    wal::encode(lsn, &record, &mut self.records);
+                    self.records.push(lsn, &record);
                     self.last = lsn;
                 }
                 Action::Reply { ticket, answer } => {
@@ -295,10 +295,11 @@ impl<S: Seam> Driver<S> {
     /// Gives this round's records to the disk and wakes this round's writers.
     fn hand_over(&mut self) {
         self.parts.recorder.hand_over();
-        if !self.records.is_empty() {
+        let writes = self.records.take();
+        if !writes.is_empty() {
             let batch = Batch {
                 last: self.last,
-                bytes: std::mem::take(&mut self.records),
+                writes,
             };
             // A closed queue means that the disk failed, and the mail that says so is on its way.
             let _disk_failed = self.parts.journal.try_send(batch);

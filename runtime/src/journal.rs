@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use quorate_core::durable::segments::Write;
 use quorate_core::id::Lsn;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Pending};
 use crate::driver::Mail;
 use crate::seam::Seam;
 
@@ -20,7 +21,13 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) struct Batch {
     /// The number of the last record.
     pub(crate) last: Lsn,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) writes: Vec<Write>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.writes.iter().map(Write::len).sum()
+    }
 }
 
 /// Writes batches until the queue is closed and empty, or the disk fails.
@@ -31,13 +38,13 @@ pub(crate) async fn write<S: Seam>(
     mailbox: Sender<Mail>,
 ) {
     while let Ok(mut batch) = queue.recv().await {
-        while batch.bytes.len() < BATCH_BYTES_MAX
+        while batch.len() < BATCH_BYTES_MAX
             && let Ok(next) = queue.try_recv()
         {
-            batch.bytes.extend_from_slice(&next.bytes);
+            Write::join(&mut batch.writes, next.writes);
             batch.last = next.last;
         }
-        let mut work = disk.append(batch.bytes);
+        let mut work = perform(disk.as_mut(), batch.writes);
         let result = match seam.within(STALL, &mut work).await {
             Some(result) => result,
             None => {
@@ -59,4 +66,14 @@ pub(crate) async fn write<S: Seam>(
             }
         }
     }
+}
+
+/// One write after the other, each durable before the next is begun.
+fn perform(disk: &mut dyn Disk, writes: Vec<Write>) -> Pending<'_, ()> {
+    Box::pin(async move {
+        for write in writes {
+            disk.write(write).await?;
+        }
+        Ok(())
+    })
 }

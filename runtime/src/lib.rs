@@ -31,7 +31,7 @@ mod trace;
 pub use builder::{Builder, DATA_DIRECTORY, HOME_DEFAULT, HOME_VARIABLE};
 pub use config::CONFIG_FILE;
 pub use discovery::{Discovery, Multicast, SeedName, SeedNameError};
-pub use disk::{Disk, DiskError, FileDisk, LOG_FILE, Pending};
+pub use disk::{Disk, DiskError, FileDisk, LOCK_FILE, Pending};
 pub use error::{ConfigFileError, Error, PeerRefusal, ReloadError, StartError};
 pub use event::{ClusterEvent, Events, Happened, Missed, StateChange, StateWatch};
 pub use handle::{Applied, Chosen, ClusterNetworkManager};
@@ -43,6 +43,7 @@ pub use metrics::Metrics;
 /// The state machine and its vocabulary.
 pub use quorate_core as core;
 pub use quorate_core::balance::{Request, Snapshot};
+pub use quorate_core::durable::segments::{Segment, Write};
 pub use quorate_core::failover::{Placement, RoleSpec};
 pub use quorate_core::gossip::{StateEntry, StateRefused};
 pub use quorate_core::health::{PartitionStatus, Unheard};

@@ -1,8 +1,9 @@
-//! A node's disk: the log's bytes, and how much of them would survive a crash.
+//! A node's disk: the log's segments, and how much of them would survive a crash.
 //!
 //! Group commit: one sync at a time, covering everything written before it began. A crash loses
 //! what no completed sync covers, except perhaps a first part of it (a torn write).
 
+use quorate_core::durable::segments::{self, Segment, Write, Writer};
 use quorate_core::durable::wal;
 use quorate_core::durable::{Durable, Record};
 use quorate_core::id::{Lsn, NodeId, Term};
@@ -20,17 +21,20 @@ pub struct VoteRecord {
     pub to: NodeId,
 }
 
-/// The bytes of one log.
+/// The segments of one log.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
-    durable: Vec<u8>,
-    unsynced: Vec<u8>,
+    durable: Vec<Segment>,
+    unsynced: Vec<Write>,
+    writer: Writer,
     written: Lsn,
-    /// The bytes and the last record of the sync under way.
+    /// How many writes are under way in one sync, and their last record.
     syncing: Option<(usize, Lsn)>,
     votes: Vec<(Lsn, VoteRecord)>,
     /// What the last crash lost of what was written.
-    lost: Vec<u8>,
+    lost: Vec<Write>,
+    /// The segment with a flipped bit.
+    flipped: Option<Lsn>,
 }
 
 /// What a started process finds.
@@ -47,7 +51,8 @@ pub struct Found {
 impl Disk {
     /// Writes a record; it is not durable yet. True if a sync must be started.
     pub fn append(&mut self, lsn: Lsn, record: &Record) -> bool {
-        wal::encode(lsn, record, &mut self.unsynced);
+        self.writer.push(lsn, record);
+        self.unsynced.extend(self.writer.take());
         self.written = lsn;
         if let Some(vote) = vote_of(record) {
             self.votes.push((lsn, vote));
@@ -66,8 +71,10 @@ impl Disk {
 
     /// The sync under way is complete: the last durable record, and the votes made durable.
     pub fn end_sync(&mut self) -> Option<(Lsn, Vec<VoteRecord>)> {
-        let (len, lsn) = self.syncing.take()?;
-        self.durable.extend(self.unsynced.drain(..len));
+        let (count, lsn) = self.syncing.take()?;
+        for write in self.unsynced.drain(..count) {
+            write.perform(&mut self.durable);
+        }
         let done = self.votes.iter().take_while(|(at, _)| *at <= lsn).count();
         Some((
             lsn,
@@ -77,9 +84,10 @@ impl Disk {
 
     /// The process is gone; what its disk keeps.
     pub fn crash(&mut self, fate: Fate, random: &mut Random) {
+        let bytes = self.unsynced.iter().map(Write::len).sum();
         let survives = match fate {
-            Fate::Kept => self.unsynced.len(),
-            Fate::Torn => random.index(self.unsynced.len() + 1),
+            Fate::Kept => bytes,
+            Fate::Torn => random.index(bytes + 1),
             Fate::Lost => 0,
             Fate::Wiped => {
                 self.durable.clear();
@@ -87,10 +95,43 @@ impl Disk {
                 0
             }
         };
-        self.lost = self.unsynced.split_off(survives);
-        self.durable.append(&mut self.unsynced);
+        let all = std::mem::take(&mut self.unsynced);
+        self.lost = match fate {
+            Fate::Lost => all,
+            Fate::Kept | Fate::Torn | Fate::Wiped => self.keep(all, survives),
+        };
         self.votes.clear();
         self.syncing = None;
+    }
+
+    /// Does the first writes, as far as their bytes survive; what is left of them.
+    fn keep(&mut self, all: Vec<Write>, mut survives: usize) -> Vec<Write> {
+        let mut lost = Vec::new();
+        for mut write in all {
+            if !lost.is_empty() {
+                lost.push(write);
+                continue;
+            }
+            let rest = match &mut write {
+                Write::Begin { bytes, .. } | Write::Append(bytes) => {
+                    bytes.split_off(survives.min(bytes.len()))
+                }
+                Write::Forget { .. } => Vec::new(),
+            };
+            survives -= write.len();
+            match (rest.is_empty(), write.is_empty()) {
+                // Not even begun: it is lost as it was.
+                (false, true) => lost.push(match write {
+                    Write::Begin { first, .. } => Write::Begin { first, bytes: rest },
+                    Write::Append(_) | Write::Forget { .. } => Write::Append(rest),
+                }),
+                (is_whole, _) => {
+                    write.perform(&mut self.durable);
+                    lost.extend((!is_whole).then_some(Write::Append(rest)));
+                }
+            }
+        }
+        lost
     }
 
     /// After a crash and before a start: what the disk keeps, if other than it was said then.
@@ -108,21 +149,39 @@ impl Disk {
     /// Flips one bit before the last record; false if there is no record before it. A flip within
     /// the last one cannot be told from a torn write, so no log could catch it.
     pub fn flip_bit(&mut self, random: &mut Random) -> bool {
-        let Some(last) = self.start_of_last() else {
+        let Ok(loaded) = segments::load(&self.durable) else {
             return false;
         };
-        let at = random.index(last);
-        self.durable[at] ^= 1 << random.below(8);
-        true
+        let earlier = self.durable.len().saturating_sub(1);
+        let before: usize = self.durable[..earlier]
+            .iter()
+            .map(|it| it.bytes.len())
+            .sum();
+        let last = self
+            .durable
+            .last()
+            .and_then(|last| start_of_last(last, loaded.last));
+        let end = before + last.unwrap_or(0);
+        if end == 0 {
+            return false;
+        }
+        let mut at = random.index(end);
+        for segment in &mut self.durable {
+            if let Some(byte) = segment.bytes.get_mut(at) {
+                *byte ^= 1 << random.below(8);
+                self.flipped = Some(segment.first);
+                return true;
+            }
+            at -= segment.bytes.len();
+        }
+        false
     }
 
-    /// Where the last whole record begins, if others stand before it.
-    fn start_of_last(&self) -> Option<usize> {
-        let records = wal::scan(&self.durable).ok()?.records;
-        let (lsn, record) = records.last().filter(|_| records.len() > 1)?;
-        let mut bytes = Vec::new();
-        wal::encode(*lsn, record, &mut bytes);
-        self.durable.len().checked_sub(bytes.len())
+    /// Whether a segment with a flipped bit is still there.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        let flipped = |segment: &Segment| Some(segment.first) == self.flipped;
+        self.durable.iter().any(flipped)
     }
 
     /// Reads the log as a starting process does, and cuts off its torn tail.
@@ -130,22 +189,34 @@ impl Disk {
     /// # Errors
     /// What no crash of this disk can cause.
     pub fn recover(&mut self) -> Result<Found, String> {
-        let scan = wal::scan(&self.durable).map_err(|corrupt| corrupt.to_string())?;
-        let is_torn = scan.valid_len < self.durable.len();
-        self.durable.truncate(scan.valid_len);
-        let last = scan.records.last().map_or(Lsn(0), |(lsn, _)| *lsn);
-        let mut durable = Durable::default();
-        for (_, record) in scan.records {
-            durable.apply(record);
+        let loaded = segments::load(&self.durable).map_err(|corrupt| corrupt.to_string())?;
+        loaded.durable.state().map_err(|error| error.to_string())?;
+        match (loaded.open, self.durable.last_mut()) {
+            (Some(open), Some(last)) => last.bytes.truncate(open),
+            (None, _) => drop(self.durable.pop()),
+            (Some(_), None) => {}
         }
-        durable.state().map_err(|error| error.to_string())?;
-        self.written = last;
+        self.writer = Writer::after(&loaded);
+        self.written = loaded.last;
         Ok(Found {
-            durable,
-            last,
-            is_torn,
+            durable: loaded.durable,
+            last: loaded.last,
+            is_torn: loaded.torn > 0,
         })
     }
+}
+
+/// Where the record `last` begins in the segment it ends; the end, if it is not in there.
+fn start_of_last(segment: &Segment, last: Lsn) -> Option<usize> {
+    let (mut bytes, len) = (Vec::new(), segment.bytes.len());
+    let count = last.0.checked_sub(segment.first.0)?;
+    let head = segments::head_len(segment)?;
+    let records = wal::scan(&segment.bytes[head..], segment.first)
+        .ok()?
+        .records;
+    let (lsn, record) = records.get(usize::try_from(count).ok()?)?;
+    wal::encode(*lsn, record, &mut bytes);
+    len.checked_sub(bytes.len())
 }
 
 /// The vote a record states, if it is one.

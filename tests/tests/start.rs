@@ -1,7 +1,7 @@
 //! Starting, stopping, and starting again: every failure has a type and says what to do.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use std::time::Duration;
 use quorate_tests::cluster::{CLUSTER, Site, event, leader, soon};
 use quorate_tests::pki::Authority;
 use quorate_tokio::control::Command;
-use quorate_tokio::id::RoleName;
+use quorate_tokio::id::{Lsn, RoleName};
 use quorate_tokio::seam::TokioSeam;
 use quorate_tokio::{
     ClusterEvent, ClusterNetworkManager, ConfigFileError, Disk, DiskError, Error, Identity,
-    IdentityError, LOG_FILE, MessagePriority, NodeId, Payload, Pending, Placement, StartError,
+    IdentityError, LOCK_FILE, MessagePriority, NodeId, Payload, Pending, Placement, Segment,
+    StartError, Write,
 };
 
 fn primary() -> RoleName {
@@ -93,32 +94,31 @@ async fn a_restarted_node_remembers() {
 async fn a_torn_log_is_cut_and_a_damaged_one_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let site = Site::new(directory.path());
-    let log = site.home(1).join("data").join(LOG_FILE);
+    let data = site.home(1).join("data");
+    let log = data.join(Segment::name(Lsn(1)));
     let node = alone(&site).await.expect("it starts");
     write(&node, b"kept").await;
     node.shutdown().await;
 
-    let intact = fs::metadata(&log).expect("it is there").len();
-    let mut file = OpenOptions::new()
-        .append(true)
-        .open(&log)
-        .expect("it is there");
-    file.write_all(&[77; 21]).expect("there is room");
+    // Behind the records are the zeros that were allocated ahead.
+    let mut bytes = fs::read(&log).expect("it is there");
+    let end = bytes.iter().rposition(|byte| *byte != 0).expect("records");
+    bytes[end + 9..end + 30].fill(77);
+    fs::write(&log, &bytes).expect("there is room");
     let node = alone(&site).await.expect("a torn tail is no damage");
     assert_eq!(read(&node).await, b"kept");
     node.shutdown().await;
-    assert!(fs::metadata(&log).expect("it is there").len() > intact);
 
     let mut bytes = fs::read(&log).expect("it is there");
-    bytes[17] ^= 0xFF;
+    bytes[100] ^= 0xFF;
     fs::write(&log, &bytes).expect("there is room");
     let error = alone(&site).await.expect_err("it is damaged");
     assert!(
         matches!(&error, StartError::Disk(DiskError::Corrupt { file, corrupt })
-        if *file == log && corrupt.offset == 0)
+        if *file == data && corrupt.segment == Lsn(1))
     );
-    let text = error.to_string();
-    assert!(text.contains(LOG_FILE) && text.contains("byte 0"), "{text}");
+    let (text, name) = (error.to_string(), Segment::name(Lsn(1)));
+    assert!(text.contains(&name) && text.contains("damaged"), "{text}");
     assert_eq!(
         fs::read(&log).expect("it is there"),
         bytes,
@@ -243,7 +243,7 @@ async fn a_home_holds_identity_configuration_and_data() {
     let members = node.get_cluster_members().await.expect("it runs");
     assert_eq!(members[0].zone.as_ref().expect("set").as_str(), "a");
     node.shutdown().await;
-    assert!(home.join("data").join(LOG_FILE).exists());
+    assert!(home.join("data").join(LOCK_FILE).exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -373,15 +373,15 @@ impl Disk for Moody {
         "moody disk".into()
     }
 
-    fn load(&mut self) -> Pending<'_, Vec<u8>> {
+    fn load(&mut self) -> Pending<'_, Vec<Segment>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn truncate(&mut self, _len: u64) -> Pending<'_, ()> {
+    fn resume(&mut self, _len: u64) -> Pending<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    fn append(&mut self, _bytes: Vec<u8>) -> Pending<'_, ()> {
+    fn write(&mut self, _write: Write) -> Pending<'_, ()> {
         Box::pin(async {
             if self.is_stuck.load(Ordering::SeqCst) {
                 self.relief.notified().await;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use quorate_tokio::{
-    ClusterNetworkManager, Disk, Identity, NodeId, Pending, Placement, Recording, control, id,
+    ClusterNetworkManager, Disk, Identity, NodeId, Pending, Placement, Recording, Segment, Write,
+    control, id,
 };
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
@@ -25,25 +26,28 @@ pub struct Took {
 }
 
 /// A log that is durable at once.
-struct Memory(Vec<u8>);
+struct Memory(Vec<Segment>);
 
 impl Disk for Memory {
     fn name(&self) -> PathBuf {
         "memory".into()
     }
 
-    fn load(&mut self) -> Pending<'_, Vec<u8>> {
-        let bytes = self.0.clone();
-        Box::pin(async { Ok::<_, io::Error>(bytes) })
+    fn load(&mut self) -> Pending<'_, Vec<Segment>> {
+        let segments = self.0.clone();
+        Box::pin(async { Ok::<_, io::Error>(segments) })
     }
 
-    fn truncate(&mut self, len: u64) -> Pending<'_, ()> {
-        self.0.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+    fn resume(&mut self, len: u64) -> Pending<'_, ()> {
+        if let Some(last) = self.0.last_mut() {
+            last.bytes
+                .truncate(usize::try_from(len).unwrap_or(usize::MAX));
+        }
         Box::pin(async { Ok(()) })
     }
 
-    fn append(&mut self, bytes: Vec<u8>) -> Pending<'_, ()> {
-        self.0.extend_from_slice(&bytes);
+    fn write(&mut self, write: Write) -> Pending<'_, ()> {
+        write.perform(&mut self.0);
         Box::pin(async { Ok(()) })
     }
 }

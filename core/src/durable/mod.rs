@@ -4,6 +4,7 @@
 pub(crate) mod frame;
 pub mod gate;
 pub mod image;
+pub mod segments;
 pub mod wal;
 
 use serde::{Deserialize, Serialize};

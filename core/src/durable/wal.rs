@@ -1,11 +1,11 @@
-//! The bytes of the write-ahead log.
+//! The records of the write-ahead log in one segment of it (see `segments`).
 //!
 //! A record is a frame (see `frame`), whose number is its lsn:
 //!
 //! ```text
 //! length u32   of the body
 //! crc32c u32   over lsn and body
-//! lsn    u64   one more than that of the record before; the first is 1
+//! lsn    u64   one more than that of the record before
 //! body         the record, through the codec
 //! ```
 //!
@@ -26,6 +26,7 @@ use core::fmt;
 
 use super::Record;
 use super::frame::{self, Frame, TooLong};
+use super::segments::Segment;
 use crate::id::Lsn;
 use crate::sum;
 use crate::wire::codec;
@@ -43,7 +44,9 @@ pub struct Scan {
 /// The log is damaged where a torn write cannot explain it: records after the damage are intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Corrupt {
-    /// The offset of the damaged record, in bytes.
+    /// The first record of the damaged segment.
+    pub segment: Lsn,
+    /// The offset of the damaged record in it, in bytes.
     pub offset: usize,
     /// The number it should have.
     pub expected: Lsn,
@@ -53,10 +56,12 @@ impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "write-ahead log damaged at byte {} (record {}): no torn write explains it. \
+            "write-ahead log damaged at byte {} of {} (record {}): no torn write explains it. \
              Replace this node by one with a new id and an empty directory: under the old id it \
              might break promises it no longer knows",
-            self.offset, self.expected
+            self.offset,
+            Segment::name(self.segment),
+            self.expected
         )
     }
 }
@@ -65,8 +70,6 @@ impl core::error::Error for Corrupt {}
 
 /// The longest body of one record, in bytes.
 pub const RECORD_BYTES_MAX: usize = frame::FRAME_BYTES_MAX;
-
-const FIRST: Lsn = Lsn(1);
 
 /// Appends the bytes of one record.
 ///
@@ -82,17 +85,21 @@ pub fn encode(lsn: Lsn, record: &Record, bytes: &mut Vec<u8>) {
     frame::close(start, bytes, sum::crc32c);
 }
 
-/// Reads a whole log.
+/// Reads records, from the one numbered `first` on.
 ///
 /// # Errors
 /// [`Corrupt`] when damage is followed by intact records, or a record is intact but not the next
 /// one.
-pub fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
+pub fn scan(bytes: &[u8], first: Lsn) -> Result<Scan, Corrupt> {
     let mut records = Vec::new();
     let mut offset = 0;
-    let mut expected = FIRST;
+    let mut expected = first;
     while offset < bytes.len() {
-        let corrupt = Corrupt { offset, expected };
+        let corrupt = Corrupt {
+            segment: first,
+            offset,
+            expected,
+        };
         let Some(frame) = Frame::read(&bytes[offset..], sum::crc32c) else {
             return if frame::has_intact_after(&bytes[offset..], expected.0, sum::crc32c) {
                 Err(corrupt)
@@ -127,6 +134,10 @@ mod tests {
     use crate::payload::Payload;
     use crate::raft::{self, Entry};
     use crate::seed::{Seed, Stream};
+
+    fn scan(bytes: &[u8]) -> Result<Scan, Corrupt> {
+        super::scan(bytes, Lsn(1))
+    }
 
     fn record(number: u64) -> Record {
         match number % 3 {
@@ -184,6 +195,7 @@ mod tests {
             }
             let damaged = ends.iter().filter(|end| **end <= bit / 8).count();
             let corrupt = Corrupt {
+                segment: Lsn(1),
                 offset: damaged.checked_sub(1).map_or(0, |before| ends[before]),
                 expected: Lsn(damaged as u64 + 1),
             };
@@ -209,6 +221,7 @@ mod tests {
             let (mut bytes, ends) = log(2);
             encode(Lsn(wrong), &record(1), &mut bytes);
             let corrupt = Corrupt {
+                segment: Lsn(1),
                 offset: ends[1],
                 expected: Lsn(3),
             };
@@ -217,6 +230,7 @@ mod tests {
         let mut bytes = Vec::new();
         encode(Lsn(2), &record(2), &mut bytes);
         let headless = Corrupt {
+            segment: Lsn(1),
             offset: 0,
             expected: Lsn(1),
         };
@@ -228,6 +242,7 @@ mod tests {
         let (mut bytes, ends) = log(3);
         bytes.insert(ends[1], 0);
         let displaced = Corrupt {
+            segment: Lsn(1),
             offset: ends[1],
             expected: Lsn(3),
         };
@@ -241,6 +256,7 @@ mod tests {
         let crc = sum::crc32c(&bytes[8..]);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
         let unreadable = Corrupt {
+            segment: Lsn(1),
             offset: 0,
             expected: Lsn(1),
         };

@@ -34,25 +34,15 @@ pub(super) struct Arrival {
     pub(super) dialed: bool,
 }
 
-/// Connections of one newcomer at a time: its dials and ours may cross.
-const ARRIVALS_MAX: usize = 4;
-
 /// A newcomer at the door.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Claim {
-    peer: Peer,
-    arrivals: Vec<Arrival>,
+    arrival: Arrival,
     /// Where the life in the table listens.
     held_by: SocketAddr,
     /// The number of the ping that asks it.
     probe: u64,
-    messages: Vec<(LinkId, Message)>,
-}
-
-impl Claim {
-    fn has(&self, link: LinkId) -> bool {
-        self.arrivals.iter().any(|arrival| arrival.link == link)
-    }
+    messages: Vec<Message>,
 }
 
 /// All newcomers at the door, by the id they claim.
@@ -75,7 +65,27 @@ impl Claims {
 
     /// The claim made over that connection.
     fn over(&mut self, link: LinkId) -> Option<&mut Claim> {
-        self.waiting.values_mut().find(|claim| claim.has(link))
+        let mut claims = self.waiting.values_mut();
+        claims.find(|claim| claim.arrival.link == link)
+    }
+
+    /// Whether whoever is at the other end of a connection is kept at the door.
+    pub(super) fn is_at_door(&self, link: LinkId) -> bool {
+        let mut claims = self.waiting.values();
+        claims.any(|claim| claim.arrival.link == link)
+    }
+
+    /// Of two connections with one who claims this id, the one not to keep: both ends keep the one
+    /// that the lower id dialled, as everywhere ([`links`]).
+    fn settle(&mut self, me: NodeId, new: Arrival) -> Option<Arrival> {
+        let claim = self.waiting.get_mut(&new.peer.node)?;
+        let dialer = |it: Arrival| if it.dialed { me } else { it.peer.node };
+        let old = claim.arrival;
+        if new.peer == old.peer && dialer(new) < dialer(old) {
+            claim.arrival = new;
+            return Some(old);
+        }
+        Some(new)
     }
 }
 
@@ -89,19 +99,15 @@ impl Node {
             return self.let_in(now, arrival, actions);
         };
         let node = arrival.peer.node;
-        if let Some(claim) = self.claims.waiting.get_mut(&node) {
-            if claim.peer == arrival.peer && claim.arrivals.len() < ARRIVALS_MAX {
-                return claim.arrivals.push(arrival);
-            }
-            return self.hang_up(now, arrival, actions);
+        if let Some(other) = self.claims.settle(self.me.node, arrival) {
+            return self.hang_up(now, other, actions);
         }
         if self.claims.waiting.len() >= CLAIMS_MAX {
             return self.hang_up(now, arrival, actions);
         }
         let probe = self.membership.next_probe();
         let claim = Claim {
-            peer: arrival.peer,
-            arrivals: Vec::from([arrival]),
+            arrival,
             held_by,
             probe,
             messages: Vec::new(),
@@ -145,7 +151,7 @@ impl Node {
         }
         if let Some(claim) = self.claims.over(link) {
             if claim.messages.len() < OUTBOX_MAX {
-                claim.messages.push((link, message.clone()));
+                claim.messages.push(message.clone());
             }
             return true;
         }
@@ -168,16 +174,12 @@ impl Node {
         let Some(claim) = self.claims.take(node) else {
             return;
         };
-        if holder == Some(claim.peer) && !self.is_table_life(claim.peer) {
+        let arrival = claim.arrival;
+        if holder == Some(arrival.peer) && !self.is_table_life(arrival.peer) {
             return self.grant(now, claim, actions);
         }
-        let (by, me) = (claim.held_by, self.me.node);
-        let mut arrivals = claim.arrivals;
-        // Both ends keep the connection that the lower id dialled, so that one goes last.
-        arrivals.sort_by_key(|arrival| arrival.dialed == (me < node));
-        for arrival in arrivals {
-            self.turn_away(now, arrival, Reason::NameTaken { by }, actions);
-        }
+        let by = claim.held_by;
+        self.turn_away(now, arrival, Reason::NameTaken { by }, actions);
     }
 
     fn is_table_life(&self, peer: Peer) -> bool {
@@ -206,12 +208,7 @@ impl Node {
 
     /// A newcomer did not wait.
     pub(super) fn on_door_closed(&mut self, link: LinkId) {
-        let Some(claim) = self.claims.over(link) else {
-            return;
-        };
-        let node = claim.peer.node;
-        claim.arrivals.retain(|arrival| arrival.link != link);
-        if claim.arrivals.is_empty() {
+        if let Some(node) = self.claims.over(link).map(|claim| claim.arrival.peer.node) {
             self.claims.take(node);
         }
     }
@@ -226,17 +223,15 @@ impl Node {
     }
 
     fn grant(&mut self, now: Time, claim: Claim, actions: &mut Vec<Action>) {
-        let peer = claim.peer;
+        let Arrival { link, peer, .. } = claim.arrival;
         let old = self.links.active_peer(peer.node);
         if let Some(dead) = self.links.active(peer.node).filter(|_| old != Some(peer)) {
             actions.push(Action::Hangup { link: dead });
             let down = links::Input::Down { link: dead };
             self.cascade(now, Work::Links(down), actions);
         }
-        for arrival in claim.arrivals {
-            self.let_in(now, arrival, actions);
-        }
-        for (link, message) in claim.messages {
+        self.let_in(now, claim.arrival, actions);
+        for message in claim.messages {
             self.step(now, Event::Received { link, message }, actions);
         }
     }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 
 use async_channel::Receiver;
+use quorate_core::durable::segments::{Loaded, Writer};
 use quorate_core::journal::Start;
 use quorate_core::node::{Config, ValidConfig};
 use quorate_core::seed::Seed;
@@ -38,7 +39,7 @@ pub(super) struct Prepared<L> {
     listener: L,
     listens_on: SocketAddr,
     config: ValidConfig,
-    loaded: disk::Loaded,
+    loaded: Loaded,
 }
 
 impl<S: Seam> ClusterNetworkManager<S> {
@@ -97,7 +98,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
             announcer: self.inner.announcer.clone(),
         });
         let address = config.address;
-        let start_seed = setup.seed.clone();
+        let (log, start_seed) = (Writer::after(&loaded), setup.seed.clone());
         let start = Start {
             config,
             durable: loaded.durable,
@@ -114,7 +115,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
         });
         let (found, resolver) = (setup.discovery, setup.resolver);
         discovery::launch(&shell, found, &resolver, &start_seed, address.port());
-        let driver = Driver::new(DriverParts {
+        let parts = DriverParts {
             shell: shell.clone(),
             node,
             address,
@@ -127,7 +128,8 @@ impl<S: Seam> ClusterNetworkManager<S> {
             recorder_over,
             listener: Some(listener),
             started,
-        });
+        };
+        let driver = Driver::new(parts, log);
         let running = Running {
             shell,
             listens_on,

@@ -32,7 +32,7 @@ impl World {
             Ok(found) => found,
             Err(corrupt) => return self.on_corrupt(index, corrupt),
         };
-        if host.is_flipped {
+        if host.is_flipped && host.disk.is_damaged() {
             let what = "a flipped bit was not noticed".to_string();
             return self.demand("disk", Err(what));
         }
@@ -177,7 +177,7 @@ impl World {
         self.trace.note(self.now, &("crash", host));
         let id = self.hosts[host].id;
         self.lives += 1;
-        self.checkers.ended(id);
+        self.checkers.ended(process.node.view().me());
         match doom.moment {
             Moment::Persist(_) | Moment::Vote(_) | Moment::Synced(_) => {
                 self.marks.hit(Mark::CrashBeforePromise);

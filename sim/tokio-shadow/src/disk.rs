@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use madsim::time::sleep;
-use quorate_runtime::{Disk, Pending};
+use quorate_runtime::{Disk, Pending, Segment, Write};
 
 /// How long a sync takes.
 const SYNC: Duration = Duration::from_millis(1);
 
 /// What a node has made durable.
-pub type Platter = Arc<Mutex<Vec<u8>>>;
+pub type Platter = Arc<Mutex<Vec<Segment>>>;
 
 /// The disk of one life of a node.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct SimDisk {
 }
 
 impl SimDisk {
-    fn change<T>(&self, change: impl FnOnce(&mut Vec<u8>) -> T) -> io::Result<T> {
+    fn change<T>(&self, change: impl FnOnce(&mut Vec<Segment>) -> T) -> io::Result<T> {
         Ok(change(
             &mut self.platter.lock().unwrap_or_else(PoisonError::into_inner),
         ))
@@ -36,21 +36,25 @@ impl Disk for SimDisk {
         PathBuf::from(format!("disk of n{}", self.node))
     }
 
-    fn load(&mut self) -> Pending<'_, Vec<u8>> {
-        Box::pin(async { self.change(|bytes| bytes.clone()) })
+    fn load(&mut self) -> Pending<'_, Vec<Segment>> {
+        Box::pin(async { self.change(|segments| segments.clone()) })
     }
 
-    fn truncate(&mut self, len: u64) -> Pending<'_, ()> {
+    fn resume(&mut self, len: u64) -> Pending<'_, ()> {
         Box::pin(async move {
             let len = usize::try_from(len).map_err(io::Error::other)?;
-            self.change(|bytes| bytes.truncate(len))
+            self.change(|segments| {
+                if let Some(last) = segments.last_mut() {
+                    last.bytes.truncate(len);
+                }
+            })
         })
     }
 
-    fn append(&mut self, bytes: Vec<u8>) -> Pending<'_, ()> {
+    fn write(&mut self, write: Write) -> Pending<'_, ()> {
         Box::pin(async move {
             sleep(SYNC).await;
-            self.change(|durable| durable.extend_from_slice(&bytes))
+            self.change(|segments| write.perform(segments))
         })
     }
 }
