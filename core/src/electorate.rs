@@ -31,6 +31,10 @@ use crate::voters::{VoterChange, Voters};
 /// A change that is not over by then is proposed again.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// A process that starts again takes leave of its last life first: whoever left has so long to come
+/// back.
+const RESTART: Duration = Duration::from_secs(1);
+
 /// How the voters are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,8 +89,8 @@ pub struct Electorate {
     config: Config,
     voters: Voters,
     live: BTreeMap<NodeId, Option<Zone>>,
-    /// Since when each voter is gone; `None` for one that left.
-    gone: BTreeMap<NodeId, Option<Time>>,
+    /// From when on each voter that is gone may be replaced.
+    gone: BTreeMap<NodeId, Time>,
     removed: BTreeSet<NodeId>,
     /// Since when this node leads: a voter it has not heard of is gone since then.
     leading: Option<Time>,
@@ -138,8 +142,11 @@ impl Electorate {
             Input::Gone { node, left } => {
                 self.live.remove(&node);
                 if self.voters.contains(node) {
-                    let since = (!left).then_some(now);
-                    self.gone.insert(node, since);
+                    let patience = match left {
+                        true => RESTART,
+                        false => self.config.replace_after,
+                    };
+                    self.gone.insert(node, now + patience);
                 }
             }
         }
@@ -181,8 +188,7 @@ impl Electorate {
         for node in voters.filter(|node| !self.is_fit(**node)) {
             let until = match self.gone.get(node) {
                 _ if self.removed.contains(node) => now,
-                Some(None) => now,
-                Some(Some(since)) => *since + self.config.replace_after,
+                Some(until) => *until,
                 None => leading + self.config.replace_after,
             };
             if until <= now {
