@@ -108,18 +108,17 @@ pub struct Measure {
     pub is_more_better: bool,
 }
 
-/// Lets all play in turns and compares the first with each of the others, by each measure.
-pub fn tournament(
-    bench: &'static str,
-    case: &str,
-    measures: &[Measure],
-    rounds: u32,
-    mut contenders: Vec<Contender<'_>>,
-) -> Vec<Figure> {
+/// What all have played: per contender and round, one value per measure.
+pub struct Board {
+    names: Vec<&'static str>,
+    played: Vec<Vec<Vec<f64>>>,
+}
+
+/// Lets all play in turns. Who goes first changes; the first round warms up.
+pub fn play_in_turns(rounds: u32, mut contenders: Vec<Contender<'_>>) -> Board {
     let count = contenders.len();
     let mut played: Vec<Vec<Vec<f64>>> = vec![Vec::new(); count];
     for round in 0..=rounds as usize {
-        // Who goes first changes; the first round warms up.
         for turn in 0..count {
             let who = (round + turn) % count;
             let values = (contenders[who].play)();
@@ -128,16 +127,32 @@ pub fn tournament(
             }
         }
     }
-    let mut figures = Vec::new();
-    for (at, measure) in measures.iter().enumerate() {
-        let column = |who: usize| {
-            played[who]
-                .iter()
-                .map(|values| values[at])
-                .collect::<Vec<_>>()
-        };
-        for (who, contender) in contenders.iter().enumerate().skip(1) {
-            let (mut ours, mut theirs) = (column(0), column(who));
+    let names = contenders.iter().map(|contender| contender.name).collect();
+    Board { names, played }
+}
+
+impl Board {
+    /// Compares the first with each of the others, by each measure.
+    pub fn first_with_all(&self, bench: &'static str, case: &str, by: &[Measure]) -> Vec<Figure> {
+        let others = 1..self.names.len();
+        let figures = others.flat_map(|other| self.compare(bench, case, by, (0, other)));
+        figures.collect()
+    }
+
+    /// Compares one with another, by each measure.
+    pub fn compare(
+        &self,
+        bench: &'static str,
+        case: &str,
+        by: &[Measure],
+        (us, them): (usize, usize),
+    ) -> Vec<Figure> {
+        let mut figures = Vec::new();
+        for (at, measure) in by.iter().enumerate() {
+            let column = |who: usize| -> Vec<f64> {
+                self.played[who].iter().map(|values| values[at]).collect()
+            };
+            let (mut ours, mut theirs) = (column(us), column(them));
             let ratio = |(a, b): (&f64, &f64)| if measure.is_more_better { a / b } else { b / a };
             let mut ratios: Vec<f64> = ours.iter().zip(&theirs).map(ratio).collect();
             let ratio = median(&mut ratios);
@@ -146,14 +161,14 @@ pub fn tournament(
                 case: format!("{case}{}", measure.what),
                 unit: measure.unit,
                 ours: median(&mut ours),
-                peer: contender.name,
+                peer: self.names[them],
                 theirs: median(&mut theirs),
                 ratio,
                 spread: (ratios[0], ratios[ratios.len() - 1]),
             });
         }
+        figures
     }
-    figures
 }
 
 /// Small figures with their decimals, large ones without.

@@ -27,6 +27,9 @@ struct Arguments {
     /// Interleaved rounds; the median counts.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(5..))]
     rounds: u32,
+    /// How long each contender plays at each turn, where that can be chosen (`transport`).
+    #[arg(long, default_value_t = 0.5)]
+    seconds: f64,
     /// Everything there is, however long it takes.
     #[arg(long)]
     full: bool,
@@ -66,7 +69,7 @@ fn main() -> ExitCode {
         Name::Membership => membership::run(*full, only, show),
         Name::Raft => raft::run(rounds).into_iter().for_each(show),
         Name::Recorder => recorder::run(rounds).into_iter().for_each(show),
-        Name::Transport => transport::run(rounds, only).into_iter().for_each(show),
+        Name::Transport => transport::run(rounds, arguments.seconds, only, show),
     }
     if let Some(path) = arguments.plot {
         printed &= std::fs::write(path, plot::ratios(&figures)).is_ok();

@@ -6,15 +6,14 @@ mod socket;
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use quorate_runtime::core::time::Time;
 pub use quorate_runtime::seam::{Reader, Seam, Writer};
-use smol::Timer;
 use smol::future::FutureExt;
-use smol::net::{TcpListener, TcpStream};
+use smol::{Async, Timer};
 
 pub use self::datagrams::Datagrams;
 pub use self::net::{SmolReader, SmolWriter};
@@ -34,29 +33,32 @@ impl Default for SmolSeam {
 }
 
 impl Seam for SmolSeam {
-    type Listener = TcpListener;
-    type Stream = TcpStream;
+    type Listener = Async<TcpListener>;
+    type Stream = Async<TcpStream>;
     type Reader = SmolReader;
     type Writer = SmolWriter;
     type Datagrams = Datagrams;
 
-    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    async fn connect(&self, address: SocketAddr) -> io::Result<Async<TcpStream>> {
         net::connect(address).await
     }
 
-    async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        net::listen(address).await
+    async fn listen(&self, address: SocketAddr) -> io::Result<Async<TcpListener>> {
+        net::listen(address)
     }
 
-    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
-        listener.local_addr()
+    fn local_addr(&self, listener: &Async<TcpListener>) -> io::Result<SocketAddr> {
+        listener.get_ref().local_addr()
     }
 
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn accept(
+        &self,
+        listener: &Async<TcpListener>,
+    ) -> io::Result<(Async<TcpStream>, SocketAddr)> {
         net::accept(listener).await
     }
 
-    fn split(&self, stream: TcpStream) -> (SmolReader, SmolWriter) {
+    fn split(&self, stream: Async<TcpStream>) -> (SmolReader, SmolWriter) {
         net::split(stream)
     }
 

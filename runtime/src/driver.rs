@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +25,7 @@ use quorate_core::wire::Message;
 use crate::event::{self, ClusterEvent};
 use crate::guard;
 use crate::journal::Batch;
+use crate::link::alarm::Alarm;
 use crate::link::{Connection, pump};
 use crate::recorder::Recorder;
 use crate::seam::Seam;
@@ -143,8 +143,10 @@ impl<S: Seam> Driver<S> {
         // The first step asks for the boot record.
         self.step(Event::Tick);
         self.perform();
+        let shell = self.parts.shell.clone();
+        let mut alarm = Alarm::new(&shell.seam);
         loop {
-            match self.wait().await {
+            match self.wait(&mut alarm).await {
                 Woken::Abandoned => return Ending::Shutdown,
                 Woken::Due => self.step(Event::Tick),
                 Woken::Mail(mail) => {
@@ -157,7 +159,7 @@ impl<S: Seam> Driver<S> {
         }
     }
 
-    async fn wait(&self) -> Woken {
+    async fn wait(&self, alarm: &mut Alarm<'_, S>) -> Woken {
         let deadline = self.parts.node.deadline().map(|deadline| deadline.at);
         if deadline.is_some_and(|at| at <= self.parts.shell.seam.now()) {
             // Mail goes first, so that a burst of it cannot look like silence; others may run
@@ -171,10 +173,7 @@ impl<S: Seam> Driver<S> {
             }
         };
         let due = async {
-            match deadline {
-                Some(at) => self.parts.shell.seam.sleep_until(at).await,
-                None => pending().await,
-            }
+            alarm.until(deadline).await;
             Woken::Due
         };
         let abandoned = async {

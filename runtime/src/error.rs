@@ -313,8 +313,19 @@ pub enum PeerRefusal {
     #[error("no hello in time")]
     NoHello,
     /// Too many connections have not shown who they are yet.
-    #[error("{0} connections are waiting to be authenticated already")]
+    #[error("{0} connections are waiting to be authenticated already (transport.handshakes_max)")]
     TooMany(usize),
+    /// Too many connections of its address have not shown who they are yet.
+    #[error(
+        "{0} connections of its address are waiting to be authenticated already \
+         (transport.handshakes_per_address_max)"
+    )]
+    TooManyHandshakesOfAddress(usize),
+    /// Its address has too many connections.
+    #[error(
+        "{0} connections of its address are open already (transport.connections_per_address_max)"
+    )]
+    TooManyOfAddress(usize),
     /// It broke the protocol.
     #[error("{0}")]
     Protocol(CloseReason),

@@ -8,17 +8,20 @@
 //! them, because they are made under the lock. I3: a message of a peer's host is in the inbox
 //! before its acknowledgement can be transmitted.
 
+pub(crate) mod alarm;
 mod arriving;
 pub(crate) mod directory;
+pub(crate) mod door;
 mod intake;
 pub(crate) mod keeper;
 pub(crate) mod peer;
 pub(crate) mod pump;
+mod requests;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_listener::{Event, EventListener};
@@ -45,6 +48,8 @@ pub(crate) struct Connection {
     address: SocketAddr,
     certificates: Vec<CertificateDer<'static>>,
     state: Mutex<State>,
+    /// The stage is `Open`, for those who do not want to wait for the lock.
+    is_open: AtomicBool,
     /// The connection shall end.
     ending: Event,
 }
@@ -93,6 +98,9 @@ pub(crate) enum Over {
 pub(crate) enum Next {
     /// Write, then ask again.
     Write,
+    /// Only acknowledgements are to be sent: let others run first, so that what the host answers
+    /// can leave together with them.
+    Linger,
     /// Wait until there is something.
     Wait,
     /// Write, then end.
@@ -120,6 +128,7 @@ impl Connection {
             address,
             certificates,
             state: Mutex::new(state),
+            is_open: AtomicBool::new(true),
             ending: Event::new(),
         })
     }
@@ -165,7 +174,7 @@ impl Connection {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         if state.stage == Stage::Open {
-            state.stage = Stage::Closing;
+            self.leave(&mut state.stage, Stage::Closing);
             state.link.close();
         }
         drop(state);
@@ -176,7 +185,7 @@ impl Connection {
 
     /// Ends at once; nothing that is queued goes out over this connection.
     pub(crate) fn cut(&self) {
-        self.lock().stage = Stage::Cut;
+        self.leave(&mut self.lock().stage, Stage::Cut);
         self.peer.carry_over(self);
         self.ending.notify(usize::MAX);
         self.peer.flush();
@@ -189,7 +198,12 @@ impl Connection {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.lock().stage == Stage::Open
+        self.is_open.load(Ordering::Acquire)
+    }
+
+    fn leave(&self, stage: &mut Stage, to: Stage) {
+        *stage = to;
+        self.is_open.store(false, Ordering::Release);
     }
 
     /// Whether it carries the session with its peer.
@@ -224,6 +238,17 @@ impl Connection {
         self.ending.listen()
     }
 
+    /// Completes when nothing goes out any more.
+    async fn on_cut(&self) {
+        loop {
+            let ending = self.on_ending();
+            if self.stage() == Stage::Cut {
+                return;
+            }
+            ending.await;
+        }
+    }
+
     /// Opens bytes of the socket where they lie, and says how many it took.
     fn receive(&self, bytes: &mut [u8], news: &mut Vec<News>) -> usize {
         let now = self.peer.now();
@@ -244,7 +269,7 @@ impl Connection {
             link.receive(now, plain, session, &mut |output| desk.take(output));
         });
         let is_wanted = link.wants_transmit(&peer.session) || !wire.is_empty();
-        let woken = peer.after_receiving(now, &self.peer);
+        let woken = peer.after_receiving(now, &self.peer, news);
         drop(peer);
         drop(guard);
         woken.wake();
@@ -276,8 +301,8 @@ impl Connection {
         self.peer.flush();
     }
 
-    /// Appends what the socket shall send.
-    fn transmit(&self, out: &mut Sealed) -> Next {
+    /// Appends what the socket shall send. Whoever has lingered gets acknowledgements alone, too.
+    fn transmit(&self, out: &mut Sealed, has_lingered: bool) -> Next {
         let now = self.peer.now();
         let mut guard = self.lock();
         let State {
@@ -291,6 +316,9 @@ impl Connection {
         }
         wire.append_to(out);
         let mut peer = self.peer.lock();
+        if !has_lingered && out.is_empty() && link.wants_only_to_acknowledge(&peer.session) {
+            return Next::Linger;
+        }
         let budget = link.write_bytes();
         while out.len() < budget {
             let mut sealed = Ok(());
@@ -299,7 +327,7 @@ impl Connection {
             });
             if sealed.is_err() {
                 // The session cannot encrypt any more; the reader learns why.
-                *stage = Stage::Cut;
+                self.leave(stage, Stage::Cut);
                 return Next::Finish;
             }
             if sent == 0 {
@@ -309,7 +337,7 @@ impl Connection {
         let is_unheard = link.peer().is_none() && !link.wants_transmit(&peer.session);
         drop(peer);
         if *stage == Stage::Closing && (link.has_parted() || is_unheard) {
-            *stage = Stage::Cut;
+            self.leave(stage, Stage::Cut);
             let _alert_is_a_courtesy = tls.close(out);
             return Next::Finish;
         }

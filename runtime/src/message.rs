@@ -4,11 +4,12 @@
 //! bounded by the credit they have, which grows as the host takes messages out of the inbox; what
 //! this node sends to itself is bounded here.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
+use event_listener::Event;
 use quorate_core::id::NodeId;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
@@ -81,89 +82,125 @@ pub(crate) enum Answered {
     Reply(Payload),
     Busy,
     Unanswered,
+    /// No answer came in time.
+    Late,
 }
 
 /// What arrives at this node's host. Clones share one queue: each message goes to one of them.
 #[derive(Clone, Debug)]
 pub struct Messages {
-    receiver: Receiver<Incoming>,
+    queue: Arc<Queue>,
     streams: Receiver<IncomingStream>,
-    bytes: Arc<AtomicUsize>,
 }
 
 /// The sending end of [`Messages`].
 #[derive(Clone, Debug)]
 pub(crate) struct Inbox {
-    sender: Sender<Incoming>,
+    queue: Arc<Queue>,
     opened: Sender<IncomingStream>,
-    bytes: Arc<AtomicUsize>,
+}
+
+/// Messages that wait for the host. What one read of a socket brings is put in at once.
+#[derive(Debug, Default)]
+struct Queue {
+    held: Mutex<Held>,
+    arrived: Event,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    messages: VecDeque<Incoming>,
+    /// Of their payloads, and set aside.
+    bytes: usize,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first; an error says that none will come.
+    fn pop(&self) -> Result<Option<Incoming>, ()> {
+        let mut held = self.lock();
+        let Some(incoming) = held.messages.pop_front() else {
+            return if held.is_closed { Err(()) } else { Ok(None) };
+        };
+        held.bytes -= incoming.payload.len();
+        Ok(Some(incoming))
+    }
 }
 
 impl Messages {
     /// The next message, `None` once the node is stopped and all are taken.
     pub async fn next(&self) -> Option<Incoming> {
-        let incoming = self.receiver.recv().await.ok()?;
-        Some(self.taken(incoming))
+        loop {
+            if let Some(incoming) = self.queue.pop().ok()? {
+                return Some(taken(incoming));
+            }
+            let arrived = self.queue.arrived.listen();
+            if let Some(incoming) = self.queue.pop().ok()? {
+                return Some(taken(incoming));
+            }
+            arrived.await;
+        }
     }
 
     /// The next message, if one is here.
     #[must_use]
     pub fn try_next(&self) -> Option<Incoming> {
-        let incoming = self.receiver.try_recv().ok()?;
-        Some(self.taken(incoming))
+        self.queue.pop().ok().flatten().map(taken)
     }
 
     /// The next stream that another host opens, `None` once the node is stopped.
     pub async fn next_stream(&self) -> Option<IncomingStream> {
         self.streams.recv().await.ok()
     }
+}
 
-    fn taken(&self, mut incoming: Incoming) -> Incoming {
-        let len = incoming.payload.len();
-        self.bytes.fetch_sub(len, Ordering::Relaxed);
-        if let Some(receipt) = incoming.receipt.take() {
-            receipt.peer.took(receipt.priority, receipt.cost);
-        }
-        incoming
+/// The host takes it: its sender may send more.
+fn taken(mut incoming: Incoming) -> Incoming {
+    if let Some(receipt) = incoming.receipt.take() {
+        receipt.peer.took(receipt.priority, receipt.cost);
     }
+    incoming
 }
 
 pub(crate) fn inbox() -> (Inbox, Messages) {
-    let (sender, receiver) = async_channel::unbounded();
     let (opened, streams) = async_channel::bounded(STREAMS_MAX);
-    let bytes = Arc::new(AtomicUsize::new(0));
+    let queue = Arc::new(Queue::default());
     let inbox = Inbox {
-        sender,
+        queue: queue.clone(),
         opened,
-        bytes: bytes.clone(),
     };
-    let messages = Messages {
-        receiver,
-        streams,
-        bytes,
-    };
-    (inbox, messages)
+    (inbox, Messages { queue, streams })
 }
 
 impl Inbox {
     /// Puts in what no credit bounds; gives it back when the inbox is full or closed.
     pub(crate) fn offer(&self, incoming: Incoming) -> Result<(), Incoming> {
-        let len = incoming.payload.len();
-        if !self.reserve(len) {
+        if !self.has_room(incoming.payload.len()) {
             return Err(incoming);
         }
-        self.release(len);
-        self.put(incoming)
+        let mut one = vec![incoming];
+        self.put(&mut one);
+        one.pop().map_or(Ok(()), Err)
     }
 
-    /// Puts in what the sender had credit for; gives it back when the inbox is closed.
-    pub(crate) fn put(&self, incoming: Incoming) -> Result<(), Incoming> {
-        let len = incoming.payload.len();
-        self.bytes.fetch_add(len, Ordering::Relaxed);
-        self.sender.try_send(incoming).map_err(|refused| {
-            self.bytes.fetch_sub(len, Ordering::Relaxed);
-            refused.into_inner()
-        })
+    /// Puts in what the senders had credit for; leaves it when the inbox is closed.
+    pub(crate) fn put(&self, incoming: &mut Vec<Incoming>) {
+        let count = incoming.len();
+        let mut held = self.queue.lock();
+        if held.is_closed || count == 0 {
+            return;
+        }
+        held.bytes += incoming
+            .iter()
+            .map(|incoming| incoming.payload.len())
+            .sum::<usize>();
+        held.messages.extend(incoming.drain(..));
+        drop(held);
+        self.queue.arrived.notify_additional(count);
     }
 
     /// Hands a stream to the host; false when too many wait.
@@ -178,23 +215,30 @@ impl Inbox {
         }
     }
 
+    /// Whether so many bytes fit in that no credit bounds.
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        self.queue.lock().bytes.saturating_add(len) <= INBOX_BYTES_MAX
+    }
+
     /// Sets room aside for a long message.
     pub(crate) fn reserve(&self, len: usize) -> bool {
-        let before = self.bytes.fetch_add(len, Ordering::Relaxed);
-        let fits = before.saturating_add(len) <= INBOX_BYTES_MAX;
-        if !fits {
-            self.release(len);
+        let mut held = self.queue.lock();
+        let all = held.bytes.saturating_add(len);
+        let fits = all <= INBOX_BYTES_MAX;
+        if fits {
+            held.bytes = all;
         }
         fits
     }
 
     /// Gives such room back.
     pub(crate) fn release(&self, len: usize) {
-        self.bytes.fetch_sub(len, Ordering::Relaxed);
+        self.queue.lock().bytes -= len;
     }
 
     pub(crate) fn close(&self) {
-        self.sender.close();
+        self.queue.lock().is_closed = true;
+        self.queue.arrived.notify(usize::MAX);
         self.opened.close();
     }
 }
@@ -269,7 +313,8 @@ impl Answered {
                 body
             }
             Answered::Busy => vec![BUSY],
-            Answered::Unanswered => vec![UNANSWERED],
+            // Who asks knows by itself that it is late.
+            Answered::Unanswered | Answered::Late => vec![UNANSWERED],
         }
     }
 
@@ -318,5 +363,21 @@ mod tests {
         let taken = futures_lite::future::block_on(messages.next()).expect("there are two");
         assert_eq!(taken.payload.len(), half);
         assert!(inbox.offer(message(1)).is_ok());
+    }
+
+    #[test]
+    fn a_closed_inbox_gives_what_it_has_and_takes_no_more() {
+        let (inbox, messages) = inbox();
+        let mut two = vec![message(1), message(2)];
+        inbox.put(&mut two);
+        assert!(two.is_empty());
+        inbox.close();
+        assert!(inbox.offer(message(3)).is_err());
+        let mut late = vec![message(4)];
+        inbox.put(&mut late);
+        assert_eq!(late.len(), 1, "it is given back");
+        let next = || futures_lite::future::block_on(messages.next());
+        let len = || next().map(|incoming| incoming.payload.len());
+        assert_eq!([len(), len(), len()], [Some(1), Some(2), None]);
     }
 }

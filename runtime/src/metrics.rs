@@ -28,6 +28,8 @@ pub struct Metrics {
     pub active_streams: u64,
     /// Open connections.
     pub connections: u64,
+    /// Accepted connections that were dropped because there were too many.
+    pub turned_away: u64,
     /// How long this node's own certificate is valid still.
     pub certificate_left: Option<Duration>,
     /// Per class, from Critical to Low: how long messages waited here before they left.

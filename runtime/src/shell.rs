@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use async_channel::{Receiver, Sender};
@@ -18,6 +18,7 @@ use crate::driver::Mail;
 use crate::event::Announcer;
 use crate::identity::Name;
 use crate::link::directory::Directory;
+use crate::link::door::Door;
 use crate::link::peer::Peer;
 use crate::link::{Clock, Connection, keeper};
 use crate::message::Inbox;
@@ -44,7 +45,7 @@ pub(crate) struct Shell<S: Seam> {
     links: AtomicU64,
     /// Every connection whose tasks run, established or not.
     roster: Mutex<BTreeMap<LinkId, Arc<Connection>>>,
-    unauthenticated: Arc<AtomicUsize>,
+    pub(crate) door: Arc<Door>,
     is_stopping: AtomicBool,
     stopping: Event,
     /// Each task holds a clone; when all are gone, the tasks are over.
@@ -63,13 +64,11 @@ pub(crate) struct ShellParts<S: Seam> {
 }
 
 impl<S: Seam> Shell<S> {
-    /// Connections that may be waiting to be authenticated.
-    pub(crate) const SLOTS: usize = 64;
-
     /// A shell, and what closes when its tasks are over.
     pub(crate) fn new(parts: ShellParts<S>) -> (Arc<Shell<S>>, Receiver<Infallible>) {
         let (token, tasks) = async_channel::bounded(1);
         let seam = parts.seam.clone();
+        let door = Door::new(&parts.transport);
         let shell = Shell {
             seam: parts.seam,
             clock: Arc::new(move || seam.now()),
@@ -86,7 +85,7 @@ impl<S: Seam> Shell<S> {
             halted: OnceLock::new(),
             links: AtomicU64::new(1),
             roster: Mutex::default(),
-            unauthenticated: Arc::default(),
+            door,
             is_stopping: AtomicBool::new(false),
             stopping: Event::new(),
             task_token: Mutex::new(Some(token)),
@@ -173,15 +172,6 @@ impl<S: Seam> Shell<S> {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Room for one more connection that has not shown who it is.
-    pub(crate) fn slot(&self) -> Option<Slot> {
-        let taken = self.unauthenticated.fetch_add(1, Ordering::Relaxed);
-        let slot = Slot {
-            taken: self.unauthenticated.clone(),
-        };
-        (taken < Self::SLOTS).then_some(slot)
-    }
-
     /// Tells all tasks to end, with a goodbye where there is time for it; none starts any more.
     pub(crate) fn stop(&self) {
         self.end_tasks(Connection::close);
@@ -206,8 +196,11 @@ impl<S: Seam> Shell<S> {
         );
     }
 
-    /// Closes what hosts listen to: nothing will happen any more.
+    /// Closes what hosts listen to and wait for: nothing will happen any more.
     pub(crate) fn fall_silent(&self) {
+        for peer in self.directory.all() {
+            peer.fail();
+        }
         self.announcer.close();
         self.inbox.close();
     }
@@ -238,16 +231,5 @@ impl<S: Seam> Shell<S> {
 
     pub(crate) fn publish(&self, routes: Arc<Snapshot>) {
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
-    }
-}
-
-/// A place among the connections that are not authenticated yet; given back when dropped.
-pub(crate) struct Slot {
-    taken: Arc<AtomicUsize>,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }

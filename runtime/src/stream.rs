@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_channel::Receiver;
 use quorate_core::id::NodeId;
 use quorate_core::payload::Payload;
-use quorate_core::transport::{Priority, SubmitError};
+use quorate_core::transport::Priority;
 
 use crate::error::Error;
 use crate::link::peer::Peer;
@@ -53,14 +53,8 @@ impl OutgoingStream {
         priority: Priority,
         total: u64,
     ) -> Result<OutgoingStream, Error> {
-        let id = loop {
-            let room = peer.on_room();
-            match peer.open_stream(priority, total) {
-                Ok(id) => break id,
-                Err(SubmitError::Full) => peer.wait_for_room(room).await,
-                Err(error) => return Err(Error::of_submit(error, peer.node())),
-            }
-        };
+        let opened = peer.when_room(|| peer.open_stream(priority, total)).await;
+        let id = opened.map_err(|error| Error::of_submit(error, peer.node()))?;
         Ok(OutgoingStream {
             peer,
             id,
@@ -75,12 +69,10 @@ impl OutgoingStream {
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let room = self.peer.on_room();
-            match self.peer.write_stream(self.id, rest) {
-                Ok(taken) => rest = &rest[taken..],
-                Err(SubmitError::Full) => self.peer.wait_for_room(room).await,
-                Err(error) => return Err(Error::of_submit(error, self.peer.node())),
-            }
+            let write = || self.peer.write_stream(self.id, rest);
+            let written = self.peer.when_room(write).await;
+            let taken = written.map_err(|error| Error::of_submit(error, self.peer.node()))?;
+            rest = &rest[taken..];
         }
         Ok(())
     }
@@ -94,8 +86,7 @@ impl OutgoingStream {
         let target = self.peer.node();
         let ended = self.peer.end_stream(self.id, true);
         let arrived = ended.map_err(|error| Error::of_submit(error, target))?;
-        let all = arrived.recv().await;
-        all.map_err(|_| Error::Disconnected { target })
+        arrived.await.map_err(|_| Error::Disconnected { target })
     }
 }
 

@@ -6,46 +6,17 @@
 //! elections, the rest scripted scenarios with random timing.
 
 mod area;
+mod chaos;
+mod kind;
 
 use quorate_core::seed::{Random, Seed, Stream};
 
 pub use self::area::Area;
-
-use crate::plan::{Change, Fate, Fault, Moment, Part, Plan, Seat, Setting, Strike, Ways, Who};
+use self::chaos::Chaos;
+use self::kind::Kind;
+use crate::plan::{Fate, Fault, Moment, Part, Plan, Setting, Who};
 use crate::scenarios;
 use crate::span::Span;
-
-/// The kinds of faults a swarm is drawn from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Cut,
-    CutAll,
-    Partition,
-    PartitionLeader,
-    HealAll,
-    Crash,
-    CrashAtPersist,
-    CrashAtVote,
-    CrashAtSync,
-    Pause,
-    Delay,
-    SlowDisk,
-}
-
-const KINDS: [Kind; 12] = [
-    Kind::Cut,
-    Kind::CutAll,
-    Kind::Partition,
-    Kind::PartitionLeader,
-    Kind::HealAll,
-    Kind::Crash,
-    Kind::CrashAtPersist,
-    Kind::CrashAtVote,
-    Kind::CrashAtSync,
-    Kind::Pause,
-    Kind::Delay,
-    Kind::SlowDisk,
-];
 
 /// So many of a thousand swarms have 50 to 100 nodes.
 const CROWDS_PERMILLE: u16 = 15;
@@ -80,8 +51,7 @@ pub fn expand_for(seed: u64, focus: Option<Area>) -> Plan {
     let nodes = area.nodes(&mut random);
     let mut plan = Plan::quiet(&format!("{}-{seed}", area.name()), seed, nodes);
     area.bend(&mut plan, &mut random);
-    let all = area.kinds().iter().copied();
-    let kinds: Vec<Kind> = all.filter(|_| random.chance(700)).collect();
+    let kinds = subset(area.kinds(), 700, &mut random);
     let gap = random.within(100..=1_500);
     add_faults(&mut plan, &kinds, gap, &mut random);
     if area.shortens_logs() {
@@ -121,8 +91,16 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
     if random.chance(500) {
         plan.disk.sync_max = us(random.within(2_000..=40_000));
     }
+    if random.chance(150) {
+        plan.settings.push(Setting {
+            key: "electorate.target".to_string(),
+            value: "0".to_string(),
+            node: None,
+        });
+    }
     plan.workload.interval = ms(random.within(50..=500));
-    let kinds: Vec<Kind> = KINDS.into_iter().filter(|_| random.chance(450)).collect();
+    let share = [150, 300, 450][random.index(3)];
+    let kinds = subset(Kind::ALL, share, random);
     let gap = random.within(100..=2_500);
     add_faults(&mut plan, &kinds, gap, random);
     shorten_logs(&mut plan, random);
@@ -179,6 +157,12 @@ fn storm(seed: u64, random: &mut Random) -> Plan {
     plan
 }
 
+/// Some of these kinds.
+fn subset(kinds: &[Kind], permille: u16, random: &mut Random) -> Vec<Kind> {
+    let all = kinds.iter().copied();
+    all.filter(|_| random.chance(permille)).collect()
+}
+
 /// Three phases: faults; then, in half of the plans, the faults that are there stay and a core of
 /// the nodes is mended, which must go on by itself; then everything heals.
 fn add_faults(plan: &mut Plan, kinds: &[Kind], gap_ms: u64, random: &mut Random) {
@@ -187,122 +171,32 @@ fn add_faults(plan: &mut Plan, kinds: &[Kind], gap_ms: u64, random: &mut Random)
     let has_core = random.chance(500);
     let heal = if has_core { calm + CORE_MS } else { calm };
     (plan.heal, plan.end) = (Some(ms(heal)), ms(heal + 30_000));
+    let mut chaos = Chaos::new(plan, random, kinds, calm);
     while at < calm && !kinds.is_empty() {
-        let kind = kinds[random.index(kinds.len())];
-        let (fault, lasts) = draw(kind, plan.nodes, random);
-        let strike = Strike {
-            at: ms(at),
-            fault,
-            lasts,
-        };
-        plan.faults.push(strike);
-        at += random.within(1..=gap_ms * 2);
+        let kind = kinds[chaos.random.index(kinds.len())];
+        chaos.strike(kind, at);
+        at += chaos.random.within(1..=gap_ms * 2);
     }
+    let lost = chaos.lost().to_vec();
     if has_core {
-        let core = core_of(plan, random);
+        let core = core_of(plan, &lost, random);
         plan.strike(calm, Fault::Mend(core));
     }
+    plan.faults.sort_by_key(|strike| strike.at);
 }
 
-/// A majority of the voters, and some of the others.
-fn core_of(plan: &Plan, random: &mut Random) -> Vec<Who> {
+/// A majority of the voters, of those that are left, and some of the others.
+fn core_of(plan: &Plan, lost: &[u64], random: &mut Random) -> Vec<Who> {
     let mut voters: Vec<u64> = (1..=plan.voters).collect();
+    let majority = voters.len() / 2 + 1;
     random.shuffle(&mut voters);
-    voters.truncate(voters.len() / 2 + 1);
+    voters.sort_by_key(|voter| lost.contains(voter));
+    voters.truncate(majority);
     let others = (1..=plan.nodes).filter(|node| !voters.contains(node));
     let mut core: Vec<u64> = others.filter(|_| random.chance(300)).collect();
     core.append(&mut voters);
     core.sort_unstable();
     core.into_iter().map(Who::Node).collect()
-}
-
-/// A fault, and how long it lasts.
-fn draw(kind: Kind, nodes: u64, random: &mut Random) -> (Fault, Option<Span>) {
-    let mut lasts = None;
-    let fault = match kind {
-        Kind::Cut => {
-            let (from, to) = (who(nodes, random), who(nodes, random));
-            Fault::Cut(ways(from, (to != from).then_some(to)))
-        }
-        Kind::CutAll => {
-            let mut ways = ways(who(nodes, random), None);
-            if random.chance(500) {
-                std::mem::swap(&mut ways.from, &mut ways.to);
-            }
-            Fault::Cut(ways)
-        }
-        Kind::Partition => {
-            let mut all: Vec<u64> = (1..=nodes).collect();
-            random.shuffle(&mut all);
-            let right = all.split_off(random.index(all.len() + 1));
-            let seats =
-                |side: Vec<u64>| side.into_iter().map(|n| Seat::One(Who::Node(n))).collect();
-            Fault::Partition(vec![seats(all), seats(right)])
-        }
-        Kind::PartitionLeader => {
-            let with = random.index(usize::try_from(nodes).unwrap_or(1));
-            let leader = Seat::One(Who::Part(Part::Leader));
-            Fault::Partition(vec![vec![leader, Seat::Others(with)], vec![Seat::Rest]])
-        }
-        Kind::HealAll => Fault::heal_all(),
-        Kind::Crash => crash(Moment::Now, nodes, random),
-        Kind::CrashAtPersist => crash(Moment::Persist(small(random)), nodes, random),
-        Kind::CrashAtVote => {
-            let moment = [Moment::Vote(1), Moment::VoteSent(1)][random.index(2)];
-            crash(moment, nodes, random)
-        }
-        Kind::CrashAtSync => crash(Moment::Synced(small(random)), nodes, random),
-        Kind::Pause => {
-            let who = who(nodes, random);
-            lasts = Some(ms(random.within(20..=4_000)));
-            Fault::Pause(who)
-        }
-        Kind::Delay => {
-            let change = Change {
-                delay: Some(ms(random.within(5..=200))),
-                ..Change::default()
-            };
-            lasts = Some(ms(random.within(100..=3_000)));
-            Fault::Network(Ways::default(), change)
-        }
-        Kind::SlowDisk => {
-            let (sync, takes) = (random.within(5..=900), random.within(500..=4_000));
-            lasts = Some(ms(takes));
-            Fault::SlowDisk(who(nodes, random), ms(sync))
-        }
-    };
-    (fault, lasts)
-}
-
-fn crash(moment: Moment, nodes: u64, random: &mut Random) -> Fault {
-    // A process that comes back at once still meets the election it was part of.
-    let restart = match random.below(3) {
-        0 => random.within(1..=100),
-        1 => random.within(100..=1_500),
-        _ => random.within(1_500..=8_000),
-    };
-    let who = who(nodes, random);
-    let fate = if random.chance(300) {
-        Fate::Torn
-    } else {
-        Fate::Lost
-    };
-    Fault::Crash {
-        who,
-        moment,
-        fate,
-        silent: false,
-        restart: Some(ms(restart)),
-    }
-}
-
-/// From one node to another, or to all.
-fn ways(from: Who, to: Option<Who>) -> Ways {
-    Ways {
-        from: vec![from],
-        to: to.into_iter().collect(),
-        both: false,
-    }
 }
 
 const fn ms(ms: u64) -> Span {
@@ -311,13 +205,6 @@ const fn ms(ms: u64) -> Span {
 
 const fn us(us: u64) -> Span {
     Span::from_us(us)
-}
-
-fn who(nodes: u64, random: &mut Random) -> Who {
-    match random.below(4) {
-        0 => Who::Part(Part::Leader),
-        _ => Who::Node(random.within(1..=nodes)),
-    }
 }
 
 fn small(random: &mut Random) -> u32 {
@@ -363,6 +250,27 @@ mod tests {
             " network all delay ",
             " disk n3 slow ",
             " mend n",
+            " loss ",
+            " bandwidth ",
+            " half-open ",
+            " reset ",
+            " stall ",
+            " silently",
+            " keeping disk",
+            " at new address",
+            "config electorate.target 0",
+            " cpu n",
+            " drift -",
+            " jump ",
+            " disk n2 stall for ",
+            " disk n1 error",
+            " bit flip",
+            " join n",
+            " leave n",
+            " ask leader transfer to n",
+            " add-voter n",
+            " remove-voter n",
+            " set-state ",
         ] {
             assert!(texts.contains(words), "{words}");
         }

@@ -1,7 +1,7 @@
 //! Who is not let in, and what a node does about nonsense: it refuses with a reason, and goes on.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use quorate_tests::cluster::{CLUSTER, Site, event, leader, soon};
@@ -338,4 +338,45 @@ async fn a_dial_to_the_wrong_node_or_cluster_says_so() {
         matches!(reason, PeerRefusal::WrongCluster { .. }),
         "{reason}"
     );
+}
+
+/// Connects from an address of the loopback and says nothing.
+fn lurk(from: [u8; 4], at: SocketAddr) -> io::Result<socket2::Socket> {
+    use socket2::{Domain, Socket, Type};
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
+    socket.connect(&at.into())?;
+    Ok(socket)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_from_one_address_locks_nobody_else_out() {
+    let fortress = Fortress::new().await;
+    let at = fortress.address;
+    let mut events = fortress.node.subscribe_to_events();
+    let storm = tokio::task::spawn_blocking(move || -> io::Result<Vec<_>> {
+        (0..300).map(|_| lurk([127, 0, 0, 2], at)).collect()
+    });
+    let lurkers = storm.await.expect("no panic").expect("it listens");
+    let reason = event::<TokioSeam, _>(&mut events, "a refusal", refused).await;
+    assert_eq!(reason, PeerRefusal::TooManyHandshakesOfAddress(32));
+    // Another address is let in meanwhile: its refusal is about its papers.
+    let of_another = |event| {
+        if let ClusterEvent::PeerRefused { reason, address } = event {
+            (address.ip() != IpAddr::from([127, 0, 0, 2])).then_some(reason)
+        } else {
+            None
+        }
+    };
+    let knocking = tokio::task::spawn_blocking(move || knock(None)(at));
+    let reason = event::<TokioSeam, _>(&mut events, "another refusal", of_another).await;
+    assert_eq!(reason, PeerRefusal::NoCertificate);
+    knocking
+        .await
+        .expect("no panic")
+        .expect("it was turned away");
+    // Nobody waits at the door for ever, and all that were dropped are counted.
+    let metrics = fortress.node.get_all_metrics();
+    assert_eq!(metrics.turned_away, 300 - 32);
+    drop(lurkers);
 }

@@ -40,7 +40,8 @@ impl Disk for Memory {
 
     fn resume(&mut self, len: u64) -> Pending<'_, ()> {
         if let Some(last) = self.0.last_mut() {
-            last.bytes.truncate(usize::try_from(len).unwrap_or(usize::MAX));
+            last.bytes
+                .truncate(usize::try_from(len).unwrap_or(usize::MAX));
         }
         Box::pin(async { Ok(()) })
     }

@@ -48,13 +48,28 @@ async fn start<S: Seam>(papers: &Papers, home: &TempDir, node: u64) -> ClusterNe
     manager
 }
 
+/// The work as a task, as hosts do theirs: on smol, tasks and whoever blocks are on different
+/// threads.
+async fn task<S: Seam, T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let (done, result) = oneshot::channel();
+    S::default().spawn(async move {
+        let _nobody_waits = done.send(work.await);
+    });
+    result.await.expect("it ran")
+}
+
 /// Two nodes, each on a thread and a runtime of its own; only the work between them is timed by
 /// whoever asks `since`.
-fn both<S: Runs, T: Send, F: Future<Output = T>, G: Future<Output = ()>>(
+fn both<S: Runs, T, F, G>(
     papers: &Papers,
     one: impl FnOnce(ClusterNetworkManager<S>, SocketAddr) -> F + Send,
     other: impl FnOnce(ClusterNetworkManager<S>) -> G + Send,
-) -> T {
+) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+    G: Future<Output = ()> + Send + 'static,
+{
     let home = tempfile::tempdir().expect("a directory");
     let (told, address) = oneshot::channel();
     std::thread::scope(|scope| {
@@ -64,13 +79,14 @@ fn both<S: Runs, T: Send, F: Future<Output = T>, G: Future<Output = ()>>(
                 let manager = start::<S>(papers, home, 2).await;
                 told.send(manager.local_addr().expect("it listens"))
                     .expect("the other end waits");
-                other(manager.clone()).await;
+                task::<S, _>(other(manager.clone())).await;
                 manager.shutdown().await;
             });
         });
         let result = S::run(async {
             let manager = start::<S>(papers, home, 1).await;
-            let result = one(manager.clone(), address.await.expect("told")).await;
+            let address = address.await.expect("told");
+            let result = task::<S, _>(one(manager.clone(), address)).await;
             manager.shutdown().await;
             result
         });

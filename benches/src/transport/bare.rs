@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use quorate_runtime::tls::{Phase, Sealed, Session};
 
+use super::heard::{BULK_BYTES, Heard, Schedule, URGENT_BYTES};
 use super::papers::Papers;
-use super::{URGENT_EVERY, clock};
+use super::{clock, pacing};
 
 const HEADER: usize = 16;
 const RECORD: usize = 16 * 1024;
@@ -67,6 +68,7 @@ impl Pipe {
 
 fn ends<T: Send>(
     papers: &Papers,
+    rate: Option<u32>,
     one: impl FnOnce(Pipe) + Send,
     other: impl FnOnce(Pipe) -> T + Send,
 ) -> T {
@@ -75,6 +77,7 @@ fn ends<T: Send>(
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let socket = TcpStream::connect(address).expect("it listens");
+            pacing::limit(&socket, rate);
             let tls = papers.nodes[0].settings().client().expect("a session");
             one(Pipe::new(socket, tls));
         });
@@ -125,7 +128,7 @@ pub fn one_way(papers: &Papers, len: usize, count: u64) {
         // Until the other end is done.
         assert_eq!(pipe.socket.read(&mut [0]).expect("a socket"), 0);
     };
-    ends(papers, sending, |mut pipe| {
+    ends(papers, None, sending, |mut pipe| {
         let (mut bytes, total) = (0, len as u64 * count);
         while bytes < total {
             pipe.read();
@@ -135,44 +138,35 @@ pub fn one_way(papers: &Papers, len: usize, count: u64) {
 }
 
 /// One queue in front of the socket, filled up to a mebibyte: bulk and urgent frames as they come.
-pub fn urgent(papers: &Papers, span: Duration) -> (Vec<u64>, f64) {
+pub fn urgent(papers: &Papers, span: Duration, rate: Option<u32>) -> (Vec<u64>, f64) {
     let sending = |mut pipe: Pipe| {
-        let bulk = vec![7; 16_000];
-        let (start, every) = (clock(), URGENT_EVERY.as_nanos() as u64);
+        let bulk = vec![7; BULK_BYTES];
+        let mut schedule = Schedule::new(span);
         let mut queue = std::collections::VecDeque::new();
-        let (mut bytes, mut next, mut record) = (0, start, Vec::with_capacity(RECORD));
-        while clock() < start + span.as_nanos() as u64 {
-            if clock() >= next {
-                let mut urgent = vec![0; 64];
-                urgent[..8].copy_from_slice(&clock().to_le_bytes());
-                queue.push_back(urgent);
-                next += every;
+        let (mut bytes, mut record) = (0, Vec::with_capacity(RECORD));
+        while schedule.goes_on() {
+            if let Some(body) = schedule.due() {
+                queue.push_back(body.to_vec());
             }
             while bytes < 1 << 20 {
                 bytes += bulk.len();
                 queue.push_back(bulk.clone());
             }
             for body in queue.drain(..4) {
-                bytes = bytes.saturating_sub(if body.len() == 64 { 0 } else { body.len() });
+                if body.len() != URGENT_BYTES {
+                    bytes -= body.len();
+                }
                 push(&mut pipe, &mut record, &body);
             }
         }
         finish(&mut pipe, &record);
     };
-    ends(papers, sending, |mut pipe| {
-        let (mut spans, mut bytes, start) = (Vec::new(), 0, clock());
+    ends(papers, rate, sending, |mut pipe| {
+        let mut heard = Heard::new();
         while pipe.read() > 0 {
-            pipe.open(|record| {
-                frames(record, |body| {
-                    bytes += body.len();
-                    if body.len() == 64 {
-                        let (since, _) = body.split_first_chunk().expect("a moment");
-                        spans.push(clock() - u64::from_le_bytes(*since));
-                    }
-                });
-            });
+            pipe.open(|record| frames(record, |body| heard.hear(body)));
         }
-        (spans, bytes as f64 / ((clock() - start) as f64 / 1e9))
+        heard.account()
     })
 }
 

@@ -11,8 +11,8 @@ use quorate_runtime::tls::{self, Phase, Sealed};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::clock;
 use super::papers::Paper;
+use super::{clock, pacing};
 
 const READ_BYTES: usize = 128 * 1024;
 
@@ -25,6 +25,7 @@ pub struct End {
     written: usize,
     intake: Vec<u8>,
     len: usize,
+    has_lingered: bool,
 }
 
 impl End {
@@ -34,8 +35,9 @@ impl End {
         End::new(socket, paper.settings().server().expect("a session"), 2).await
     }
 
-    pub async fn dial(address: SocketAddr, paper: &Paper) -> End {
+    pub async fn dial(address: SocketAddr, paper: &Paper, rate: Option<u32>) -> End {
         let socket = TcpStream::connect(address).await.expect("it listens");
+        pacing::limit(&socket, rate);
         End::new(socket, paper.settings().client().expect("a session"), 1).await
     }
 
@@ -62,6 +64,7 @@ impl End {
             written: 0,
             intake: vec![0; 2 * READ_BYTES],
             len: 0,
+            has_lingered: false,
         };
         end.shake().await;
         end
@@ -153,7 +156,12 @@ impl End {
             let (taken, _) = opened.expect("TLS");
             self.consume(taken);
         }
-        self.transmit(now);
+        // Acknowledgements wait once for what the caller makes of what it was told; it turns again.
+        let may_linger = received > 0 && !self.has_lingered;
+        self.has_lingered = may_linger && self.link.wants_only_to_acknowledge(&self.session);
+        if !self.has_lingered {
+            self.transmit(now);
+        }
         moved += self.write();
         moved > 0
     }

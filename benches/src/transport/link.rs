@@ -9,8 +9,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::end::End;
+use super::heard::{BULK_BYTES, Heard, Schedule};
 use super::papers::Papers;
-use super::{URGENT_EVERY, both, clock};
+use super::{both, clock};
 
 fn message(body: &[u8]) -> Outgoing<'_> {
     let deadline = None;
@@ -29,7 +30,7 @@ pub async fn listen(told: oneshot::Sender<SocketAddr>) -> TcpListener {
 pub fn one_way(papers: &Papers, len: usize, count: u64) {
     let (told, address) = oneshot::channel();
     let sending = async {
-        let mut end = End::dial(address.await.expect("told"), &papers.nodes[0]).await;
+        let mut end = End::dial(address.await.expect("told"), &papers.nodes[0], None).await;
         let body = vec![7; len];
         let (mut sent, mut last, mut acked) = (0, u64::MAX, 0);
         while acked < last {
@@ -103,7 +104,7 @@ async fn answer(listener: TcpListener, papers: &Papers, count: u64) {
 fn ask(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u64> {
     let (told, address) = oneshot::channel();
     let asking = async {
-        let mut end = End::dial(address.await.expect("told"), &papers.nodes[0]).await;
+        let mut end = End::dial(address.await.expect("told"), &papers.nodes[0], None).await;
         let body = vec![7; len];
         let (mut asked, mut answered) = (0, 0);
         let mut spans = Vec::new();
@@ -149,30 +150,30 @@ pub fn ping_pong(papers: &Papers, len: usize, count: u64) -> Vec<u64> {
     ask(papers, len, count, 1)
 }
 
-/// Urgent messages, with or without bulk beside them: how long each took, and the rate of the bulk.
-pub fn urgent(papers: &Papers, span: Duration, with_bulk: bool) -> (Vec<u64>, f64) {
+/// Urgent messages, with or without bulk beside them: how long each took, and the rate of all.
+pub fn urgent(
+    papers: &Papers,
+    span: Duration,
+    rate: Option<u32>,
+    with_bulk: bool,
+) -> (Vec<u64>, f64) {
     let (told, address) = oneshot::channel();
     let (report, reported) = std::sync::mpsc::channel();
     let sending = async {
-        let mut end = End::dial(address.await.expect("told"), &papers.nodes[0]).await;
-        let bulk = vec![7; 16_000];
-        let (start, every) = (clock(), URGENT_EVERY.as_nanos() as u64);
-        let end_at = start + span.as_nanos() as u64;
-        let mut next = start;
-        while clock() < end_at {
-            let now = clock();
-            if now >= next {
-                let mut body = [0; 64];
-                body[..8].copy_from_slice(&now.to_le_bytes());
-                let urgent = message(&body);
+        let address = address.await.expect("told");
+        let mut end = End::dial(address, &papers.nodes[0], rate).await;
+        let bulk = vec![7; BULK_BYTES];
+        let mut schedule = Schedule::new(span);
+        while schedule.goes_on() {
+            let now = Time(clock());
+            if let Some(body) = schedule.due() {
                 end.session
-                    .submit(Time(now), Priority::Critical, urgent)
+                    .submit(now, Priority::Critical, message(&body))
                     .expect("room");
-                next += every;
             }
             if with_bulk {
                 let low = || message(&bulk);
-                while end.session.submit(Time(now), Priority::Low, low()).is_ok() {}
+                while end.session.submit(now, Priority::Low, low()).is_ok() {}
             }
             end.turn(&mut |_, _| {});
             // Waiting would take the clock's millisecond; the other ends do not wait either.
@@ -195,15 +196,11 @@ pub fn urgent(papers: &Papers, span: Duration, with_bulk: bool) -> (Vec<u64>, f6
     let receiving = async {
         let listener = listen(told).await;
         let mut end = End::accept(listener, &papers.nodes[1]).await;
-        let (mut spans, mut bytes, mut is_over, start) = (Vec::new(), 0, false, clock());
+        let (mut heard, mut is_over) = (Heard::new(), false);
         while !is_over {
             let moved = end.turn(&mut |output, _| {
-                if let Output::Message { body, priority, .. } = output {
-                    if priority == Priority::Critical {
-                        let (since, _) = body.split_first_chunk().expect("a moment");
-                        spans.push(clock() - u64::from_le_bytes(*since));
-                    }
-                    bytes += body.len();
+                if let Output::Message { body, .. } = output {
+                    heard.hear(body);
                     is_over = body == b"over";
                 }
             });
@@ -211,9 +208,8 @@ pub fn urgent(papers: &Papers, span: Duration, with_bulk: bool) -> (Vec<u64>, f6
                 end.wait().await;
             }
         }
-        let took = (clock() - start) as f64 / 1e9;
         end.turn(&mut |_, _| {});
-        report.send((spans, bytes as f64 / took)).expect("awaited");
+        report.send(heard.account()).expect("awaited");
     };
     both(sending, receiving);
     reported.recv().expect("reported")

@@ -128,7 +128,6 @@ impl Failover {
             }
             Input::Following => {
                 self.leading = None;
-                self.under_way.clear();
                 self.review.stop();
             }
             Input::Voters(voters) => self.voters = voters,

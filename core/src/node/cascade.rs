@@ -29,6 +29,8 @@ const HELD_MAX: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Work {
     Membership(membership::Input),
+    /// Tell everyone whom it concerns; one piece for each, since a page of an exchange holds many.
+    Fact(membership::Fact),
     Gossip(gossip::Input),
     Health(health::Input),
     Raft(raft::Input),
@@ -85,6 +87,7 @@ impl Node {
                     self.on_membership(output, next, actions);
                 }
             }
+            Work::Fact(fact) => self.on_fact(fact, next),
             Work::Gossip(input) => {
                 let mut out = Vec::new();
                 self.gossip.step(now, input, &mut out);
@@ -179,7 +182,7 @@ impl Node {
                 if let membership::Fact::Joined(member) = &fact {
                     self.on_added(member, actions);
                 }
-                self.on_fact(fact, next);
+                next.push(Work::Fact(fact));
             }
             membership::Output::Joined(end) => {
                 let Some((ticket, seeds)) = self.joining.take() else {

@@ -68,6 +68,25 @@ impl Claims {
         let mut claims = self.waiting.values_mut();
         claims.find(|claim| claim.arrival.link == link)
     }
+
+    /// Whether whoever is at the other end of a connection is kept at the door.
+    pub(super) fn is_at_door(&self, link: LinkId) -> bool {
+        let mut claims = self.waiting.values();
+        claims.any(|claim| claim.arrival.link == link)
+    }
+
+    /// Of two connections with one who claims this id, the one not to keep: both ends keep the one
+    /// that the lower id dialled, as everywhere ([`links`]).
+    fn settle(&mut self, me: NodeId, new: Arrival) -> Option<Arrival> {
+        let claim = self.waiting.get_mut(&new.peer.node)?;
+        let dialer = |it: Arrival| if it.dialed { me } else { it.peer.node };
+        let old = claim.arrival;
+        if new.peer == old.peer && dialer(new) < dialer(old) {
+            claim.arrival = new;
+            return Some(old);
+        }
+        Some(new)
+    }
 }
 
 impl Node {
@@ -80,8 +99,10 @@ impl Node {
             return self.let_in(now, arrival, actions);
         };
         let node = arrival.peer.node;
-        let is_known = self.claims.waiting.contains_key(&node);
-        if is_known || self.claims.waiting.len() >= CLAIMS_MAX {
+        if let Some(other) = self.claims.settle(self.me.node, arrival) {
+            return self.hang_up(now, other, actions);
+        }
+        if self.claims.waiting.len() >= CLAIMS_MAX {
             return self.hang_up(now, arrival, actions);
         }
         let probe = self.membership.next_probe();

@@ -1,5 +1,7 @@
 //! The configuration of a node: presets, validation, all problems at once.
 
+mod connections;
+
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
@@ -20,9 +22,6 @@ use crate::{control, electorate, gossip, health, membership, raft, transport};
 
 pub use crate::voters::VOTERS_MAX;
 const ROLES_MAX: usize = 256;
-/// What an append needs in a frame beside its entries' payloads, and an entry may exceed its bound
-/// by.
-const FRAME_MARGIN: usize = 8 * 1024;
 
 /// Everything that shapes a node. Start from a preset.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -153,18 +152,7 @@ impl Config {
                 uncommitted_max: 4096,
                 snapshot_bytes: 4 << 20,
             },
-            transport: transport::Config {
-                message_bytes_max: 64 << 20,
-                queue_bytes_max: 4 << 20,
-                credit_bytes: 4 << 20,
-                streams_max: 100,
-                retry_interval: Duration::from_secs(2),
-                attempts: 3,
-                hello_timeout: Duration::from_secs(5),
-                keepalive_interval: Duration::from_secs(1),
-                keepalive_interval_max: Duration::from_secs(1),
-                idle_timeout: Duration::from_secs(5),
-            },
+            transport: connections::lan(),
             control: control::Config {
                 forward_interval: Duration::from_millis(250),
                 proposal_timeout: Duration::from_secs(10),
@@ -413,64 +401,6 @@ impl Config {
         problems.count("raft.snapshot_bytes", r.snapshot_bytes, 256, 1 << 30);
     }
 
-    fn check_transport(&self, problems: &mut Problems) {
-        let t = &self.transport;
-        problems.count(
-            "transport.message_bytes_max",
-            t.message_bytes_max,
-            32 * 1024,
-            1 << 30,
-        );
-        problems.unless(
-            t.message_bytes_max >= self.raft.bytes_per_append_max.saturating_add(FRAME_MARGIN),
-            "transport.message_bytes_max",
-            || {
-                format!(
-                    "{} B cannot hold an append of raft.bytes_per_append_max ({} B) and its header \
-                     ({FRAME_MARGIN} B); raise it or lower that",
-                    t.message_bytes_max, self.raft.bytes_per_append_max
-                )
-            },
-        );
-        problems.count(
-            "transport.queue_bytes_max",
-            t.queue_bytes_max,
-            64 * 1024,
-            1 << 30,
-        );
-        problems.count(
-            "transport.credit_bytes",
-            t.credit_bytes,
-            64 * 1024,
-            256 << 20,
-        );
-        let streams_max = usize::from(t.streams_max);
-        problems.count("transport.streams_max", streams_max, 1, 4096);
-        problems.span("transport.retry_interval", t.retry_interval, 10, 600_000);
-        let attempts = usize::try_from(t.attempts).unwrap_or(usize::MAX);
-        problems.count("transport.attempts", attempts, 1, 100);
-        problems.span("transport.hello_timeout", t.hello_timeout, 10, 600_000);
-        problems.span(
-            "transport.keepalive_interval",
-            t.keepalive_interval,
-            10,
-            600_000,
-        );
-        let (least, most) = (t.keepalive_interval, t.keepalive_interval_max);
-        problems.span("transport.keepalive_interval_max", most, 10, 600_000);
-        problems.unless(most >= least, "transport.keepalive_interval_max", || {
-            format!("{most:?} is below keepalive_interval ({least:?}); raise it")
-        });
-        problems.span("transport.idle_timeout", t.idle_timeout, 20, 3_600_000);
-        let silence = t.keepalive_interval.saturating_mul(2);
-        problems.unless(t.idle_timeout >= silence, "transport.idle_timeout", || {
-            format!(
-                "{:?} is below 2 keepalive_intervals ({silence:?}); raise it",
-                t.idle_timeout
-            )
-        });
-    }
-
     fn check_control(&self, problems: &mut Problems) {
         let c = &self.control;
         problems.span("control.forward_interval", c.forward_interval, 10, 60_000);
@@ -589,6 +519,9 @@ mod tests {
             keepalive_interval: Duration::MAX,
             keepalive_interval_max: zero,
             idle_timeout: zero,
+            handshakes_max: 0,
+            handshakes_per_address_max: 0,
+            connections_per_address_max: 0,
         };
         config.control = control::Config {
             forward_interval: zero,
@@ -646,6 +579,9 @@ mod tests {
             "transport.keepalive_interval",
             "transport.keepalive_interval_max",
             "transport.idle_timeout",
+            "transport.handshakes_max",
+            "transport.handshakes_per_address_max",
+            "transport.connections_per_address_max",
             "control.forward_interval",
             "control.proposal_timeout",
             "control.proposals_max",

@@ -90,6 +90,12 @@ impl<'a> View<'a> {
         self.node.links.outboxes()
     }
 
+    /// Whether what comes over a connection is kept until it is known who may bear that id.
+    #[must_use]
+    pub fn is_at_door(&self, link: LinkId) -> bool {
+        self.node.claims.is_at_door(link)
+    }
+
     /// The last record written and the last one known to be durable.
     #[must_use]
     pub fn records(&self) -> (Lsn, Lsn) {

@@ -44,6 +44,8 @@ pub(super) struct Progress {
     heard: Option<Time>,
     /// The highest round it answered.
     answered: u64,
+    /// The commit index it was told last.
+    commit_told: LogIndex,
 }
 
 impl Progress {
@@ -59,6 +61,7 @@ impl Progress {
             proven: 0,
             heard,
             answered: 0,
+            commit_told: LogIndex(0),
         }
     }
 
@@ -102,8 +105,14 @@ impl Progress {
         self.answered = self.answered.max(round);
     }
 
-    /// A message went out that ends at `last` and brings `entries` entries.
-    pub(super) fn on_sent(&mut self, last: LogIndex, entries: usize) {
+    /// Whether nothing is on its way that would tell it what is committed of all that it holds.
+    pub(super) fn misses_commit(&self, commit: LogIndex) -> bool {
+        self.is_idle() && self.commit_told < commit.min(self.matched)
+    }
+
+    /// A message went out that ends at `last`, brings `entries` entries and tells `commit`.
+    pub(super) fn on_sent(&mut self, last: LogIndex, entries: usize, commit: LogIndex) {
+        self.commit_told = self.commit_told.max(commit);
         self.sent = self.sent.max(last);
         if self.flow == Flow::Replicate && entries > 0 {
             self.next = last.next();

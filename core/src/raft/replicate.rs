@@ -4,10 +4,11 @@
 //! A message carries entries, the commit index and the proof of life at once. A heartbeat is a
 //! message without entries that claims everything sent before it, so its answer tells of any loss.
 //! When a commit index advances, those with nothing on its way hear of it at once, the others with
-//! their next message.
+//! their next message; learners at the latest when they have answered all.
 //!
 //! Voters hear every heartbeat, because elections and leases hang on it. A learner loses nothing by
-//! hearing only one in `learner_beats`, and a leader of a thousand would else do nothing but beat.
+//! hearing only one in `learner_beats`, or fewer where more than [`LEARNERS_PER_BEAT`] would have
+//! their turn at once: a leader of a thousand would else do nothing but beat.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -26,6 +27,10 @@ use crate::mutant::Mutant;
 use crate::payload::Payload;
 use crate::time::{Deadline, Time, Timer, Wake};
 use crate::voters::Voters;
+
+/// A heartbeat goes to about so many learners at most: what an idle leader sends does not grow with
+/// the cluster.
+const LEARNERS_PER_BEAT: usize = 10;
 
 /// What lives as long as one leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -106,7 +111,7 @@ impl Leadership {
             false => Vec::new(),
         };
         let last = entries.last().map_or(prev_index, |entry| entry.index);
-        progress.on_sent(last, entries.len());
+        progress.on_sent(last, entries.len(), sight.commit);
         let append = Append {
             term: sight.term,
             round: self.round,
@@ -152,7 +157,11 @@ impl Leadership {
     /// and a large cluster no burst.
     fn beat(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
         self.beats += 1;
-        let (beats, every) = (self.beats, u64::from(sight.config.learner_beats).max(1));
+        let turns = self.followers.len() / LEARNERS_PER_BEAT;
+        let every = u64::from(sight.config.learner_beats)
+            .max(turns as u64)
+            .max(1);
+        let beats = self.beats;
         let has_turn = |node: NodeId| node.0.wrapping_add(beats).is_multiple_of(every);
         let whom = |node, _: &Progress| sight.voters.contains(node) || has_turn(node);
         self.send_to_those(whom, false, sight, out);
@@ -363,6 +372,12 @@ impl Raft {
         self.advance_commit(now, out);
         if let Some((leadership, sight)) = self.lead() {
             leadership.stream(from, &sight, out);
+            let progress = leadership.followers.get(&from);
+            let misses = progress.is_some_and(|it| it.misses_commit(sight.commit));
+            // A voter hears of it with the next heartbeat.
+            if misses && !sight.voters.contains(from) {
+                leadership.send(from, false, &sight, out);
+            }
         }
         self.call_if_ready(out);
     }

@@ -69,6 +69,12 @@ pub struct Config {
     pub keepalive_interval_max: Duration,
     /// After so long without receiving, the connection is half-open and is closed.
     pub idle_timeout: Duration,
+    /// Accepted connections that may wait at once until it is known who they are; more are dropped.
+    pub handshakes_max: usize,
+    /// So many of them from one address. Many nodes on one host need more.
+    pub handshakes_per_address_max: usize,
+    /// Accepted connections from one address, known or not; more are dropped.
+    pub connections_per_address_max: usize,
 }
 
 /// A frame of the host that is acknowledged when the other end's host has it.

@@ -5,6 +5,7 @@ mod child;
 mod client;
 mod cluster;
 mod interactive;
+mod load;
 mod pki;
 mod report;
 mod storm;
@@ -42,6 +43,13 @@ struct Arguments {
     /// Record the life of every node in this directory, to be lived again by `cargo sim replay`.
     #[arg(long, value_name = "DIRECTORY")]
     record: Option<PathBuf>,
+    /// All nodes in this process send to each other; prints rates and delivery times.
+    #[arg(long, conflicts_with_all = ["interactive", "record"])]
+    load: bool,
+    /// How long each part of the load lasts.
+    #[arg(long, requires = "load", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
     #[command(subcommand)]
     role: Option<Part>,
 }
@@ -55,9 +63,12 @@ enum Part {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let mut builder = if arguments.load {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = builder.enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
@@ -85,6 +96,10 @@ async fn play(arguments: &Arguments) -> io::Result<bool> {
     let voters = arguments.nodes;
     let nodes: Vec<u64> = (1..=voters).chain([client::NODE]).collect();
     pki::make(directory.path(), "demo", &nodes)?;
+    if arguments.load {
+        let span = Duration::from_secs(arguments.seconds);
+        return load::run(directory.path(), voters, span, &narrator).await;
+    }
     narrator.say(&format!(
         "certificates made; starting {voters} processes on loopback"
     ));

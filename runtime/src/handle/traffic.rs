@@ -9,11 +9,11 @@ use futures_lite::future::or;
 use quorate_core::id::NodeId;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
-use quorate_core::transport::{Priority, SubmitError};
+use quorate_core::transport::Priority;
 
 use super::{ClusterNetworkManager, Running};
 use crate::error::Error;
-use crate::link::peer::Peer;
+use crate::link::peer::{Call, Peer};
 use crate::link::pump;
 use crate::message::{Answered, Incoming, Reply};
 use crate::metrics::Metrics;
@@ -84,23 +84,16 @@ impl<S: Seam> ClusterNetworkManager<S> {
                 rest = &rest[1..];
                 continue;
             }
-            let room = peer.on_room();
-            match peer.send_messages(priority, None, &rest[..plain]) {
-                Ok((count, receiver)) => {
-                    rest = &rest[count..];
-                    confirmed = Some(receiver);
-                }
-                Err(SubmitError::Full) => peer.wait_for_room(room).await,
-                Err(error) => return Err(Error::of_submit(error, target)),
-            }
+            let send = || peer.send_messages(priority, None, &rest[..plain]);
+            let sent = peer.when_room(send).await;
+            let (count, receiver) = sent.map_err(|error| Error::of_submit(error, target))?;
+            rest = &rest[count..];
+            confirmed = Some(receiver);
         }
         let Some(confirmed) = confirmed else {
             return Ok(());
         };
-        confirmed
-            .recv()
-            .await
-            .map_err(|_| Error::Disconnected { target })
+        confirmed.await.map_err(|_| Error::Disconnected { target })
     }
 
     /// Sends without waiting: not for room, and not for the message to arrive.
@@ -183,6 +176,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
             return sum;
         };
         sum.node = shell.metrics();
+        sum.turned_away = shell.door.turned_away();
         sum.certificate_left = shell.settings().validity_left();
         for peer in shell.directory.all() {
             let (session, streams) = peer.session_stats();
@@ -213,46 +207,56 @@ impl<S: Seam> ClusterNetworkManager<S> {
         priority: Priority,
         timeout: Duration,
     ) -> Result<Payload, Error> {
-        let deadline = self.inner.seam.now() + timeout;
-        let call = self.call(target, payload.as_ref(), priority, deadline);
-        let asked = self.inner.seam.within(timeout, call).await;
-        match asked.unwrap_or(Err(Error::Timeout { target, timeout }))? {
+        let (seam, payload) = (&self.inner.seam, payload.as_ref());
+        let deadline = seam.now() + timeout;
+        let late = Error::Timeout { target, timeout };
+        let answered = if target == self.inner.name.node {
+            let asked = self.call_self(priority, deadline, payload);
+            seam.within(timeout, asked).await.ok_or(late.clone())??
+        } else {
+            let asked = self.call(target, priority, deadline, payload);
+            let mut call = seam.within(timeout, asked).await.ok_or(late.clone())??;
+            let answered = call.answer().await;
+            answered.ok_or(Error::Disconnected { target })?
+        };
+        match answered {
             Answered::Reply(reply) => Ok(reply),
             Answered::Busy => Err(Error::PeerBusy { target }),
             Answered::Unanswered => Err(Error::Unanswered { target }),
+            Answered::Late => Err(late),
         }
+    }
+
+    async fn call_self(
+        &self,
+        priority: Priority,
+        deadline: Time,
+        payload: &[u8],
+    ) -> Result<Answered, Error> {
+        let (answer, answered) = async_channel::bounded(1);
+        let own = Incoming {
+            deadline: Some(deadline),
+            reply: Some(Reply::to_self(answer)),
+            ..self.own_message(priority, payload)
+        };
+        if let Err(refused) = self.inner.inbox.offer(own) {
+            drop(refused);
+            return Ok(Answered::Busy);
+        }
+        answered.recv().await.map_err(|_| self.fate())
     }
 
     async fn call(
         &self,
         target: NodeId,
-        payload: &[u8],
         priority: Priority,
         deadline: Time,
-    ) -> Result<Answered, Error> {
-        if target == self.inner.name.node {
-            let (answer, answered) = async_channel::bounded(1);
-            let own = Incoming {
-                deadline: Some(deadline),
-                reply: Some(Reply::to_self(answer)),
-                ..self.own_message(priority, payload)
-            };
-            if let Err(refused) = self.inner.inbox.offer(own) {
-                drop(refused);
-                return Ok(Answered::Busy);
-            }
-            return answered.recv().await.map_err(|_| self.fate());
-        }
+        payload: &[u8],
+    ) -> Result<Call, Error> {
         let peer = self.connect(target, None).await?;
-        let call = loop {
-            let room = peer.on_room();
-            match peer.send_request(priority, Some(deadline), payload) {
-                Ok(call) => break call,
-                Err(SubmitError::Full) => peer.wait_for_room(room).await,
-                Err(error) => return Err(Error::of_submit(error, target)),
-            }
-        };
-        call.answer().await.ok_or(Error::Disconnected { target })
+        let send = || peer.send_request(priority, deadline, payload);
+        let sent = peer.when_room(send).await;
+        sent.map_err(|error| Error::of_submit(error, target))
     }
 
     /// What this node sends to itself.

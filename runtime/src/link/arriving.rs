@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use async_channel::Sender;
+use futures_channel::oneshot;
 use quorate_core::payload::Payload;
 use quorate_core::transport::{Output, Priority};
 use quorate_core::wire::Message;
 
 use super::peer::Peer;
+use super::requests::Requests;
 use super::{News, over};
 use crate::message::{Answered, Incoming, Receipt, Reply};
 use crate::stream::{IncomingStream, Piece};
@@ -61,8 +63,10 @@ pub(super) struct Desk<'a> {
     pub(super) peer: &'a Arc<Peer>,
     pub(super) news: &'a mut Vec<News>,
     pub(super) arrivals: &'a mut Arrivals,
-    pub(super) unacknowledged: &'a mut [VecDeque<(u64, Sender<()>)>; Priority::ALL.len()],
-    pub(super) requests: &'a mut BTreeMap<u64, Sender<Answered>>,
+    pub(super) unacknowledged: &'a mut [VecDeque<(u64, oneshot::Sender<()>)>; Priority::ALL.len()],
+    pub(super) requests: &'a mut Requests,
+    /// Messages for the inbox.
+    pub(super) delivered: &'a mut Vec<Incoming>,
     pub(super) has_room: &'a mut bool,
 }
 
@@ -99,14 +103,12 @@ impl Desk<'_> {
             Output::Datagram { priority, body } => {
                 let datagram = self.incoming(priority, body);
                 // Nobody waits for it; what finds no room is gone.
-                if let Err(untaken) = self.peer.inbox().offer(datagram) {
-                    self.news.push(News::Untaken(untaken));
+                if self.peer.inbox().has_room(body.len()) {
+                    self.deliver(datagram);
                 }
             }
             Output::Reply { id, body } => {
-                if let Some(waiting) = self.requests.remove(&id) {
-                    let _caller_gone = waiting.try_send(Answered::from_body(body));
-                }
+                self.requests.answer(id, Answered::from_body(body));
             }
             Output::Acked { priority, number } => self.acknowledge(priority, number),
             Output::StreamOpened {
@@ -125,7 +127,7 @@ impl Desk<'_> {
             | Output::StreamClosed { .. } => *self.has_room = true,
             Output::Lost => {
                 *self.unacknowledged = Default::default();
-                self.requests.clear();
+                self.requests.lose();
                 self.arrivals.lose();
                 *self.has_room = true;
             }
@@ -145,16 +147,14 @@ impl Desk<'_> {
     }
 
     fn deliver(&mut self, incoming: Incoming) {
-        if let Err(untaken) = self.peer.inbox().put(incoming) {
-            self.news.push(News::Untaken(untaken));
-        }
+        self.delivered.push(incoming);
     }
 
     fn acknowledge(&mut self, priority: Priority, number: u64) {
         let waiting = &mut self.unacknowledged[priority.index()];
         while waiting.front().is_some_and(|(last, _)| *last <= number) {
             if let Some((_, sender)) = waiting.pop_front() {
-                let _caller_gone = sender.try_send(());
+                let _caller_gone = sender.send(());
             }
         }
     }

@@ -54,7 +54,7 @@ impl Directory {
 
     /// The peer of that id, if a connection to it is open.
     pub(crate) fn connected(&self, node: NodeId) -> Option<Arc<Peer>> {
-        self.get(node).filter(|peer| peer.connection().is_some())
+        self.get(node).filter(|peer| peer.is_connected())
     }
 
     /// Waits for a connection to a node, for ever.

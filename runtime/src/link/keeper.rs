@@ -1,26 +1,24 @@
 //! Looks after the session with one peer for as long as the node runs: without progress it asks the
 //! other end, then reconnects, and in the end gives up.
 
-use std::future::pending;
 use std::sync::Arc;
 
 use futures_lite::future::or;
 use quorate_core::transport::Stall;
 
+use super::alarm::Alarm;
 use super::peer::Peer;
 use super::pump;
 use crate::seam::Seam;
 use crate::shell::Shell;
 
 pub(crate) async fn keep<S: Seam>(shell: Arc<Shell<S>>, peer: Arc<Peer>) {
+    let mut alarm = Alarm::new(&shell.seam);
     loop {
         let watched = peer.on_watched();
         let deadline = peer.deadline();
         let due = async {
-            match deadline {
-                Some(at) => shell.seam.sleep_until(at).await,
-                None => pending().await,
-            }
+            alarm.until(deadline).await;
             true
         };
         let again = async {
@@ -63,7 +61,7 @@ pub(super) fn hasten<S: Seam>(shell: &Arc<Shell<S>>, peer: &Arc<Peer>) {
 /// again; if that cannot be done, those who wait are told.
 async fn reach_again<S: Seam>(shell: Arc<Shell<S>>, peer: Arc<Peer>) {
     for _ in 0..shell.transport.attempts {
-        if !peer.is_awaited() || peer.connection().is_some() {
+        if !peer.is_awaited() || peer.is_connected() {
             return;
         }
         let interval = shell.transport.retry_interval;
@@ -76,7 +74,7 @@ async fn reach_again<S: Seam>(shell: Arc<Shell<S>>, peer: Arc<Peer>) {
         };
         or(reached, or(again, shell.stopped())).await;
     }
-    if peer.is_awaited() && peer.connection().is_none() {
+    if peer.is_awaited() && !peer.is_connected() {
         peer.give_up();
     }
 }

@@ -1,23 +1,26 @@
 //! Another node, across all connections to it: the session, who waits for what, and the connections
 //! there are.
 
-use std::collections::{BTreeMap, VecDeque};
+mod links;
+
+use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_channel::{Receiver, Sender};
 use event_listener::{Event, EventListener};
-use quorate_core::id::{LinkId, NodeId};
+use futures_channel::oneshot::{Receiver, Sender, channel};
+use quorate_core::id::NodeId;
 use quorate_core::time::Time;
 use quorate_core::transport::{
-    Config, Outgoing, Priority, Session, SessionStats, Stall, Stats, SubmitError,
+    Config, Outgoing, Priority, Session, SessionStats, Stall, SubmitError,
 };
 
+use self::links::Links;
 use super::arriving::{Arrivals, Desk};
-use super::{Clock, Connection, News, Taken};
-use crate::message::{Answered, Inbox};
+use super::requests::Requests;
+use super::{Clock, News, Taken};
+use crate::message::{Answered, Inbox, Incoming};
 
 /// Another node.
 pub(crate) struct Peer {
@@ -59,20 +62,15 @@ pub(crate) struct PeerState {
     pub(super) session: Session,
     /// Per class: who waits for the acknowledgement of which number.
     unacknowledged: [VecDeque<(u64, Sender<()>)>; Priority::ALL.len()],
-    requests: BTreeMap<u64, Sender<Answered>>,
-    next_request: u64,
+    requests: Requests,
     arrivals: Arrivals,
-    is_watched: bool,
+    /// What the connection just brought for the inbox; empty between calls.
+    delivered: Vec<Incoming>,
+    /// When the keeper looks next.
+    watched: Option<Time>,
     has_room: bool,
-}
-
-#[derive(Default)]
-struct Links {
-    open: Vec<Arc<Connection>>,
-    /// Where the peer was reached last.
-    address: Option<SocketAddr>,
-    /// Of those that have ended.
-    past: Stats,
+    /// The node is over: nothing is taken any more.
+    is_over: bool,
 }
 
 /// Whom to wake once the lock is released.
@@ -98,11 +96,12 @@ impl Peer {
         let state = PeerState {
             session: Session::new(config.clone()),
             unacknowledged: Default::default(),
-            requests: BTreeMap::new(),
-            next_request: 0,
+            requests: Requests::default(),
             arrivals: Arrivals::default(),
-            is_watched: false,
+            delivered: Vec::new(),
+            watched: None,
             has_room: false,
+            is_over: false,
         };
         Arc::new(Peer {
             node,
@@ -140,9 +139,9 @@ impl Peer {
         deadline: Option<Time>,
         bodies: &[impl AsRef<[u8]>],
     ) -> Result<(usize, Receiver<()>), SubmitError> {
-        let (sender, receiver) = async_channel::bounded(1);
+        let (sender, receiver) = channel();
         let now = self.now();
-        let mut state = self.lock();
+        let mut state = self.lock_open()?;
         let (mut count, mut last) = (0, 0);
         for body in bodies {
             let body = body.as_ref();
@@ -159,21 +158,23 @@ impl Peer {
         Ok((count, receiver))
     }
 
-    /// Queues a request of the host.
+    /// Queues a request of the host; after `deadline` nobody waits for the reply.
     pub(crate) fn send_request(
         self: &Arc<Self>,
         priority: Priority,
-        deadline: Option<Time>,
+        deadline: Time,
         body: &[u8],
     ) -> Result<Call, SubmitError> {
-        let (sender, receiver) = async_channel::bounded(1);
         let now = self.now();
-        let mut state = self.lock();
-        let id = state.next_request;
-        let request = Outgoing::Request { id, body, deadline };
+        let mut state = self.lock_open()?;
+        let id = state.requests.next_id();
+        let request = Outgoing::Request {
+            id,
+            body,
+            deadline: Some(deadline),
+        };
         state.session.submit(now, priority, request)?;
-        state.next_request += 1;
-        state.requests.insert(id, sender);
+        let receiver = state.requests.add(deadline);
         self.submitted(state);
         let peer = self.clone();
         Ok(Call { peer, id, receiver })
@@ -215,8 +216,8 @@ impl Peer {
         stream: u16,
         is_complete: bool,
     ) -> Result<Receiver<()>, SubmitError> {
-        let (sender, receiver) = async_channel::bounded(1);
-        let mut state = self.lock();
+        let (sender, receiver) = channel();
+        let mut state = self.lock_open()?;
         let (priority, number) = state.session.end_stream(self.now(), stream, is_complete)?;
         state.await_ack(priority, number, sender);
         self.submitted(state);
@@ -272,10 +273,6 @@ impl Peer {
         self.room.notify(usize::MAX);
     }
 
-    pub(crate) fn on_room(&self) -> EventListener {
-        self.room.listen()
-    }
-
     pub(super) fn on_writable(&self) -> EventListener {
         self.writable.listen()
     }
@@ -288,18 +285,28 @@ impl Peer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When the session wants to be looked at.
-    pub(super) fn deadline(&self) -> Option<Time> {
-        let mut state = self.lock();
-        let deadline = state.session.deadline().map(|deadline| deadline.at);
-        state.is_watched = deadline.is_some();
-        deadline
+    /// The same, unless the node is over.
+    fn lock_open(&self) -> Result<MutexGuard<'_, PeerState>, SubmitError> {
+        let state = self.lock();
+        if state.is_over {
+            return Err(SubmitError::Closed);
+        }
+        Ok(state)
     }
 
-    /// Lets the session's time pass.
+    /// When the session or a request wants to be looked at.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let mut state = self.lock();
+        state.watched = state.deadline();
+        state.watched
+    }
+
+    /// Lets the time of the session and of requests pass.
     pub(super) fn tick(&self) -> Option<Stall> {
         let mut state = self.lock();
-        let stall = state.session.tick(self.now());
+        let now = self.now();
+        state.requests.expire(now);
+        let stall = state.session.tick(now);
         if matches!(stall, Some(Stall::Failed { .. })) {
             state.lose();
             drop(state);
@@ -323,89 +330,39 @@ impl Peer {
         self.make_room();
     }
 
-    /// Waits until what was refused may be tried again. `room` was listened for before the refusal.
-    pub(crate) async fn wait_for_room(&self, room: EventListener) {
-        let _counted = Waiting::count(&self.waiting);
-        room.await;
+    /// Hands something over, as soon as there is room for it.
+    pub(crate) async fn when_room<T>(
+        &self,
+        mut submit: impl FnMut() -> Result<T, SubmitError>,
+    ) -> Result<T, SubmitError> {
+        let mut room = None;
+        loop {
+            match submit() {
+                Err(SubmitError::Full) => {}
+                done => return done,
+            }
+            // It is tried once more while it is listened: room may have been made in between.
+            let Some(listening) = room.take() else {
+                room = Some(self.room.listen());
+                continue;
+            };
+            let _counted = Waiting::count(&self.waiting);
+            let () = listening.await;
+        }
     }
 
-    /// Everyone who waits learns that nothing will come.
+    /// The node is over: everyone who waits learns that nothing will come.
     pub(crate) fn fail(&self) {
-        self.lock().lose();
+        let mut state = self.lock();
+        state.is_over = true;
+        state.lose();
+        drop(state);
         self.make_room();
     }
 
     pub(crate) fn session_stats(&self) -> (SessionStats, usize) {
         let state = self.lock();
         (state.session.stats(), state.session.active_streams())
-    }
-
-    fn links(&self) -> MutexGuard<'_, Links> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Where it was reached last, whoever dialled.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.links().address
-    }
-
-    pub(crate) fn add(&self, connection: Arc<Connection>, address: SocketAddr) {
-        let mut links = self.links();
-        links.open.push(connection);
-        links.address = Some(address);
-        drop(links);
-        self.make_room();
-    }
-
-    pub(crate) fn remove(&self, link: LinkId) {
-        let mut links = self.links();
-        let Some(at) = links.open.iter().position(|open| open.id() == link) else {
-            return;
-        };
-        let connection = links.open.remove(at);
-        let stats = connection.stats();
-        links.past.bytes_sent += stats.bytes_sent;
-        links.past.bytes_received += stats.bytes_received;
-        links.past.frames_received += stats.frames_received;
-    }
-
-    /// Bytes over all connections so far.
-    pub(crate) fn link_stats(&self) -> Stats {
-        let links = self.links();
-        let mut sum = links.past;
-        for connection in &links.open {
-            let stats = connection.stats();
-            sum.bytes_sent += stats.bytes_sent;
-            sum.bytes_received += stats.bytes_received;
-            sum.frames_received += stats.frames_received;
-        }
-        sum
-    }
-
-    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
-        self.links().open.clone()
-    }
-
-    /// The newest connection that is not about to end.
-    pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
-        let mut connections = self.connections().into_iter().rev();
-        connections.find(|connection| connection.is_open())
-    }
-
-    /// The connection that carries the session.
-    pub(super) fn carrier(&self) -> Option<Arc<Connection>> {
-        let mut connections = self.connections().into_iter();
-        connections.find(|connection| connection.carries())
-    }
-
-    /// A connection ends: another one carries on, if there is one.
-    pub(super) fn carry_over(&self, ending: &Connection) {
-        if !ending.carries() {
-            return;
-        }
-        let connections = self.connections();
-        let mut others = connections.iter().rev();
-        others.find(|other| other.id() != ending.id() && other.carry());
     }
 }
 
@@ -422,13 +379,21 @@ impl PeerState {
             arrivals: &mut self.arrivals,
             unacknowledged: &mut self.unacknowledged,
             requests: &mut self.requests,
+            delivered: &mut self.delivered,
             has_room: &mut self.has_room,
         };
         (&mut self.session, desk)
     }
 
     /// What is left to do behind the lock after receiving.
-    pub(super) fn after_receiving<'a>(&mut self, now: Time, peer: &'a Peer) -> Woken<'a> {
+    pub(super) fn after_receiving<'a>(
+        &mut self,
+        now: Time,
+        peer: &'a Peer,
+        news: &mut Vec<News>,
+    ) -> Woken<'a> {
+        peer.inbox.put(&mut self.delivered);
+        news.extend(self.delivered.drain(..).map(News::Untaken));
         for (stream, cost) in self.arrivals.take_consumed() {
             self.session.consume_stream(now, stream, cost);
         }
@@ -442,11 +407,22 @@ impl PeerState {
         }
     }
 
-    /// True if the session's timer was set and nobody looks at it.
+    fn deadline(&self) -> Option<Time> {
+        let session = self.session.deadline().map(|deadline| deadline.at);
+        let requests = self.requests.deadline();
+        session.into_iter().chain(requests).min()
+    }
+
+    /// True if there is something to look at before the keeper would.
     fn watch(&mut self) -> bool {
-        let is_new = !self.is_watched && self.session.deadline().is_some();
-        self.is_watched |= is_new;
-        is_new
+        let Some(next) = self.deadline() else {
+            return false;
+        };
+        let is_sooner = self.watched.is_none_or(|watched| next < watched);
+        if is_sooner {
+            self.watched = Some(next);
+        }
+        is_sooner
     }
 
     fn await_ack(&mut self, priority: Priority, number: u64, sender: Sender<()>) {
@@ -456,7 +432,7 @@ impl PeerState {
     /// What was under way is lost: their senders gone, all who wait learn it.
     fn lose(&mut self) {
         self.unacknowledged = Default::default();
-        self.requests.clear();
+        self.requests.lose();
         self.arrivals.lose();
     }
 }
@@ -477,13 +453,13 @@ pub(crate) struct Call {
 
 impl Call {
     /// The answer; `None` when the session was lost before it came.
-    pub(crate) async fn answer(&self) -> Option<Answered> {
-        self.receiver.recv().await.ok()
+    pub(crate) async fn answer(&mut self) -> Option<Answered> {
+        (&mut self.receiver).await.ok()
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.peer.lock().requests.remove(&self.id);
+        self.peer.lock().requests.forget(self.id);
     }
 }

@@ -1,25 +1,26 @@
 //! The life of a connection: connect or accept, TLS handshake, hello, then bytes both ways until
 //! one side ends it.
 
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_lite::future::or;
+use futures_lite::future::{or, yield_now};
 use quorate_core::id::{NodeId, Peer};
 use quorate_core::transport::Link;
 
+use super::alarm::Alarm;
+use super::door::{Pass, TurnedAway};
 use super::intake::Intake;
-use super::{Connection, News, Next, Over, Stage, keeper};
+use super::{Connection, News, Next, Over, keeper};
 use crate::driver::Mail;
 use crate::error::PeerRefusal;
 use crate::event::ClusterEvent;
 use crate::identity::name_of;
 use crate::seam::{Reader, Seam, Writer};
-use crate::shell::{Shell, Slot};
+use crate::shell::Shell;
 use crate::tls::{Phase, Sealed, Session};
 
 /// How long the goodbye may take to leave.
@@ -61,12 +62,14 @@ pub(crate) async fn accept<S: Seam>(shell: Arc<Shell<S>>, listener: S::Listener)
 }
 
 fn admit<S: Seam>(shell: &Arc<Shell<S>>, stream: S::Stream, address: SocketAddr) {
-    let Some(slot) = shell.slot() else {
-        refuse(shell, address, PeerRefusal::TooMany(Shell::<S>::SLOTS));
-        return;
-    };
-    let task = live(shell.clone(), stream, address, Origin::Accepted, Some(slot));
-    shell.spawn(task);
+    match shell.door.admit(shell.seam.now(), address.ip()) {
+        Ok(pass) => {
+            let task = live(shell.clone(), stream, address, Origin::Accepted, Some(pass));
+            shell.spawn(task);
+        }
+        Err(TurnedAway { reason, is_told }) if is_told => refuse(shell, address, reason),
+        Err(_) => {}
+    }
 }
 
 /// Connects, and serves the connection until it ends.
@@ -110,7 +113,7 @@ async fn live<S: Seam>(
     stream: S::Stream,
     address: SocketAddr,
     origin: Origin,
-    slot: Option<Slot>,
+    pass: Option<Pass>,
 ) {
     let (mut reader, mut writer) = shell.seam.split(stream);
     let handshake = introduce(&shell, &mut reader, &mut writer, address, origin);
@@ -137,7 +140,7 @@ async fn live<S: Seam>(
         connection,
         address,
         origin,
-        slot,
+        pass,
         peer: None,
     };
     let over = pump.run(reader, intake, writer).await;
@@ -281,8 +284,8 @@ struct Pump<S: Seam> {
     connection: Arc<Connection>,
     address: SocketAddr,
     origin: Origin,
-    /// Held until the peer has introduced itself.
-    slot: Option<Slot>,
+    /// Of a connection that was accepted.
+    pass: Option<Pass>,
     peer: Option<Peer>,
 }
 
@@ -321,6 +324,10 @@ impl<S: Seam> Pump<S> {
     }
 
     async fn read_until_over(&mut self, mut reader: S::Reader, mut intake: Intake) -> Over {
+        let shell = self.shell.clone();
+        let mut alarm = Alarm::new(&shell.seam);
+        let connection = self.connection.clone();
+        let mut cutting = pin!(connection.on_cut());
         let mut news = Vec::new();
         // The last flight of the handshake may have brought frames along.
         let taken = self.connection.receive(intake.bytes(), &mut news);
@@ -331,7 +338,9 @@ impl<S: Seam> Pump<S> {
                     return over;
                 }
             }
-            match self.wait(&mut reader, intake.room()).await {
+            let room = intake.room();
+            let woken = self.wait(&mut reader, room, &mut alarm, cutting.as_mut());
+            match woken.await {
                 Woken::Read(Ok(0)) => return Over::Peer,
                 Woken::Read(Ok(count)) => {
                     intake.commit(count);
@@ -345,29 +354,22 @@ impl<S: Seam> Pump<S> {
         }
     }
 
-    async fn wait(&self, reader: &mut S::Reader, buffer: &mut [u8]) -> Woken {
-        let ending = self.connection.on_ending();
-        if self.connection.stage() == Stage::Cut {
-            return Woken::Cut;
-        }
+    async fn wait(
+        &self,
+        reader: &mut S::Reader,
+        buffer: &mut [u8],
+        alarm: &mut Alarm<'_, S>,
+        cutting: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> Woken {
         let deadline = self.connection.deadline();
         let read = async { Woken::Read(reader.read(buffer).await) };
         let due = async {
-            match deadline {
-                Some(at) => self.shell.seam.sleep_until(at).await,
-                None => pending().await,
-            }
+            alarm.until(deadline).await;
             Woken::Due
         };
         let cut = async {
-            let mut ending = ending;
-            loop {
-                ending.await;
-                ending = self.connection.on_ending();
-                if self.connection.stage() == Stage::Cut {
-                    return Woken::Cut;
-                }
-            }
+            cutting.await;
+            Woken::Cut
         };
         or(read, or(due, cut)).await
     }
@@ -375,7 +377,9 @@ impl<S: Seam> Pump<S> {
     async fn pass_on(&mut self, news: News) -> Option<Over> {
         let mail = match news {
             News::Established(hello) => {
-                self.slot = None;
+                if let Some(pass) = &mut self.pass {
+                    pass.introduced();
+                }
                 self.peer = Some(hello.peer);
                 let (address, dialed) = match self.origin {
                     Origin::Dialed { .. } => (self.address, true),
@@ -413,15 +417,18 @@ impl<S: Seam> Pump<S> {
 
 async fn write_until_closed<W: Writer>(connection: &Connection, mut writer: W) -> io::Result<()> {
     let mut out = Sealed::default();
+    let mut has_lingered = false;
     loop {
         let writable = connection.peer().on_writable();
-        let next = connection.transmit(&mut out);
+        let next = connection.transmit(&mut out, has_lingered);
+        has_lingered = next == Next::Linger;
         if !out.is_empty() {
             writer.write_all(out.bytes()).await?;
             out.clear();
         }
         match next {
             Next::Write => {}
+            Next::Linger => yield_now().await,
             Next::Wait => writable.await,
             Next::Finish => return writer.shutdown().await,
         }

@@ -7,8 +7,8 @@ use quorate_core::id::{NodeId, Ticket};
 
 use super::Verdict;
 
-/// The timeout of a proposal in the simulated configuration, and a little.
-pub const BOUND_NS: u64 = 10_500_000_000;
+/// The timeout of a proposal in the simulated configuration, by a slow clock, and a little.
+pub const BOUND_NS: u64 = 11_000_000_000;
 
 /// The open proposals of the living processes.
 #[derive(Clone, Debug, Default)]

@@ -44,11 +44,9 @@ impl Checker {
         let Some((peer, dialer)) = self.up.remove(&(node, link)) else {
             return Ok(());
         };
-        let mut dialers = self
-            .of(node)
-            .filter(|(_, (to, _))| *to == peer)
-            .map(|(_, (_, by))| *by);
-        if dialers.all(|other| other <= dialer) {
+        let others = self.of(node).filter(|(_, (to, _))| *to == peer);
+        let lowest = others.map(|(_, (_, by))| *by).min();
+        if lowest.is_none_or(|lowest| lowest <= dialer) {
             return Ok(());
         }
         Err(format!(

@@ -10,14 +10,14 @@ use super::Verdict;
 /// The shortest election timeout of the simulated configuration.
 pub const FRESH_NS: u64 = 150_000_000;
 
-/// When each node heard which leader last.
+/// When each node heard which leader last, by its own clock.
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
     heard: BTreeMap<NodeId, (NodeId, u64)>,
 }
 
 impl Checker {
-    /// A node took a message of the leader it follows.
+    /// A node took a message of the leader it follows, when its clock showed `now`.
     pub fn heard(&mut self, node: NodeId, leader: NodeId, now: u64) {
         self.heard.insert(node, (leader, now));
     }

@@ -4,6 +4,7 @@
 //! what it checks. It answers `Err` with what it saw. Each has a test with a trace it must refuse
 //! and one it must accept: a wrong checker is the commonest false alarm.
 
+pub mod able_core;
 pub mod accused_refute;
 pub mod acknowledged_survive;
 pub mod actions_per_step;
@@ -141,19 +142,18 @@ impl Checkers {
         self.beliefs_rise.started(node);
         self.state_rises.started(node);
         self.crash_is_noticed.started(node);
-        let boot = found.boot;
-        self.roles_stay.gone(Peer { node, boot });
     }
 
     /// A process has ended.
-    pub fn ended(&mut self, node: NodeId) {
+    pub fn ended(&mut self, life: Peer) {
+        let node = life.node;
+        self.roles_stay.gone(life);
         self.leader_is_kept.doubts(node, None);
         self.relay_answers.excused(node, None);
         self.answered_once.ended(node);
         self.duplicates_settle.ended(node);
         self.crash_is_noticed.ended(node);
-        // Those who might have seen it gone may be gone as well.
-        let boot = self.ledger.boot(node);
-        self.roles_stay.gone(Peer { node, boot });
+        self.core_goes_on.core.ended(node);
+        self.progress.core.ended(node);
     }
 }

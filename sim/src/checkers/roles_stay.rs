@@ -1,6 +1,6 @@
 //! Placement: a role has one grant under way at a time, is not granted again to who holds it, and a
-//! role on any voter moves only off a life that has ended or that somebody has seen gone (fencing
-//! by epochs makes the move safe; this makes it rare).
+//! role on any voter moves only off a life that has ended, that somebody has seen gone, or that
+//! the leader has never heard of (fencing by epochs makes the move safe; this makes it rare).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,8 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// Somebody holds a life of a node dead, or has seen it leave, or it has ended.
+    /// A life of a node has ended, somebody holds it dead or has seen it leave, or a leader that
+    /// had time to hear of it has not.
     pub fn gone(&mut self, peer: Peer) {
         self.gone.insert(peer);
     }
@@ -70,6 +71,12 @@ impl Checker {
             )),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Who holds a role.
+    #[must_use]
+    pub fn holder(&self, role: &RoleName) -> Option<Peer> {
+        self.holders.get(role).copied()
     }
 
     /// Nobody holds a role any more.

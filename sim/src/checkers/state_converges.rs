@@ -5,9 +5,14 @@ use quorate_core::id::NodeId;
 
 use super::Verdict;
 
-/// How long it may take once the members agree: each node opens an exchange every 7.5 s at the
-/// latest.
-pub const BOUND_NS: u64 = 20_000_000_000;
+/// Each node opens an exchange every 7.5 s at the latest.
+const ROUND_NS: u64 = 7_500_000_000;
+
+/// How long it may take once so many members agree: what is new spreads by rounds.
+#[must_use]
+pub fn bound_ns(nodes: usize) -> u64 {
+    ROUND_NS * (3 + u64::from(nodes.max(1).ilog2() / 4))
+}
 
 /// Whether and when all states agreed.
 #[derive(Clone, Debug, Default)]
@@ -16,16 +21,21 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// `since` the members agree, with no writes since then, these are the digests of all.
+    /// `since` the members agree, with no writes since then, these are the digests of all nodes,
+    /// of so many.
     ///
     /// # Errors
     /// The time is over, and they differ.
-    pub fn look(&mut self, since: u64, digests: impl Iterator<Item = (NodeId, u64)>) -> Verdict {
-        let mut digests = digests;
+    pub fn look(
+        &mut self,
+        since: u64,
+        nodes: usize,
+        mut digests: impl Iterator<Item = (NodeId, u64)>,
+    ) -> Verdict {
         let first = digests.next();
         let other = digests.find(|(_, digest)| first.is_some_and(|(_, first)| first != *digest));
         match (first, other) {
-            (Some((one, _)), Some((other, _))) if since > BOUND_NS => Err(format!(
+            (Some((one, _)), Some((other, _))) if since > bound_ns(nodes) => Err(format!(
                 "{} ms after the members agreed, {one} and {other} hold different states",
                 since / 1_000_000
             )),
@@ -55,13 +65,13 @@ mod tests {
     fn a_late_difference_is_refused_and_an_early_one_is_not() {
         let mut checker = Checker::default();
         let mut look = |since, digests: &[u64]| {
-            let nodes = (1..).map(NodeId);
-            checker.look(since, nodes.zip(digests.iter().copied()))
+            let digests = (1..).map(NodeId).zip(digests.iter().copied());
+            checker.look(since, 5, digests)
         };
         assert_eq!(look(5, &[7, 8]), Ok(()));
         assert_eq!(look(6, &[7, 7]), Ok(()));
-        assert_eq!(look(BOUND_NS + 1, &[7]), Ok(()));
-        assert!(look(BOUND_NS + 1, &[7, 7, 8]).is_err());
+        assert_eq!(look(bound_ns(5) + 1, &[7]), Ok(()));
+        assert!(look(bound_ns(5) + 1, &[7, 7, 8]).is_err());
         assert_eq!(checker.agreed_after(), Some(6));
     }
 }

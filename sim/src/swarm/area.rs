@@ -4,8 +4,83 @@
 use clap::ValueEnum;
 use quorate_core::seed::Random;
 
-use super::{Kind, ms, us};
+use super::kind::Kind;
+use super::{ms, us};
 use crate::plan::Plan;
+
+/// Lost ways, pauses, machines that vanish, members that come and go.
+const MEMBERSHIP: &[Kind] = &[
+    Kind::Cut,
+    Kind::CutAll,
+    Kind::Partition,
+    Kind::HealAll,
+    Kind::Crash,
+    Kind::CrashSilently,
+    Kind::Move,
+    Kind::Pause,
+    Kind::Delay,
+    Kind::Degrade,
+    Kind::HalfOpen,
+    Kind::SlowCpu,
+    Kind::Drift,
+    Kind::Jump,
+    Kind::Join,
+    Kind::Leave,
+];
+/// Leaders that fall, voters that change, disks that stand still.
+const RAFT: &[Kind] = &[
+    Kind::PartitionLeader,
+    Kind::CutAll,
+    Kind::HealAll,
+    Kind::Crash,
+    Kind::CrashAtPersist,
+    Kind::CrashAtVote,
+    Kind::Pause,
+    Kind::SlowDisk,
+    Kind::StallDisk,
+    Kind::FailDisk,
+    Kind::Drift,
+    Kind::Jump,
+    Kind::Transfer,
+    Kind::Voters,
+];
+/// Whoever holds a role is lost, cut off, or leaves.
+const FAILOVER: &[Kind] = &[
+    Kind::PartitionLeader,
+    Kind::CutAll,
+    Kind::HealAll,
+    Kind::Crash,
+    Kind::CrashSilently,
+    Kind::Pause,
+    Kind::Transfer,
+    Kind::Leave,
+    Kind::Ask,
+];
+/// Connections at their worst.
+const TRANSPORT: &[Kind] = &[
+    Kind::Cut,
+    Kind::CutAll,
+    Kind::HealAll,
+    Kind::Pause,
+    Kind::Delay,
+    Kind::Degrade,
+    Kind::HalfOpen,
+    Kind::Reset,
+    Kind::Stall,
+    Kind::SlowCpu,
+    Kind::CrashSilently,
+    Kind::Move,
+];
+/// Whatever a log must survive.
+const DISK: &[Kind] = &[
+    Kind::CrashAtPersist,
+    Kind::CrashAtVote,
+    Kind::CrashAtSync,
+    Kind::SlowDisk,
+    Kind::StallDisk,
+    Kind::FailDisk,
+    Kind::FlipBit,
+];
 
 /// A part of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -37,45 +112,11 @@ impl Area {
 
     pub(super) fn kinds(self) -> &'static [Kind] {
         match self {
-            Area::Membership => &[
-                Kind::Cut,
-                Kind::CutAll,
-                Kind::Partition,
-                Kind::HealAll,
-                Kind::Crash,
-                Kind::Pause,
-                Kind::Delay,
-            ],
-            Area::Raft => &[
-                Kind::PartitionLeader,
-                Kind::CutAll,
-                Kind::HealAll,
-                Kind::Crash,
-                Kind::CrashAtPersist,
-                Kind::CrashAtVote,
-                Kind::Pause,
-                Kind::SlowDisk,
-            ],
-            Area::Failover => &[
-                Kind::PartitionLeader,
-                Kind::CutAll,
-                Kind::HealAll,
-                Kind::Crash,
-                Kind::Pause,
-            ],
-            Area::Transport => &[
-                Kind::Cut,
-                Kind::CutAll,
-                Kind::HealAll,
-                Kind::Pause,
-                Kind::Delay,
-            ],
-            Area::Disk => &[
-                Kind::CrashAtPersist,
-                Kind::CrashAtVote,
-                Kind::CrashAtSync,
-                Kind::SlowDisk,
-            ],
+            Area::Membership => MEMBERSHIP,
+            Area::Raft => RAFT,
+            Area::Failover => FAILOVER,
+            Area::Transport => TRANSPORT,
+            Area::Disk => DISK,
         }
     }
 

@@ -44,8 +44,10 @@ impl World {
         let process = self.hosts[index].process.as_ref();
         if let (Some(accused), Some(process)) = (before.accused, process) {
             let membership = process.node.view().membership();
-            // A node that died too often lately waits before it comes back.
-            if membership.is_on_probation() {
+            // A node that died too often lately waits before it comes back; who leaves is gone.
+            let own = membership.member(self.hosts[index].id);
+            let leaves = own.is_some_and(|own| own.state == State::Left);
+            if leaves || membership.is_on_probation() {
                 return;
             }
             let after = membership.incarnation();

@@ -8,6 +8,7 @@ use quorate_core::raft::Role;
 
 use super::World;
 use super::host::{Doom, Host, Process};
+use crate::checkers::able_core::AbleCore;
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::plan::{Fault, Moment, Part, Return, Seat, Ways, Who};
@@ -142,27 +143,28 @@ impl World {
             let life = self.hosts[*host].life;
             self.on_restart(*host, life);
         }
-        self.claim_progress(&core);
+        if !self.workload.is_empty() {
+            let core = self.core_of(core.into_iter());
+            self.checkers.core_goes_on.mended(self.now, core);
+        }
     }
 
-    /// Mended hosts that are a majority of the voters in force must go on.
-    fn claim_progress(&mut self, core: &BTreeSet<usize>) {
-        if self.workload.is_empty() {
-            return;
-        }
-        let hosts = core.iter().map(|host| &self.hosts[*host]);
+    /// Those of the hosts that run, which must go on if they can decide.
+    fn core_of(&self, hosts: impl Iterator<Item = usize>) -> AbleCore {
+        let hosts = hosts.map(|host| &self.hosts[host]);
         let running: Vec<(NodeId, &Process)> = hosts
             .filter_map(|host| Some((host.id, host.process.as_ref()?)))
             .collect();
-        let checker = &mut self.checkers.core_goes_on;
-        checker.mended(self.now, running.iter().map(|(id, _)| *id).collect());
+        let mut core = AbleCore::of(running.iter().map(|(id, _)| *id).collect());
         for (id, process) in &running {
-            checker.goes_by(*id, process.node.view().raft().voters());
+            core.goes_by(*id, process.node.view().raft().voters());
         }
+        core
     }
 
     fn heal_host(&mut self, host: usize) {
         self.hosts[host].doom = None;
+        self.hosts[host].is_disk_failing = false;
         self.hosts[host].slow_sync_ns = 0;
         self.slow_cpu(host, 0, 0);
         if self.hosts[host].ppm != 0 {
@@ -215,6 +217,7 @@ impl World {
         self.ways.open_all();
         self.release_held();
         self.restart_all();
+        self.checkers.progress.core = self.core_of(0..self.hosts.len());
     }
 
     fn resume(&mut self, host: usize) {

@@ -50,7 +50,14 @@ impl World {
     /// Looks at a node that is about to hear of an event.
     pub(super) fn before(&self, index: usize, event: &Event) -> Option<Before> {
         let view = self.hosts[index].process.as_ref()?.node.view();
-        let heard = self.heard(index, event);
+        let is_kept = matches!(event, Event::Received { link, .. } if view.is_at_door(*link));
+        let (heard, accused) = match is_kept {
+            true => (Heard::Other, None),
+            false => (
+                self.heard(index, event),
+                accused(self.hosts[index].id, event),
+            ),
+        };
         let raft = view.raft();
         let has_another = matches!(heard, Heard::Up(_, peer, _) if view.link(peer.node).is_some());
         Some(Before {
@@ -60,7 +67,7 @@ impl World {
             last: raft.last_index(),
             handed_over: view.control().stats().handed_over,
             incarnation: view.membership().incarnation(),
-            accused: accused(self.hosts[index].id, event),
+            accused,
             has_another,
         })
     }

@@ -17,6 +17,7 @@ use crate::checkers::elected_by_majority::sides;
 use crate::expect::{Belief, Claim, Count, Expectation, Observers, Process, When};
 use crate::plan::{Fault, Part, Who};
 use crate::report::Judged;
+use crate::span::Span;
 
 const NEVER: u64 = u64::MAX;
 /// How long nobody looks.
@@ -152,8 +153,8 @@ impl World {
                 said(compare.holds(found, *number), found.to_string())
             }
             Claim::Gap(compare, span) => {
-                let gap = crate::span::Span::from_ns(self.totals.longest_gap_ns);
-                said(compare.holds(gap, *span), gap.to_string())
+                let gap = Span::from_ns(self.totals.longest_gap_ns);
+                said(compare.holds(gap, *span), rounded(gap))
             }
             Claim::Leader(wanted) => {
                 let leading = self.leading();
@@ -405,6 +406,11 @@ fn next_of(trial: &Trial, now: u64) -> u64 {
 
 fn said(holds: bool, found: String) -> Found {
     if holds { Ok(found) } else { Err(found) }
+}
+
+/// Judged to the nanosecond, told to the millisecond.
+fn rounded(span: Span) -> String {
+    Span::from_ms(span.ms()).to_string()
 }
 
 fn told(leading: Option<(NodeId, Term)>) -> String {

@@ -177,7 +177,7 @@ impl World {
         self.trace.note(self.now, &("crash", host));
         let id = self.hosts[host].id;
         self.lives += 1;
-        self.checkers.ended(id);
+        self.checkers.ended(process.node.view().me());
         match doom.moment {
             Moment::Persist(_) | Moment::Vote(_) | Moment::Synced(_) => {
                 self.marks.hit(Mark::CrashBeforePromise);

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use quorate_core::control::Envelope;
 use quorate_core::id::{LogIndex, NodeId, Peer};
-use quorate_core::membership::State;
+use quorate_core::membership::{Membership, State};
 use quorate_core::raft::Role;
 use quorate_core::wire::codec;
 
@@ -28,6 +28,8 @@ const LINES_MAX: usize = 1_000;
 const WHOLE: usize = 31;
 /// So long after the heal every node has what was acknowledged before.
 const SETTLED: Span = Span::from_ms(25_000);
+/// In a larger cluster a leader is not connected with every learner, and may not have reached one.
+const MESH_MAX: usize = 64;
 /// The whole is looked at so often.
 pub(super) const LOOK_NS: u64 = 100_000_000;
 
@@ -94,10 +96,11 @@ impl World {
         let (host, checker) = (&self.hosts[index], &mut self.checkers.crash_is_noticed);
         let process = host.process.as_ref().filter(|_| !host.paused);
         let members = process.map(|process| process.node.view().membership());
+        let health = members.map_or(0, Membership::health);
         let look = |it: &NodeId| {
             let member = members.and_then(|members| members.member(*it));
             let holds_live = member.is_some_and(|member| member.state.is_live());
-            checker.look(self.now, (host.id, *it), holds_live)
+            checker.look(self.now, (host.id, *it), holds_live, health)
         };
         let verdict = gone.iter().map(look).fold(Ok(()), Verdict::and);
         self.demand("crash_is_noticed", verdict);
@@ -186,14 +189,15 @@ impl World {
             .any(|side| 2 * side.iter().filter(is_reachable).count() <= side.len())
     }
 
-    /// Every node must have what was acknowledged, if there was time to heal; else none may have
-    /// applied the log beyond it without it.
+    /// Every node must have what was acknowledged, if there was time to heal and enough are left to
+    /// decide; else none may have applied the log beyond it without it.
     fn look_at_acknowledged(&mut self) {
-        let settled = self
-            .plan
-            .heal
-            .is_some_and(|heal| heal.plus(SETTLED) <= self.plan.end);
+        let heal = self.plan.heal;
+        let settled = self.checkers.progress.core.is_able()
+            && heal.is_some_and(|heal| heal.plus(SETTLED) <= self.plan.end);
+        let is_large = self.hosts.len() > MESH_MAX;
         for index in 0..self.hosts.len() {
+            let settled = settled && !(is_large && self.is_learner(index));
             let missing = self.missing(index, |at, commit| settled || at <= commit);
             let verdict = match missing.first() {
                 None => Ok(()),
@@ -204,6 +208,11 @@ impl World {
             };
             self.demand("acknowledged_survive", verdict);
         }
+    }
+
+    fn is_learner(&self, index: usize) -> bool {
+        let process = self.hosts[index].process.as_ref();
+        process.is_some_and(|process| process.standing.role == Role::Learner)
     }
 
     /// How many acknowledged writes a node has applied the log beyond without, or no node has.

@@ -94,6 +94,7 @@ impl World {
     pub(super) fn drift(&mut self, index: usize, ppm: i64, fault: usize) {
         let (now, host) = (self.now, &mut self.hosts[index]);
         (host.ppm, host.drifted_by) = (ppm, fault);
+        self.checkers.suspects_may_refute.drifts(ppm);
         if let Some(process) = &mut host.process {
             process.clock.drift(now, ppm);
         }
@@ -105,6 +106,7 @@ impl World {
         if let Some(process) = &mut self.hosts[index].process {
             process.clock.jump(now, ahead_ns);
         }
+        self.checkers.suspects_may_refute.jumps(now);
         self.rearm(index);
     }
 

@@ -98,7 +98,7 @@ impl World {
         let heal = self.plan.heal.unwrap_or(self.plan.end).ns();
         let agreed = self.checkers.membership_converges.converged_after();
         let since = agreed.map_or(0, |after| self.now.saturating_sub(heal + after));
-        let verdict = self.checkers.state_converges.look(since, digests);
+        let verdict = self.checkers.state_converges.look(since, nodes, digests);
         self.demand("state_converges", verdict);
         if nodes <= PART_OF_PAIRS {
             self.look_at_cuts();

@@ -11,6 +11,7 @@ use quorate_core::wire::{Message, codec};
 use super::World;
 use crate::checkers::{Checkers, Verdict, Violation, committed_is_durable};
 use crate::marks::Mark;
+use crate::plan::{Part, Who};
 use crate::record::What;
 
 impl World {
@@ -53,9 +54,12 @@ impl World {
             && actions.iter().any(is_about_voters)
         {
             process.voters = process.node.view().raft().voters().clone();
-            self.checkers.core_goes_on.goes_by(id, &process.voters);
+            let checkers = &mut self.checkers;
+            checkers.core_goes_on.core.goes_by(id, &process.voters);
+            checkers.progress.core.goes_by(id, &process.voters);
         }
         for (at, command) in granted {
+            self.forget_unknown_holder(&command);
             self.watch_role(at, &command);
         }
     }
@@ -118,6 +122,22 @@ impl World {
             let told = &mut self.checkers.snapshots_tell_the_log;
             let verdict = told.holds(id, snapshot.meta());
             self.demand("snapshots_tell_the_log", verdict);
+        }
+    }
+
+    /// A leader that does not know the life that holds a role cannot leave it there.
+    fn forget_unknown_holder(&mut self, command: &Command) {
+        let Command::GrantRole { role, .. } = command else {
+            return;
+        };
+        let leader = self.resolve(Who::Part(Part::Leader));
+        let process = leader.and_then(|leader| self.hosts[leader].process.as_ref());
+        let (Some(process), Some(holder)) = (process, self.checkers.roles_stay.holder(role)) else {
+            return;
+        };
+        let known = process.node.view().membership().member(holder.node);
+        if known.is_none_or(|known| known.peer() != holder) {
+            self.checkers.roles_stay.gone(holder);
         }
     }
 

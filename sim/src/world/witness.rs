@@ -350,10 +350,11 @@ impl World {
         let last = raft.term_at(before.last).unwrap_or_default();
         let verdict = election_restriction::check(id, (last, before.last), from, end);
         let leads = before.standing.role == Role::Leader;
+        let shown = process.clock.at(self.now).0;
         let is_called = matches!(before.heard, Heard::CalledVote(..));
         let kept = match is_called {
             true => Ok(()),
-            false => (self.checkers.leader_is_kept).helped(id, from, self.now, leads),
+            false => (self.checkers.leader_is_kept).helped(id, from, shown, leads),
         };
         self.demand("election_restriction", verdict);
         self.demand("leader_is_kept", kept);
@@ -378,7 +379,8 @@ impl World {
                 obeyed = terms_are_obeyed::check(id, term, standing.term);
                 earned = commit_is_earned::follows(id, (before.commit, commit), matched, told);
                 if (standing.leader, standing.term) == (Some(from), term) {
-                    self.checkers.leader_is_kept.heard(id, from, self.now);
+                    let shown = process.clock.at(self.now).0;
+                    self.checkers.leader_is_kept.heard(id, from, shown);
                 }
             }
             Heard::AppendReply(term) => {

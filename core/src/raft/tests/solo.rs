@@ -327,6 +327,47 @@ fn voters_hear_every_heartbeat_and_learners_take_turns() {
 }
 
 #[test]
+fn a_learner_that_answers_late_hears_at_once_what_is_committed() {
+    let mut raft = leading();
+    do_step(&mut raft, 1000, Input::PeerUp { node: n(4) });
+    tell(&mut raft, 1002, 1, append_reply(1, 0, matched(1)));
+    tell(&mut raft, 1002, 2, append_reply(1, 1, matched(1)));
+    assert_eq!(raft.commit(), LogIndex(1));
+    let told = |out: &[Output], node| {
+        let is_told = |it: &&Output| match it {
+            Output::Send {
+                to,
+                message: Message::Append(append),
+            } => *to == n(node) && append.commit == LogIndex(1),
+            _ => false,
+        };
+        out.iter().filter(is_told).count()
+    };
+    let out = tell(&mut raft, 1003, 4, append_reply(1, 1, matched(1)));
+    assert_eq!(told(&out, 4), 1);
+    let out = tell(&mut raft, 1003, 4, append_reply(1, 2, matched(1)));
+    assert_eq!(told(&out, 4), 0, "it knows");
+    let out = tell(&mut raft, 1003, 3, append_reply(1, 1, matched(1)));
+    assert_eq!(told(&out, 3), 0, "the next heartbeat tells a voter");
+}
+
+#[test]
+fn a_heartbeat_goes_to_a_bounded_number_of_learners() {
+    let mut raft = leading();
+    for learner in 4..=1003 {
+        do_step(&mut raft, 1000, Input::PeerUp { node: n(learner) });
+    }
+    for beat in 1..=5 {
+        let out = do_step(&mut raft, 1000 + 50 * beat, Input::Tick);
+        let told = out.iter().filter_map(receiver).count();
+        assert!(
+            (12..=13).contains(&told),
+            "two voters and ten learners: {told}"
+        );
+    }
+}
+
+#[test]
 fn numbers_at_their_end_do_not_overflow() {
     let top = u64::MAX;
     let mut raft = machine(1, Recovered::default());

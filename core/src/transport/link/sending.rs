@@ -71,10 +71,22 @@ impl Link {
             Phase::Established { .. } => {}
             Phase::Closed => return false,
         }
+        self.may_acknowledge(session) || self.wants_more_than_acknowledge(session)
+    }
+
+    /// True when [`Link::transmit`] would hand out acknowledgements and nothing else: whoever can
+    /// wait a moment may save a record.
+    #[must_use]
+    pub fn wants_only_to_acknowledge(&self, session: &Session) -> bool {
+        let is_talking =
+            matches!(self.phase, Phase::Established { .. }) && self.parting == Parting::Staying;
+        is_talking && self.may_acknowledge(session) && !self.wants_more_than_acknowledge(session)
+    }
+
+    fn wants_more_than_acknowledge(&self, session: &Session) -> bool {
         self.is_hello_due
             || self.is_keepalive_due
             || self.is_resume_due(session)
-            || self.may_acknowledge(session)
             || self.loose.iter().any(|loose| !loose.is_empty())
             || (self.carries(session) && session.is_probe_due())
             || self.next_numbered(session).is_some()

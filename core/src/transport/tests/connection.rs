@@ -327,3 +327,26 @@ fn a_closed_link_is_inert() {
     b.now = before.now;
     assert_eq!(b, before);
 }
+
+#[test]
+fn acknowledgements_alone_are_told_from_those_with_company() {
+    let (mut a, mut b) = pair();
+    a.send(Priority::Normal, b"one").unwrap();
+    assert!(
+        !a.link.wants_only_to_acknowledge(&a.session),
+        "a message waits"
+    );
+    b.hear(&a.wire());
+    assert!(b.link.wants_only_to_acknowledge(&b.session));
+    b.send(Priority::Normal, b"answer").unwrap();
+    assert!(!b.link.wants_only_to_acknowledge(&b.session));
+    let both = b.record();
+    assert!(b.record().is_empty(), "one record for both");
+    assert_eq!(a.hear(&both)[0], Told::Acked(Priority::Normal, 1));
+    assert!(a.link.wants_only_to_acknowledge(&a.session));
+    a.link.close();
+    assert!(
+        !a.link.wants_only_to_acknowledge(&a.session),
+        "a goodbye too"
+    );
+}

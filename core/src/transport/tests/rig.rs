@@ -28,6 +28,9 @@ pub(super) fn config() -> Config {
         keepalive_interval: Duration::from_secs(1),
         keepalive_interval_max: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(3),
+        handshakes_max: 1,
+        handshakes_per_address_max: 1,
+        connections_per_address_max: 1,
     }
 }
 
