@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_voter_is_replaced_after_its_time_and_a_leaver_at_once() {
+    fn a_dead_voter_is_replaced_after_its_time_and_a_leaver_soon() {
         let mut machine = electorate(&[1, 2, 3], 3);
         (2..=4).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
         assert_eq!(step(&mut machine, 1, Input::Leading), None);
@@ -328,7 +328,18 @@ mod tests {
         let joint = Voters::of(set(&[1, 2, 3])).changing_to(set(&[1, 2, 4]));
         assert_eq!(step(&mut machine, 35, Input::Voters(joint.clone())), None);
         assert_eq!(step(&mut machine, 36, Input::Voters(joint.settled())), None);
-        assert_eq!(step(&mut machine, 37, gone(2, true)), change(&[2], &[5]));
+        assert_eq!(step(&mut machine, 37, gone(2, true)), None);
+        assert_eq!(step(&mut machine, 38, Input::Tick), change(&[2], &[5]));
+    }
+
+    #[test]
+    fn a_process_that_starts_again_leaves_its_last_life_and_keeps_its_vote() {
+        let mut machine = electorate(&[1, 2, 3], 3);
+        (2..=4).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
+        step(&mut machine, 1, Input::Leading);
+        assert_eq!(step(&mut machine, 2, gone(3, true)), None);
+        assert_eq!(step(&mut machine, 2, alive(3, None)), None);
+        assert_eq!(machine.deadline(), None);
     }
 
     #[test]
@@ -408,7 +419,8 @@ mod tests {
             step(&mut machine, 0, alive(node, Some(zone)));
         }
         step(&mut machine, 1, Input::Leading);
-        assert_eq!(step(&mut machine, 2, gone(3, true)), change(&[3], &[5]));
+        step(&mut machine, 2, gone(3, true));
+        assert_eq!(step(&mut machine, 3, Input::Tick), change(&[3], &[5]));
     }
 
     #[test]
