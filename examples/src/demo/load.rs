@@ -1,11 +1,13 @@
 //! The cluster under load: all nodes in one process, each sending to all others through the public
 //! API, at the promised rate and then as fast as they can.
 
+mod spans;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use quorate_tokio::{ClusterNetworkManager, MessagePriority, NodeId};
@@ -13,6 +15,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use self::spans::Spans;
 use crate::child::{self, Trouble};
 use crate::report::Narrator;
 
@@ -44,6 +47,8 @@ pub(crate) struct Row {
 pub(crate) struct Phase {
     pace: &'static str,
     rows: Vec<Row>,
+    /// What the process held after each quarter, in MiB; empty where the system does not tell.
+    resident_mib: Vec<u64>,
 }
 
 /// Both phases, and whether the promise was kept.
@@ -58,8 +63,7 @@ struct Host {
     node: NodeId,
     manager: ClusterNetworkManager,
     address: SocketAddr,
-    /// In microseconds.
-    spans: Arc<Mutex<Vec<u32>>>,
+    spans: Arc<Mutex<Spans>>,
     sent: Arc<AtomicU64>,
 }
 
@@ -151,16 +155,15 @@ async fn form(directory: &Path, nodes: u64) -> io::Result<Vec<Host>> {
 }
 
 /// Takes what arrives, and notes how long it took.
-async fn take(manager: ClusterNetworkManager, spans: Arc<Mutex<Vec<u32>>>, start: Instant) {
+async fn take(manager: ClusterNetworkManager, spans: Arc<Mutex<Spans>>, start: Instant) {
     let messages = manager.messages();
     while let Some(message) = messages.next().await {
         let Some((left, _)) = message.payload.split_first_chunk() else {
             continue;
         };
         let took = micros(start).saturating_sub(u64::from_le_bytes(*left));
-        let took = u32::try_from(took).unwrap_or(u32::MAX);
         let mut spans = spans.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.push(took);
+        spans.add(took);
     }
 }
 
@@ -169,7 +172,12 @@ fn micros(since: Instant) -> u64 {
 }
 
 /// Lets all send to all for some time, at a rate per node or as fast as they can.
-async fn drive(hosts: &[Host], span: Duration, start: Instant, rate: Option<f64>) -> Vec<Row> {
+async fn drive(
+    hosts: &[Host],
+    span: Duration,
+    start: Instant,
+    rate: Option<f64>,
+) -> (Vec<Row>, Vec<u64>) {
     for host in hosts {
         host.sent.store(0, Ordering::Relaxed);
         spans_of(host).clear();
@@ -189,35 +197,48 @@ async fn drive(hosts: &[Host], span: Duration, start: Instant, rate: Option<f64>
             senders.spawn(sender.run(rate, is_over.clone()));
         }
     }
-    let since = Instant::now();
-    tokio::time::sleep(span).await;
+    let (since, mut resident) = (Instant::now(), Vec::new());
+    for _ in 0..4 {
+        tokio::time::sleep(span / 4).await;
+        resident.extend(resident_mib());
+    }
     is_over.store(true, Ordering::Relaxed);
     while senders.join_next().await.is_some() {}
     let seconds = since.elapsed().as_secs_f64();
-    hosts.iter().map(|host| row(host, seconds)).collect()
+    let rows = hosts.iter().map(|host| row(host, seconds)).collect();
+    (rows, resident)
 }
 
-fn spans_of(host: &Host) -> std::sync::MutexGuard<'_, Vec<u32>> {
+/// What this process holds, where the system tells.
+fn resident_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib / 1024)
+}
+
+fn spans_of(host: &Host) -> MutexGuard<'_, Spans> {
     host.spans.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn row(host: &Host, seconds: f64) -> Row {
-    let mut spans = std::mem::take(&mut *spans_of(host));
-    spans.sort_unstable();
-    let at = |permille: usize| {
-        let at = spans.len() * permille / 1000;
-        spans.get(at).map_or(f64::NAN, |span| f64::from(*span))
-    };
+    let mut spans = spans_of(host);
     Row {
         node: host.node.0,
         sent: host.sent.load(Ordering::Relaxed) as f64 / seconds,
-        received: spans.len() as f64 / seconds,
-        delivery_p50_us: at(500),
-        delivery_p99_us: at(990),
+        received: spans.seen() as f64 / seconds,
+        delivery_p50_us: spans.permille(500),
+        delivery_p99_us: spans.permille(990),
     }
 }
 
-fn phase(narrator: &Narrator, pace: &'static str, rows: Vec<Row>) -> Phase {
+fn phase(
+    narrator: &Narrator,
+    pace: &'static str,
+    (rows, resident_mib): (Vec<Row>, Vec<u64>),
+) -> Phase {
     narrator.say(pace);
     for row in &rows {
         narrator.say(&format!(
@@ -225,7 +246,14 @@ fn phase(narrator: &Narrator, pace: &'static str, rows: Vec<Row>) -> Phase {
             row.node, row.sent, row.received, row.delivery_p50_us, row.delivery_p99_us
         ));
     }
-    Phase { pace, rows }
+    narrator.say(&format!(
+        "  resident after each quarter: {resident_mib:?} MiB"
+    ));
+    Phase {
+        pace,
+        rows,
+        resident_mib,
+    }
 }
 
 /// One node's messages to one other.
