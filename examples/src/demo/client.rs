@@ -56,13 +56,16 @@ pub(crate) struct Audit {
     pub(crate) longest_gap: Duration,
 }
 
+/// Each ends with its number and how many of its commands were acknowledged.
+type Workers = JoinSet<io::Result<(u64, u64)>>;
+
 /// The client.
 #[derive(Clone)]
 pub(crate) struct Client {
     manager: ClusterNetworkManager,
     progress: watch::Sender<Progress>,
     stopping: std::sync::Arc<AtomicBool>,
-    workers: std::sync::Arc<Mutex<JoinSet<io::Result<(u64, u64)>>>>,
+    workers: std::sync::Arc<Mutex<Workers>>,
 }
 
 impl Client {

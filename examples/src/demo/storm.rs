@@ -13,8 +13,6 @@ use crate::story::Story;
 
 /// From one kill to the next, if service is back by then.
 const BEAT: Duration = Duration::from_secs(2);
-/// How long the cluster has to get ready.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The figures of a storm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,7 +72,7 @@ pub(crate) async fn rage(
     nodes: u64,
     span: Duration,
 ) -> io::Result<Storm> {
-    client.ready(PATIENCE).await?;
+    story.gather(client).await?;
     client.start();
     let end = Instant::now() + span;
     let (mut kills, mut holders_killed) = (0, 0);
