@@ -334,12 +334,12 @@ fn a_learner_that_answers_late_hears_at_once_what_is_committed() {
     tell(&mut raft, 1002, 2, append_reply(1, 1, matched(1)));
     assert_eq!(raft.commit(), LogIndex(1));
     let told = |out: &[Output], node| {
-        let is_told = |it: &&Output| match it {
-            Output::Send {
-                to,
-                message: Message::Append(append),
-            } => *to == n(node) && append.commit == LogIndex(1),
-            _ => false,
+        let is_told = |it: &&Output| {
+            matches!(
+                it,
+                Output::Send { to, message: Message::Append(append) }
+                    if *to == n(node) && append.commit == LogIndex(1)
+            )
         };
         out.iter().filter(is_told).count()
     };
