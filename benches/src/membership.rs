@@ -18,7 +18,7 @@ use rows::Effort;
 /// Runs the rows whose kind contains `only`, and hands on each figure as soon as it is there.
 pub fn run(full: bool, only: &str, mut show: impl FnMut(Figure)) {
     type Row = fn(&Effort) -> Vec<Figure>;
-    const ROWS: [(&str, Row); 7] = [
+    const ROWS: [(&str, Row); 8] = [
         // Memory first: later rows leave holes in the allocator.
         ("memory", rows::memory::run),
         ("idle", rows::idle::run),
@@ -27,6 +27,7 @@ pub fn run(full: bool, only: &str, mut show: impl FnMut(Figure)) {
         ("partition", rows::partition::run),
         ("lifeguard", rows::lifeguard::run),
         ("joins", rows::joins::run),
+        ("views", rows::views::run),
     ];
     let effort = Effort { full };
     for (_, row) in ROWS.iter().filter(|(name, _)| name.contains(only)) {

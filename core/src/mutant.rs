@@ -118,6 +118,8 @@ mutants! {
     RejoinReachesNobody => "rejoin-reaches-nobody",
     /// A full exchange leaves the dead out.
     ExchangeOmitsDead => "exchange-omits-dead",
+    /// A view leaves out a member that joined.
+    ViewForgetsAChange => "view-forgets-a-change",
     /// A repeated request takes effect again.
     NoDedup => "no-dedup",
     /// A write is accepted under any epoch.

@@ -20,6 +20,8 @@ pub enum Notice {
     },
     /// The member list changed.
     Member(membership::Fact),
+    /// What came of the changes of the member list since the last view.
+    View(membership::View),
     /// Diagnostics of membership.
     Membership(membership::Notice),
     /// Who leads, as this node knows, changed.
@@ -120,6 +122,7 @@ impl Notice {
                 membership::Fact::Left { .. } => "member_left",
                 membership::Fact::Moved { .. } => "member_moved",
             },
+            Notice::View(_) => "view_changed",
             Notice::Membership(membership::Notice::Refuting { .. }) => "refuting",
             Notice::Membership(membership::Notice::OnProbation { .. }) => "on_probation",
             Notice::Membership(membership::Notice::PeerFault { .. }) => "membership_peer_fault",
@@ -185,6 +188,7 @@ impl Notice {
                 | raft::Notice::TransferEnded { .. },
             )
             | Notice::Partition(PartitionStatus::Whole)
+            | Notice::View(_)
             | Notice::Removed { .. }
             | Notice::RoleChanged { .. } => Severity::Info,
             Notice::State(_)

@@ -103,6 +103,8 @@ pub enum Wake {
     Rejoin,
     /// A pending join, leave or addition must be answered.
     Membership,
+    /// Changes of the member list are due to be told as one.
+    View,
     /// Nobody has contested a newcomer's claim to an id.
     Claim,
     /// A follower has not heard a leader for its election timeout.

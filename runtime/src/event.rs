@@ -8,7 +8,7 @@ use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use quorate_core::gossip;
 use quorate_core::health::PartitionStatus;
 use quorate_core::id::{Epoch, LogIndex, NodeId, Peer, RoleName, Term};
-use quorate_core::membership::{self, Evidence, Fact, Member, Reason};
+use quorate_core::membership::{self, Evidence, Fact, Member, Reason, View};
 use quorate_core::notice::Notice;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
@@ -56,6 +56,10 @@ pub enum ClusterEvent {
         /// Where.
         address: SocketAddr,
     },
+    /// What came of all changes of the member list since the last view, as one: told when nothing
+    /// has changed for a probe period and nobody is suspected, ten periods after the first change
+    /// at the latest. For whoever would rather act once on ten crashes than ten times.
+    ViewChanged(View),
     /// Another node leads, or none.
     LeaderChanged {
         /// In which term.
@@ -292,6 +296,7 @@ impl Announcer {
 pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
     match notice {
         Notice::Member(fact) => Some(of_fact(fact)),
+        Notice::View(view) => Some(ClusterEvent::ViewChanged(view.clone())),
         Notice::Leadership(standing) => Some(ClusterEvent::LeaderChanged {
             term: standing.term,
             leader: standing.leader,

@@ -2,7 +2,7 @@
 
 use quorate_core::health::PartitionStatus;
 use quorate_core::id::NodeId;
-use quorate_core::membership::{self, Fact};
+use quorate_core::membership::{self, Fact, View};
 use quorate_core::notice::Notice;
 use quorate_core::raft;
 
@@ -11,6 +11,7 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
     match notice {
         Notice::Started { incarnation } => tracing::info!(%node, %incarnation, "started"),
         Notice::Member(fact) => member(node, fact),
+        Notice::View(view) => of_view(node, view),
         Notice::Membership(membership::Notice::TurnedAway { by, reason }) => {
             tracing::warn!(%node, %by, %reason, "turned away");
         }
@@ -74,6 +75,18 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             tracing::debug!(%node, %to, messages, "dropped messages that waited for a connection");
         }
     }
+}
+
+fn of_view(node: NodeId, view: &View) {
+    tracing::info!(
+        %node,
+        number = view.number,
+        size = view.size,
+        joined = view.joined.len(),
+        left = view.left.len(),
+        died = view.died.len(),
+        "view"
+    );
 }
 
 fn member(node: NodeId, fact: &Fact) {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use quorate_runtime::control::Refused;
 use quorate_runtime::seam::Seam;
 use quorate_runtime::{
-    ClusterEvent, ClusterNetworkManager, Error, NodeId, Reason, Refusal, State, control,
+    ClusterEvent, ClusterNetworkManager, Error, Events, NodeId, Reason, Refusal, State, control,
 };
 use quorate_smol::SmolSeam;
 use quorate_tests::cluster::{Site, event, leader, members, soon};
@@ -19,12 +19,13 @@ async fn joined<S: Seam>(site: &Site, node: u64, seed: SocketAddr) -> ClusterNet
     manager
 }
 
-/// Three members of which the first votes, by hand only.
-async fn three<S: Seam>(site: &Site) -> [ClusterNetworkManager<S>; 3] {
+/// Three members of which the first votes, by hand only; and what the first has seen from its start.
+async fn three<S: Seam>(site: &Site) -> (Events, [ClusterNetworkManager<S>; 3]) {
     let by_hand = site
         .node::<S>(1, 1)
         .configure(|config| config.electorate.target = 0);
     let first = by_hand.build().await.expect("a node");
+    let events = first.subscribe_to_events();
     first.start().await.expect("it starts");
     let seed = first.local_addr().expect("it listens");
     let all = [
@@ -36,19 +37,26 @@ async fn three<S: Seam>(site: &Site) -> [ClusterNetworkManager<S>; 3] {
         members(manager, 3).await;
         leader(manager).await;
     }
-    all
+    (events, all)
 }
 
 async fn members_come_and_go<S: Seam>() {
     let directory = tempfile::tempdir().expect("a directory");
     let site = Site::new(directory.path());
-    let [first, second, third] = three::<S>(&site).await;
+    let (mut seen, [first, second, third]) = three::<S>(&site).await;
     let (seam, node) = (S::default(), NodeId(3));
 
     let refused = soon(&seam, "a refusal", second.remove_node(NodeId(1))).await;
     assert_eq!(refused, Err(Error::NotDecided(Refused::RemovesVoter)));
 
-    let (mut seen, mut felt) = (first.subscribe_to_events(), third.subscribe_to_events());
+    let whole = |event| {
+        let ClusterEvent::ViewChanged(view) = event else {
+            return None;
+        };
+        (view.size == 3).then_some(())
+    };
+    event::<S, _>(&mut seen, "a view of all", whole).await;
+    let mut felt = third.subscribe_to_events();
     let at = soon(&seam, "the removal", second.remove_node(node))
         .await
         .expect("decided");
@@ -66,6 +74,14 @@ async fn members_come_and_go<S: Seam>() {
         event::<S, _>(&mut felt, "turned away", turned_away).await,
         reason
     );
+    let view = |event| {
+        let ClusterEvent::ViewChanged(view) = event else {
+            return None;
+        };
+        (!view.left.is_empty()).then_some(view)
+    };
+    let view = event::<S, _>(&mut seen, "a view without it", view).await;
+    assert_eq!((&view.left[..], view.size), (&[third.me()][..], 2));
     members(&first, 2).await;
     let seed = first.local_addr().expect("it listens");
     let again = soon(&seam, "an answer", third.join_cluster(vec![seed])).await;
@@ -88,7 +104,7 @@ async fn members_come_and_go<S: Seam>() {
 async fn the_second_of_two_is_turned_away<S: Seam>() {
     let directory = tempfile::tempdir().expect("a directory");
     let site = Site::new(directory.path());
-    let [first, second, third] = three::<S>(&site).await;
+    let (_, [first, second, third]) = three::<S>(&site).await;
     let seam = S::default();
     let mut events = first.subscribe_to_events();
 

@@ -41,6 +41,8 @@ pub enum Event {
     Died(Node),
     /// It is a live member again, or for the first time.
     Joined(Node),
+    /// What came of several changes, as one.
+    View,
 }
 
 /// How a machine is built.

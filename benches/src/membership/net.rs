@@ -118,13 +118,18 @@ impl<M: Machine> Net<M> {
     pub fn settled(setup: &Setup) -> Net<M> {
         let mut net = Net::new(setup);
         for node in 0..setup.size {
-            net.with(node, |machine: &mut M, now, out| {
-                machine.preload(now, setup.size, out)
-            });
+            net.preload(node, setup.size);
         }
         net.run(Duration::from_secs(20));
         net.events.clear();
         net
+    }
+
+    /// Tells a node of the first `size` members without a network.
+    pub fn preload(&mut self, node: Node, size: usize) {
+        self.with(node, |machine: &mut M, now, out| {
+            machine.preload(now, size, out)
+        });
     }
 
     /// How many nodes there are.

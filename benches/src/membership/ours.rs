@@ -2,11 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use quorate_core::id::{ClusterId, Incarnation, NodeId, Peer};
 use quorate_core::membership::{
-    self, Fact, Input, Lifeguard, Me, Membership, Message, Output, State, UPDATES_MAX, Update,
-    Welcome,
+    self, Fact, Input, Lifeguard, Me, Membership, Message, Output, Ping, State, UPDATES_MAX,
+    Update, Welcome,
 };
 use quorate_core::node::Config;
 use quorate_core::seed::{Seed, Stream};
@@ -90,12 +91,11 @@ impl Ours {
     fn take(&mut self, output: Output, out: &mut Out<()>) {
         match output {
             Output::Send { to, message } => {
-                let mut bytes = vec![0; HEADER_BYTES];
-                bytes[0] = wire::Message::Membership(message).encode(&mut bytes);
-                out.sends.push((number(to), Rc::from(bytes)));
+                out.sends.push((number(to), frame(message)));
             }
             Output::Dial { address } => out.dials.push(node_at(address)),
             Output::Fact(fact) => self.announce(&fact, out),
+            Output::View(_) => out.events.push(Event::View),
             Output::Joined(_) | Output::LeaveDone | Output::Note(_) => {}
         }
     }
@@ -206,6 +206,97 @@ impl Machine for Ours {
     fn live(&self) -> usize {
         self.live
     }
+}
+
+/// One node whose peers are not simulated: each ping is answered as a peer with the same table
+/// would, and a ping arrives about every second. In a simulation of N nodes the N tables push each
+/// other out of the caches, which no process in production does.
+pub struct Alone {
+    node: Ours,
+    twin: Ours,
+    size: usize,
+    now: Time,
+    /// Time spent in the node.
+    pub spent: Duration,
+}
+
+impl Alone {
+    /// In a cluster of that size.
+    pub fn new(setup: &Setup) -> Alone {
+        let build = |node| {
+            let mut machine = Ours::new(node, setup);
+            machine.preload(Time::ZERO, setup.size, &mut Out::default());
+            machine
+        };
+        Alone {
+            node: build(0),
+            twin: build(1),
+            size: setup.size,
+            now: Time::ZERO,
+            spent: Duration::ZERO,
+        }
+    }
+
+    /// Lives for a span.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        let mut visit = self.now;
+        let mut visitor = 1;
+        while let Some(due) = self
+            .node
+            .machine
+            .deadline()
+            .filter(|due| due.at.min(visit) <= end)
+        {
+            if visit < due.at {
+                self.now = visit;
+                visit = visit + Duration::from_secs(1);
+                visitor = visitor % (self.size - 1) + 1;
+                let (probe, updates) = (visit.0, Vec::new());
+                let ping = frame(Message::Ping(Ping { probe, updates }));
+                drop(self.receive(visitor, &ping));
+                continue;
+            }
+            self.now = due.at;
+            let mut out = Out::default();
+            let began = Instant::now();
+            self.node.fire(due.at, (), &mut out);
+            self.spent += began.elapsed();
+            for (to, packet) in out.sends {
+                if let Some(answer) = self.answer(to, &packet) {
+                    self.now = self.now + Duration::from_micros(600);
+                    self.receive(to, &answer);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, from: Node, packet: &[u8]) -> Out<()> {
+        let mut out = Out::default();
+        let began = Instant::now();
+        self.node.receive(self.now, from, packet, &mut out);
+        self.spent += began.elapsed();
+        out
+    }
+
+    /// What a peer would say to a ping.
+    fn answer(&mut self, peer: Node, packet: &[u8]) -> Option<Rc<[u8]>> {
+        let mut out = Out::default();
+        self.twin.receive(self.now, 0, packet, &mut out);
+        let (_, answer) = out.sends.into_iter().next()?;
+        let decoded = wire::Message::decode(answer[0], &answer[HEADER_BYTES..]);
+        let Ok(wire::Message::Membership(Message::Ack(mut ack))) = decoded else {
+            return None;
+        };
+        ack.alive = node_id(peer);
+        Some(frame(Message::Ack(ack)))
+    }
+}
+
+fn frame(message: Message) -> Rc<[u8]> {
+    let mut bytes = vec![0; HEADER_BYTES];
+    bytes[0] = wire::Message::Membership(message).encode(&mut bytes);
+    Rc::from(bytes)
 }
 
 fn alive(node: Node) -> Update {

@@ -7,6 +7,7 @@ pub mod lifeguard;
 pub mod loss;
 pub mod memory;
 pub mod partition;
+pub mod views;
 
 /// How much is asked of a run.
 #[derive(Clone, Copy, Debug)]

@@ -35,6 +35,14 @@ impl Health {
         self.score
     }
 
+    /// This health, or another's if that is worse.
+    pub(super) fn or_worse(self, score: u32) -> Health {
+        Health {
+            score: self.score.max(score).min(self.score_max),
+            ..self
+        }
+    }
+
     /// A sign of illness.
     pub(super) fn worsen(&mut self, by: u32) {
         self.score = self.score.saturating_add(by).min(self.score_max);

@@ -30,6 +30,7 @@ mod suspicion;
 mod sweep;
 mod sync;
 mod table;
+mod views;
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,8 @@ use relay::Relays;
 use suspicion::Suspicions;
 use sync::Comparison;
 use table::Table;
+pub use views::View;
+use views::Views;
 
 use crate::id::{Incarnation, NodeId, Peer, Zone};
 use crate::mutant::Planted;
@@ -192,6 +195,8 @@ pub enum Output {
     },
     /// The member list changed.
     Fact(Fact),
+    /// What came of the changes since the last view.
+    View(View),
     /// The pending `Join` ended.
     Joined(JoinEnd),
     /// The pending `Leave` is spread, or its time is over.
@@ -269,6 +274,7 @@ pub struct Membership {
     stranger_allowed_at: Time,
     /// The nodes that the control log has removed.
     barred: BTreeSet<NodeId>,
+    views: Views,
 }
 
 impl Membership {
@@ -303,12 +309,14 @@ impl Membership {
             newcomer_of: None,
             stranger_allowed_at: Time::ZERO,
             barred: BTreeSet::new(),
+            views: Views::default(),
         }
     }
 
     /// The one verb. What is due is done on every input, but after it: an answer that arrives
     /// together with its timeout counts.
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        let before = out.len();
         self.forgive_lateness(now);
         match input {
             Input::Tick => {}
@@ -329,12 +337,14 @@ impl Membership {
             Input::Bar(barred) => self.on_bar(now, barred, out),
         }
         self.on_timers(now, out);
+        self.settle_views(now, before, out);
     }
 
     /// When to be stepped next.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
         let mut first = self.lifecycle_deadline();
+        first = Deadline::earliest(first, self.view_deadline());
         first = Deadline::earliest(first, self.gossip_timer.deadline(Wake::Gossip));
         if self.standing == Standing::Running {
             first = Deadline::earliest(first, self.prober.deadline());

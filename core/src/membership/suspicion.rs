@@ -34,6 +34,9 @@ const LEFT_PERMILLE: [[u32; WITNESSES_MAX + 1]; WITNESSES_MAX + 1] = [
     [1000, 500, 208, 0],
 ];
 
+/// How many times as long as a witness a member waits that only heard of a suspicion.
+const BYSTANDERS_WAIT: u32 = 3;
+
 /// How long a suspicion may last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Patience {
@@ -46,6 +49,16 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// Of a member that heard of a suspicion and is no witness.
+    fn of_bystander(self) -> Patience {
+        let least = self.least.saturating_mul(BYSTANDERS_WAIT);
+        Patience {
+            least,
+            most: self.most.max(least),
+            ..self
+        }
+    }
+
     fn with(self, witnesses: usize) -> Duration {
         let row = LEFT_PERMILLE
             .get(self.witnesses_max)
@@ -95,6 +108,11 @@ pub(super) struct Suspicions {
 }
 
 impl Suspicions {
+    /// True when nobody is suspected.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// Begins a suspicion, replacing an older one; `appeal_at` when this node is a witness.
     pub(super) fn start(
         &mut self,
@@ -249,7 +267,12 @@ impl Membership {
             self.send_appeal(node, out);
         }
         let appeal_at = asks.then(|| now + self.config.probe_timeout);
-        let patience = self.patience();
+        let mut patience = self.patience(u32::from(evidence.health));
+        if !is_witness && self.config.lifeguard.dogpile {
+            // Whoever can ask judges first, and tells. The time of the others is for the case that
+            // all who can are gone, and a refutation may take as long as an accusation.
+            patience = patience.of_bystander();
+        }
         self.suspicions
             .start(now, node, patience, evidence.clone(), appeal_at);
     }
@@ -263,7 +286,7 @@ impl Membership {
         {
             return;
         }
-        let (patience, pause) = (self.patience(), self.config.probe_timeout);
+        let (patience, pause) = (self.patience(0), self.config.probe_timeout);
         while let Some(due) = self.suspicions.fire(now, patience, pause) {
             match due {
                 Due::Postponed => {}
@@ -287,8 +310,10 @@ impl Membership {
         self.learn(now, self.me.node, update, out);
     }
 
-    /// How long a suspicion lasts in a cluster of the present size, in the present health.
-    fn patience(&self) -> Patience {
+    /// How long a suspicion lasts in a cluster of the present size, in the present health, on the
+    /// word of an accuser in its own: where one is unwell, accusations are cheap and refutations
+    /// slow (Lifeguard knows the judge's health only).
+    fn patience(&self, accusers_health: u32) -> Patience {
         let size = self.table.size();
         let (config, interval) = (&self.config, self.config.probe_interval);
         if self.planted.is(Mutant::SuspicionWithoutTime) {
@@ -305,7 +330,7 @@ impl Membership {
             / 1000;
         let by_size = interval.saturating_mul(permille) / 1000;
         let base = by_size.max(interval);
-        let least = self.health.stretch(base);
+        let least = self.health.or_worse(accusers_health).stretch(base);
         // Neither the suspect nor the accuser is a witness.
         let others = usize::try_from(size)
             .unwrap_or(usize::MAX)

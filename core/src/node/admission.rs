@@ -147,18 +147,18 @@ impl Node {
 
     fn expel(&mut self, now: Time, node: NodeId, at: LogIndex, actions: &mut Vec<Action>) {
         actions.push(Action::Notify(Notice::Removed { node, at }));
-        let (link, peer) = (self.links.active(node), self.links.active_peer(node));
-        let (Some(link), Some(peer)) = (link, peer) else {
-            return;
-        };
-        let arrival = Arrival {
-            link,
-            peer,
-            address: self.config.address,
-            dialed: false,
-        };
-        self.turn_away(now, arrival, Reason::Removed { at }, actions);
-        let down = links::Input::Down { link };
-        self.cascade(now, Work::Links(down), actions);
+        // Behind the connection in use there may be a spare one.
+        while let (Some(link), Some(peer)) = (self.links.active(node), self.links.active_peer(node))
+        {
+            let arrival = Arrival {
+                link,
+                peer,
+                address: self.config.address,
+                dialed: false,
+            };
+            self.turn_away(now, arrival, Reason::Removed { at }, actions);
+            let down = links::Input::Down { link };
+            self.cascade(now, Work::Links(down), actions);
+        }
     }
 }

@@ -154,6 +154,7 @@ impl Node {
                     next.push(Work::Bar);
                     next.push(Work::Membership(membership::Input::Started));
                     next.push(Work::Gossip(gossip::Input::Started));
+                    next.extend(self.removed_work());
                 }
                 // A promise to oneself comes back as a message, now that it is durable.
                 Held::Promise { to, message } if to == self.me.node => {
@@ -184,6 +185,7 @@ impl Node {
                 }
                 next.push(Work::Fact(fact));
             }
+            membership::Output::View(view) => actions.push(Action::Notify(Notice::View(view))),
             membership::Output::Joined(end) => {
                 let Some((ticket, seeds)) = self.joining.take() else {
                     return;

@@ -134,12 +134,16 @@ impl Node {
                 next.push(Work::Failover(changed));
                 next.push(Work::Balance(balance::Input::RoleChanged { role, state }));
             }
-            control::Output::RemovedChanged => {
-                let removed = self.control.state().removed().keys().copied().collect();
-                next.push(Work::Electorate(electorate::Input::Removed(removed)));
-                next.push(Work::Bar);
-            }
+            control::Output::RemovedChanged => next.extend(self.removed_work()),
         }
+    }
+
+    /// Whoever must know which nodes are removed: after a change, and at the start, because a
+    /// snapshot may hold some.
+    pub(super) fn removed_work(&self) -> [Work; 2] {
+        let removed = self.control.state().removed().keys().copied().collect();
+        let told = Work::Electorate(electorate::Input::Removed(removed));
+        [told, Work::Bar]
     }
 
     /// What consensus shall do with a proposal, or why it shall not even stand in the log: that a

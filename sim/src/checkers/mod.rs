@@ -46,6 +46,7 @@ pub mod state_is_owned;
 pub mod state_rises;
 pub mod suspects_may_refute;
 pub mod terms_are_obeyed;
+pub mod views_add_up;
 
 use std::collections::BTreeMap;
 
@@ -120,6 +121,8 @@ pub struct Checkers {
     pub roles_stay: roles_stay::Checker,
     /// See the module.
     pub suspects_may_refute: suspects_may_refute::Checker,
+    /// See the module.
+    pub views_add_up: views_add_up::Checker,
     /// See the module.
     pub snapshots_tell_the_log: snapshots_tell_the_log::Checker,
     /// See the module.

@@ -26,6 +26,7 @@ impl Case<'_> {
                 Notice::Started { .. }
                 | Notice::Member(_)
                 | Notice::Membership(_)
+                | Notice::View(_)
                 | Notice::Leadership(_)
                 | Notice::Raft(_)
                 | Notice::Voters(_)

@@ -101,6 +101,7 @@ pub(super) fn address_of(all: &[Happening], node: NodeId) -> Option<SocketAddr> 
             Notice::Member(_)
             | Notice::Started { .. }
             | Notice::Membership(_)
+            | Notice::View(_)
             | Notice::Leadership(_)
             | Notice::Raft(_)
             | Notice::Voters(_)

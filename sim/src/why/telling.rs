@@ -59,6 +59,7 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
         Notice::Removed { node: removed, .. } => *removed == node,
         Notice::Started { .. }
         | Notice::Membership(_)
+        | Notice::View(_)
         | Notice::Leadership(_)
         | Notice::Raft(_)
         | Notice::Voters(_)

@@ -207,6 +207,16 @@ impl World {
                 self.demand("incarnation_is_own", verdict);
                 self.witness_belief(index, id);
             }
+            Notice::View(view) => {
+                let life = self.hosts[index]
+                    .process
+                    .as_ref()
+                    .map(|it| it.node.view().me());
+                if let Some(life) = life {
+                    let verdict = self.checkers.views_add_up.tells(life, view);
+                    self.demand("views_add_up", verdict);
+                }
+            }
             Notice::LinkDown { peer } => {
                 self.checkers.leader_is_kept.doubts(id, Some(peer.node));
                 self.checkers.relay_answers.excused(id, Some(peer.node));

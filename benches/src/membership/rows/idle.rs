@@ -6,9 +6,12 @@ use super::Effort;
 use crate::contest::Figure;
 use crate::membership::machine::{Detector, Machine, Setup, cpu_time};
 use crate::membership::net::Net;
-use crate::membership::ours::Ours;
+use crate::membership::ours::{Alone, Ours};
 use crate::membership::score::less_is_better;
 use crate::membership::{chitchat, foca};
+
+/// What a node may cost.
+const GOAL_US: f64 = 5.0;
 
 /// Packets, bytes and CPU per node and second.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +35,11 @@ pub fn run(effort: &Effort) -> Vec<Figure> {
             .collect();
         figures.extend(figures_of(size, foca::Peer::NAME, &pairs));
     }
+    for size in [16, 128, 1000, 10_000] {
+        let pairs = [(alone(size), GOAL_US)];
+        let case = format!("idle CPU of one node per second, its cache its own, N={size}");
+        figures.push(less_is_better(case, "us", "the goal", &pairs));
+    }
     for size in [16, 128] {
         let pairs = [(idle::<Ours>(size, 1), chitchat::idle(size))];
         figures.extend(figures_of(size, chitchat::NAME, &pairs));
@@ -52,6 +60,20 @@ fn figures_of(size: usize, peer: &'static str, pairs: &[(Cost, Cost)]) -> [Figur
         of("bytes per node and second", "B", |cost| cost.bytes),
         of("CPU per node and second", "us", |cost| cost.cpu),
     ]
+}
+
+/// Microseconds per second of one node whose peers are not simulated.
+fn alone(size: usize) -> f64 {
+    let mut node = Alone::new(&Setup {
+        size,
+        seed: 1,
+        detector: Detector::Lan,
+    });
+    node.run(Duration::from_secs(100));
+    node.spent = Duration::ZERO;
+    let span = Duration::from_secs(20_000);
+    node.run(span);
+    node.spent.as_secs_f64() * 1e6 / span.as_secs_f64()
 }
 
 fn idle<M: Machine>(size: usize, seed: u64) -> Cost {

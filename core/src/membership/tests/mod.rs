@@ -7,6 +7,7 @@ mod healing;
 mod probing;
 mod rules;
 mod stories;
+mod views;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -104,6 +105,7 @@ fn facts(out: &[Output]) -> Vec<Fact> {
         Output::Send { .. }
         | Output::Dial { .. }
         | Output::Joined(_)
+        | Output::View(_)
         | Output::LeaveDone
         | Output::Note(_) => None,
     };
@@ -133,6 +135,7 @@ fn sent(out: &[Output]) -> Vec<(u64, Message)> {
         Output::Fact(_)
         | Output::Dial { .. }
         | Output::Joined(_)
+        | Output::View(_)
         | Output::LeaveDone
         | Output::Note(_) => None,
     };
@@ -149,6 +152,7 @@ fn fault(out: &[Output]) -> Option<PeerFault> {
         | Output::Fact(_)
         | Output::Dial { .. }
         | Output::Joined(_)
+        | Output::View(_)
         | Output::LeaveDone => None,
     };
     out.iter().find_map(fault)
@@ -186,6 +190,7 @@ struct Net {
     /// While set, messages are lost, doubled and overtake each other.
     rough: Option<Random>,
     facts: Vec<(Time, NodeId, Fact)>,
+    views: Vec<(Time, NodeId, View)>,
     answers: Vec<(Time, NodeId, Output)>,
     notes: Vec<(NodeId, Notice)>,
     dials: Vec<(Time, NodeId, SocketAddr)>,
@@ -312,6 +317,7 @@ impl Net {
                 self.facts.push((self.now, node, fact));
             }
             Output::Joined(_) | Output::LeaveDone => self.answers.push((self.now, node, output)),
+            Output::View(view) => self.views.push((self.now, node, view)),
             Output::Note(note) => self.notes.push((node, note)),
         }
     }

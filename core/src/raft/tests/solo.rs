@@ -335,8 +335,11 @@ fn a_learner_that_answers_late_hears_at_once_what_is_committed() {
     assert_eq!(raft.commit(), LogIndex(1));
     let told = |out: &[Output], node| {
         let is_told = |it: &&Output| {
-            matches!(it, Output::Send { to, message: Message::Append(append) }
-                if *to == n(node) && append.commit == LogIndex(1))
+            matches!(
+                it,
+                Output::Send { to, message: Message::Append(append) }
+                    if *to == n(node) && append.commit == LogIndex(1)
+            )
         };
         out.iter().filter(is_told).count()
     };
