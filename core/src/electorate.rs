@@ -31,6 +31,10 @@ use crate::voters::{VoterChange, Voters};
 /// A change that is not over by then is proposed again.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// A process that starts again takes leave of its last life first: whoever left has so long to come
+/// back.
+const RESTART: Duration = Duration::from_secs(1);
+
 /// How the voters are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,8 +89,8 @@ pub struct Electorate {
     config: Config,
     voters: Voters,
     live: BTreeMap<NodeId, Option<Zone>>,
-    /// Since when each voter is gone; `None` for one that left.
-    gone: BTreeMap<NodeId, Option<Time>>,
+    /// From when on each voter that is gone may be replaced.
+    gone: BTreeMap<NodeId, Time>,
     removed: BTreeSet<NodeId>,
     /// Since when this node leads: a voter it has not heard of is gone since then.
     leading: Option<Time>,
@@ -138,8 +142,11 @@ impl Electorate {
             Input::Gone { node, left } => {
                 self.live.remove(&node);
                 if self.voters.contains(node) {
-                    let since = (!left).then_some(now);
-                    self.gone.insert(node, since);
+                    let patience = match left {
+                        true => RESTART,
+                        false => self.config.replace_after,
+                    };
+                    self.gone.insert(node, now + patience);
                 }
             }
         }
@@ -181,8 +188,7 @@ impl Electorate {
         for node in voters.filter(|node| !self.is_fit(**node)) {
             let until = match self.gone.get(node) {
                 _ if self.removed.contains(node) => now,
-                Some(None) => now,
-                Some(Some(since)) => *since + self.config.replace_after,
+                Some(until) => *until,
                 None => leading + self.config.replace_after,
             };
             if until <= now {
@@ -301,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_voter_is_replaced_after_its_time_and_a_leaver_at_once() {
+    fn a_dead_voter_is_replaced_after_its_time_and_a_leaver_soon() {
         let mut machine = electorate(&[1, 2, 3], 3);
         (2..=4).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
         assert_eq!(step(&mut machine, 1, Input::Leading), None);
@@ -322,7 +328,18 @@ mod tests {
         let joint = Voters::of(set(&[1, 2, 3])).changing_to(set(&[1, 2, 4]));
         assert_eq!(step(&mut machine, 35, Input::Voters(joint.clone())), None);
         assert_eq!(step(&mut machine, 36, Input::Voters(joint.settled())), None);
-        assert_eq!(step(&mut machine, 37, gone(2, true)), change(&[2], &[5]));
+        assert_eq!(step(&mut machine, 37, gone(2, true)), None);
+        assert_eq!(step(&mut machine, 38, Input::Tick), change(&[2], &[5]));
+    }
+
+    #[test]
+    fn a_process_that_starts_again_leaves_its_last_life_and_keeps_its_vote() {
+        let mut machine = electorate(&[1, 2, 3], 3);
+        (2..=4).for_each(|node| drop(step(&mut machine, 0, alive(node, None))));
+        step(&mut machine, 1, Input::Leading);
+        assert_eq!(step(&mut machine, 2, gone(3, true)), None);
+        assert_eq!(step(&mut machine, 2, alive(3, None)), None);
+        assert_eq!(machine.deadline(), None);
     }
 
     #[test]
@@ -402,7 +419,8 @@ mod tests {
             step(&mut machine, 0, alive(node, Some(zone)));
         }
         step(&mut machine, 1, Input::Leading);
-        assert_eq!(step(&mut machine, 2, gone(3, true)), change(&[3], &[5]));
+        step(&mut machine, 2, gone(3, true));
+        assert_eq!(step(&mut machine, 3, Input::Tick), change(&[3], &[5]));
     }
 
     #[test]

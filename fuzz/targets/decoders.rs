@@ -4,10 +4,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use quorate_core::durable::wal;
+use quorate_core::id::Lsn;
 use quorate_core::wire::Message;
 
 fuzz_target!(|input: &[u8]| {
-    let _refused_or_not = wal::scan(input);
+    let _refused_or_not = wal::scan(input, Lsn(1));
     let Some((code, body)) = input.split_first() else {
         return;
     };

@@ -69,6 +69,8 @@ pub(crate) async fn start(
         .configure(move |config| {
             config.voters = (1..=voters).map(NodeId).collect();
             config.roles = vec![role];
+            // So few that even a short demo cuts its logs, and brings up by snapshots.
+            config.raft.snapshot_bytes = 64 << 10;
         });
     if let Some(directory) = record {
         builder = builder.record(Recording::new(directory));

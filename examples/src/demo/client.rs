@@ -56,13 +56,16 @@ pub(crate) struct Audit {
     pub(crate) longest_gap: Duration,
 }
 
+/// Each ends with its number and how many of its commands were acknowledged.
+type Workers = JoinSet<io::Result<(u64, u64)>>;
+
 /// The client.
 #[derive(Clone)]
 pub(crate) struct Client {
     manager: ClusterNetworkManager,
     progress: watch::Sender<Progress>,
     stopping: std::sync::Arc<AtomicBool>,
-    workers: std::sync::Arc<Mutex<JoinSet<io::Result<u64>>>>,
+    workers: std::sync::Arc<Mutex<Workers>>,
 }
 
 impl Client {
@@ -171,7 +174,7 @@ impl Client {
             .join_all()
             .await
             .into_iter()
-            .collect::<io::Result<Vec<u64>>>()?;
+            .collect::<io::Result<Vec<(u64, u64)>>>()?;
         // The barrier stands behind every acknowledged command in the log: once it is applied here,
         // so are they.
         self.manager
@@ -190,9 +193,12 @@ impl Client {
             longest_gap,
         };
         let mut counted = 0;
-        for (worker, commands) in commands.into_iter().enumerate() {
-            let key = key(worker as u64 + 1);
-            let register = self.manager.read(&key).await.map_err(io::Error::other)?;
+        for (worker, commands) in commands {
+            let register = self
+                .manager
+                .read(&key(worker))
+                .await
+                .map_err(io::Error::other)?;
             let version = register.map_or(0, |register| register.version);
             audit.lost += commands.saturating_sub(version);
             audit.doubled += version.saturating_sub(commands);
@@ -215,8 +221,8 @@ impl Client {
         self.manager.route(&request).ok()
     }
 
-    /// One worker: commands one after the other; how many were acknowledged.
-    async fn work(&self, worker: u64) -> io::Result<u64> {
+    /// One worker: commands one after the other; its number, and how many were acknowledged.
+    async fn work(&self, worker: u64) -> io::Result<(u64, u64)> {
         let mut request = 0;
         while !self.stopping.load(Ordering::Relaxed) {
             request += 1;
@@ -231,7 +237,7 @@ impl Client {
             insist.map_err(|_| late("a command is acknowledged"))??;
             self.count();
         }
-        Ok(request)
+        Ok((worker, request))
     }
 
     /// Repeats a command until it is acknowledged.

@@ -8,6 +8,7 @@ mod interactive;
 mod load;
 mod pki;
 mod report;
+mod storm;
 mod story;
 mod talk;
 
@@ -33,6 +34,9 @@ struct Arguments {
     /// Print one JSON object instead of the story.
     #[arg(long)]
     json: bool,
+    /// Kill a process with `kill -9` every two seconds for so many seconds, and count what is lost.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "interactive")]
+    storm: Option<u64>,
     /// Play yourself: k kill the leader, p pause or resume it, r restart the killed, q quit.
     #[arg(long, conflicts_with = "json")]
     interactive: bool,
@@ -120,7 +124,17 @@ async fn told(
     let mut story = Story::new(cluster, narrator, arguments.nodes);
     let addresses = story.all_started().await?;
     let client = Client::start_node(directory, arguments.nodes, addresses).await?;
-    let held = if arguments.interactive {
+    let held = if let Some(seconds) = arguments.storm {
+        let span = Duration::from_secs(seconds);
+        narrator.say(&format!("kill -9 every two seconds for {seconds} s"));
+        match storm::rage(&mut story, &client, arguments.nodes, span).await {
+            Ok(storm) => {
+                storm.print(arguments.json).map_err(io::Error::other)?;
+                Ok(storm.ok())
+            }
+            Err(error) => Err(error),
+        }
+    } else if arguments.interactive {
         interactive::play(&mut story, &client).await.map(|()| true)
     } else {
         match story.tell(&client).await {

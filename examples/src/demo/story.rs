@@ -163,7 +163,7 @@ impl<'a> Story<'a> {
     }
 
     /// Until all know each other, agree who leads, and the leader holds the role.
-    async fn gather(&mut self, client: &Client) -> io::Result<(u64, u64)> {
+    pub(crate) async fn gather(&mut self, client: &Client) -> io::Result<(u64, u64)> {
         let start = Instant::now();
         let placed = |story: &Story<'_>| {
             let leader = story.agreed_leader()?;
