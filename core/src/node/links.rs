@@ -26,8 +26,8 @@ use crate::wire::Message;
 pub const OUTBOX_MAX: usize = 32;
 /// What has waited longer is stale: whoever sent it has sent something newer, or given up.
 pub const OUTBOX_AGE: Duration = Duration::from_secs(1);
-/// Up to this many others, connections are dialled as members appear; beyond it, when first
-/// needed.
+/// Up to this many others, connections are dialled as members appear; beyond it, those with the
+/// voters only, and the rest when first needed.
 pub(super) const MESH_MAX: usize = 64;
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -151,14 +151,12 @@ impl Links {
             } => {
                 self.on_up(now, link, peer, address, dialed, out);
             }
-            Input::Keep(keep) => self.keep = keep,
+            Input::Keep(keep) => self.on_keep(now, keep, out),
             Input::Down { link } => self.on_down(link, out),
             Input::DialFailed { address } => self.on_dial_failed(now, address, out),
             Input::Known { node, address } => {
                 self.way(node).address = Some(address);
-                if self.ways.len() <= MESH_MAX && self.me < node {
-                    self.dial(now, node, out);
-                }
+                self.dial_if_meant(now, node, out);
             }
             Input::Gone { node } => self.on_gone(node),
             Input::Dial { address } => {
@@ -308,6 +306,28 @@ impl Links {
                     messages,
                 });
             }
+        }
+    }
+
+    fn on_keep(&mut self, now: Time, keep: BTreeSet<NodeId>, out: &mut Vec<Output>) {
+        let before = core::mem::replace(&mut self.keep, keep);
+        let new: Vec<NodeId> = self.keep.difference(&before).copied().collect();
+        for node in new {
+            self.dial_if_meant(now, node, out);
+        }
+    }
+
+    /// Dials whom this node is to be connected with before there is anything to send: in a small
+    /// cluster everyone, in a large one those to keep, since what they send travels over
+    /// connections that others have opened.
+    fn dial_if_meant(&mut self, now: Time, node: NodeId, out: &mut Vec<Output>) {
+        let (is_kept, am_kept) = (self.keep.contains(&node), self.keep.contains(&self.me));
+        let is_meant = match self.ways.len() <= MESH_MAX {
+            true => self.me < node,
+            false => is_kept && (self.me < node || !am_kept),
+        };
+        if is_meant {
+            self.dial(now, node, out);
         }
     }
 
@@ -565,6 +585,32 @@ mod tests {
             message: message(99),
         };
         assert_eq!(out.last(), Some(&last));
+    }
+
+    #[test]
+    fn in_a_large_cluster_whoever_has_no_vote_dials_the_voters() {
+        let known = |node| Input::Known {
+            node: NodeId(node),
+            address: address(node),
+        };
+        let dialed = |out: &[Output]| {
+            let is_dial = |it: &&Output| matches!(it, Output::Dial { .. });
+            out.iter().filter(is_dial).count()
+        };
+        let (mut learner, mut voter) = (links(500), links(3));
+        for node in 600..700 {
+            step(&mut learner, 0, known(node));
+            step(&mut voter, 0, known(node));
+        }
+        assert_eq!(
+            dialed(&step(&mut learner, 0, known(3))),
+            1,
+            "links() keeps node 3"
+        );
+        assert_eq!(dialed(&step(&mut learner, 0, known(4))), 0);
+        assert_eq!(dialed(&step(&mut voter, 0, known(500))), 0);
+        let keep = [3, 4].map(NodeId).into_iter().collect();
+        assert_eq!(dialed(&step(&mut learner, 0, Input::Keep(keep))), 1);
     }
 
     #[test]

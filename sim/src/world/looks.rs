@@ -28,8 +28,6 @@ const LINES_MAX: usize = 1_000;
 const WHOLE: usize = 31;
 /// So long after the heal every node has what was acknowledged before.
 const SETTLED: Span = Span::from_ms(25_000);
-/// In a larger cluster a leader is not connected with every learner, and may not have reached one.
-const MESH_MAX: usize = 64;
 /// The whole is looked at so often.
 pub(super) const LOOK_NS: u64 = 100_000_000;
 
@@ -195,9 +193,7 @@ impl World {
         let heal = self.plan.heal;
         let settled = self.checkers.progress.core.is_able()
             && heal.is_some_and(|heal| heal.plus(SETTLED) <= self.plan.end);
-        let is_large = self.hosts.len() > MESH_MAX;
         for index in 0..self.hosts.len() {
-            let settled = settled && !(is_large && self.is_learner(index));
             let missing = self.missing(index, |at, commit| settled || at <= commit);
             let verdict = match missing.first() {
                 None => Ok(()),
@@ -208,11 +204,6 @@ impl World {
             };
             self.demand("acknowledged_survive", verdict);
         }
-    }
-
-    fn is_learner(&self, index: usize) -> bool {
-        let process = self.hosts[index].process.as_ref();
-        process.is_some_and(|process| process.standing.role == Role::Learner)
     }
 
     /// How many acknowledged writes a node has applied the log beyond without, or no node has.
