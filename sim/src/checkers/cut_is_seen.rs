@@ -5,12 +5,25 @@ use std::collections::BTreeMap;
 
 use quorate_core::id::NodeId;
 
-use super::Verdict;
+use super::{Verdict, state_converges};
 
 /// A broken connection is noticed within 6 s, told after 4, spread within 3, settled within 4.
 pub const SEEN_NS: u64 = 20_000_000_000;
-/// How long after the members agree: a connection is up again within 4 s, the rest as above.
+/// How long after the members agree, in a small cluster: a connection is up again within 4 s, the
+/// rest as above.
 pub const WHOLE_NS: u64 = 20_000_000_000;
+/// Of that, what is not the spreading.
+const UNSPREAD_NS: u64 = 8_000_000_000;
+
+/// How long after so many members agree nobody sees a partition any more: what is said of
+/// connections is state, and in a large cluster spreads by rounds like all of it.
+#[must_use]
+pub fn whole_ns(nodes: usize) -> u64 {
+    match nodes < 16 {
+        true => WHOLE_NS,
+        false => state_converges::bound_ns(nodes) + UNSPREAD_NS,
+    }
+}
 
 /// A third node, and the ends of a pair.
 type Place = (NodeId, [NodeId; 2]);
@@ -44,13 +57,13 @@ impl Checker {
     }
 }
 
-/// `since` the members agree after the heal, a node that still sees a partition.
+/// `since` the members agree after the heal, a node of so many that still sees a partition.
 ///
 /// # Errors
 /// The time is over.
-pub fn whole(since: u64, partitioned: Option<NodeId>) -> Verdict {
+pub fn whole(since: u64, nodes: usize, partitioned: Option<NodeId>) -> Verdict {
     match partitioned {
-        Some(node) if since > WHOLE_NS => {
+        Some(node) if since > whole_ns(nodes) => {
             let millis = since / 1_000_000;
             Err(format!(
                 "{node} sees a partition, {millis} ms after the members agreed"
@@ -78,8 +91,11 @@ mod tests {
 
     #[test]
     fn a_partition_that_is_over_is_not_seen_for_long() {
-        assert_eq!(whole(WHOLE_NS, Some(NodeId(1))), Ok(()));
-        assert_eq!(whole(WHOLE_NS + 1, None), Ok(()));
-        assert!(whole(WHOLE_NS + 1, Some(NodeId(1))).is_err());
+        for nodes in [5, 79] {
+            let late = whole_ns(nodes);
+            assert_eq!(whole(late, nodes, Some(NodeId(1))), Ok(()));
+            assert_eq!(whole(late + 1, nodes, None), Ok(()));
+            assert!(whole(late + 1, nodes, Some(NodeId(1))).is_err());
+        }
     }
 }

@@ -152,7 +152,7 @@ impl World {
             *process.node.view().health().status() != PartitionStatus::Whole
         });
         let first = partitioned.map(|(id, _)| id).next();
-        let verdict = cut_is_seen::whole(since, first);
+        let verdict = cut_is_seen::whole(since, self.hosts.len(), first);
         self.demand("cut_is_seen", verdict);
     }
 
