@@ -44,13 +44,13 @@ pub struct View {
     pub died: Vec<Peer>,
 }
 
-/// What has become of one node since the last view.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What a node was in the last view; what it is now, the table knows. Small, because every member
+/// is a change to whoever joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Change {
-    /// Its life that was a member in the last view.
-    was: Option<Peer>,
+    /// Its life that was a member.
+    was: Option<u64>,
     has_died: bool,
-    now: Option<Member>,
 }
 
 /// The changes that no view tells yet.
@@ -67,35 +67,24 @@ impl Views {
     fn note(&mut self, now: Time, fact: &Fact) {
         match fact {
             Fact::Joined(member) => {
-                let change = self.change(now, member.node, None);
-                change.now = Some(member.clone());
+                self.change(now, member.node, None);
             }
-            Fact::Died { peer, evidence: _ } => self.gone(now, *peer, true),
-            Fact::Left { peer } => self.gone(now, *peer, false),
-            Fact::Moved { peer, address } => {
-                let changed = self.changes.get_mut(&peer.node);
-                if let Some(member) = changed.and_then(|change| change.now.as_mut()) {
-                    member.address = *address;
-                }
+            Fact::Died { peer, evidence: _ } => {
+                let change = self.change(now, peer.node, Some(peer.boot));
+                change.has_died |= change.was == Some(peer.boot);
             }
-            Fact::Suspected { .. } | Fact::Refuted { .. } => {}
+            Fact::Left { peer } => {
+                self.change(now, peer.node, Some(peer.boot));
+            }
+            Fact::Moved { .. } | Fact::Suspected { .. } | Fact::Refuted { .. } => {}
         }
     }
 
-    fn gone(&mut self, now: Time, peer: Peer, has_died: bool) {
-        let change = self.change(now, peer.node, Some(peer));
-        change.has_died |= has_died && change.was == Some(peer);
-        change.now = None;
-    }
-
-    fn change(&mut self, now: Time, node: NodeId, was: Option<Peer>) -> &mut Change {
+    fn change(&mut self, now: Time, node: NodeId, was: Option<u64>) -> &mut Change {
         let first = self.span.map_or(now, |(first, _)| first);
         self.span = Some((first, now));
-        self.changes.entry(node).or_insert(Change {
-            was,
-            has_died: false,
-            now: None,
-        })
+        let has_died = false;
+        self.changes.entry(node).or_insert(Change { was, has_died })
     }
 
     /// When the changes are told: once they are old enough, and early enough for the oldest.
@@ -109,21 +98,21 @@ impl Views {
         })
     }
 
-    /// What came of the changes; `None` if everything is as it was.
-    fn take(&mut self) -> Option<View> {
+    /// What came of the changes, given who lives now; `None` if everything is as it was.
+    fn take(&mut self, live: impl Fn(NodeId) -> Option<Member>) -> Option<View> {
         let mut view = View::default();
         self.span = None;
-        for change in core::mem::take(&mut self.changes).into_values() {
-            let now = change.now.as_ref().map(Member::peer);
-            if now == change.was {
+        for (node, Change { was, has_died }) in core::mem::take(&mut self.changes) {
+            let now = live(node);
+            if now.as_ref().map(|member| member.peer().boot) == was {
                 continue;
             }
-            match change.was {
-                Some(peer) if change.has_died => view.died.push(peer),
-                Some(peer) => view.left.push(peer),
-                None => {}
+            let was = was.map(|boot| Peer { node, boot });
+            match has_died {
+                true => view.died.extend(was),
+                false => view.left.extend(was),
             }
-            view.joined.extend(change.now);
+            view.joined.extend(now);
         }
         if view.joined.is_empty() && view.left.is_empty() && view.died.is_empty() {
             return None;
@@ -145,7 +134,9 @@ impl Membership {
         if self.view_due().is_none_or(|due| due > now) {
             return;
         }
-        let Some(mut view) = self.views.take() else {
+        let (table, views) = (&self.table, &mut self.views);
+        let live = |node| table.member(node).filter(|member| member.state.is_live());
+        let Some(mut view) = views.take(live) else {
             return;
         };
         if self.planted.is(Mutant::ViewForgetsAChange) {

@@ -35,7 +35,7 @@ impl Checker {
         self.gone.insert(peer);
     }
 
-    /// A leader appends a grant.
+    /// A leader appends a grant, at this time of its own.
     ///
     /// # Errors
     /// Whoever proposed it has just proposed another one of the same role.
@@ -50,7 +50,7 @@ impl Checker {
         }
         let proposer = request.0.0 >> CLIENT_BITS;
         let last = self.attempts.insert((proposer, attempt.clone()), now);
-        if last.is_none_or(|last| now - last >= RETRY_NS) {
+        if last.is_none_or(|last| now.saturating_sub(last) >= RETRY_NS) {
             return Ok(());
         }
         let (term, role, epoch) = attempt;

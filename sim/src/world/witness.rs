@@ -105,7 +105,7 @@ impl World {
         self.demand("removes_only_conflicts", verdict);
         if standing.role == Role::Leader {
             for entry in entries.iter().filter(|entry| entry.term == standing.term) {
-                self.witness_grant(entry);
+                self.witness_grant(index, entry);
                 self.witness_change(index, entry);
             }
         }
@@ -136,17 +136,17 @@ impl World {
         self.demand("changes_wait", verdict);
     }
 
-    fn witness_grant(&mut self, entry: &Entry) {
+    /// Times by the leader's own clock: it may jump.
+    fn witness_grant(&mut self, index: usize, entry: &Entry) {
         let Ok(envelope) = codec::decode::<Envelope>(&entry.data) else {
             return;
         };
         if let Command::GrantRole { role, expected, .. } = envelope.command {
             let attempt = (entry.term, role, expected);
             let request = (envelope.client, envelope.request);
-            let verdict = self
-                .checkers
-                .roles_stay
-                .appended(attempt, request, self.now);
+            let process = self.hosts[index].process.as_ref();
+            let now = process.map_or(0, |process| process.clock.at(self.now).as_nanos());
+            let verdict = self.checkers.roles_stay.appended(attempt, request, now);
             self.demand("roles_stay", verdict);
         }
     }
