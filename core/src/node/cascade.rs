@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use super::{Action, Answer, Node, Refusal, links};
 use crate::control::{self, Envelope};
 use crate::durable::Record;
-use crate::id::{LogIndex, NodeId, Peer, Ticket};
+use crate::id::{LinkId, LogIndex, NodeId, Peer, Ticket};
 use crate::membership::JoinEnd;
 use crate::notice::Notice;
 use crate::time::Time;
@@ -375,15 +375,7 @@ fn on_links(output: links::Output, next: &mut Vec<Work>, actions: &mut Vec<Actio
             actions.push(Action::Dial { address, expected });
         }
         links::Output::Hangup { link } => actions.push(Action::Hangup { link }),
-        links::Output::Send { link, to, message } => {
-            let priority = message.priority();
-            actions.push(Action::Send {
-                link,
-                to,
-                priority,
-                message,
-            });
-        }
+        links::Output::Send { link, to, message } => actions.push(over(link, to, message)),
         links::Output::Dropped { to, messages } => {
             actions.push(Action::Notify(Notice::OutboxDropped { to, messages }));
         }
@@ -398,6 +390,16 @@ fn propose(command: control::Command) -> Work {
         request,
         command,
     })
+}
+
+/// Sends over this very connection.
+pub(super) fn over(link: LinkId, to: NodeId, message: Message) -> Action {
+    Action::Send {
+        link,
+        to,
+        priority: message.priority(),
+        message,
+    }
 }
 
 pub(super) fn send(to: NodeId, message: Message) -> Work {

@@ -15,7 +15,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::cascade::{Work, send};
+use super::cascade::{Work, over, send};
 use super::{Action, Event, Node, OUTBOX_MAX, links};
 use crate::id::{LinkId, NodeId, Peer};
 use crate::membership::{self, Ping, Reason, TurnedAway};
@@ -265,14 +265,7 @@ impl Node {
     ) {
         let turned_away = membership::Message::TurnedAway(TurnedAway { reason });
         let message = Message::Membership(turned_away);
-        let (link, to) = (arrival.link, arrival.peer.node);
-        let priority = message.priority();
-        actions.push(Action::Send {
-            link,
-            to,
-            priority,
-            message,
-        });
+        actions.push(over(arrival.link, arrival.peer.node, message));
         self.hang_up(now, arrival, actions);
     }
 

@@ -77,8 +77,9 @@ use crate::voters::{ChangeRefused, VoterChange, Voters};
 pub struct Config {
     /// Time between two heartbeats of the leader.
     pub heartbeat_interval: Duration,
-    /// A learner hears one heartbeat in so many, in turn with the others. More cost a leader of a
-    /// large cluster less, and let a learner that missed the end of a write hear of it later.
+    /// A learner hears one heartbeat in so many, in turn with the others; or fewer, since about ten
+    /// learners hear one at a time at most. More cost a leader less, and let a learner that lost
+    /// something with a connection hear of it later.
     pub learner_beats: u32,
     /// A follower waits at least this long without a leader; at least 3 heartbeats.
     pub election_timeout_min: Duration,

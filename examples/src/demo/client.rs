@@ -14,11 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use quorate_tokio::{ClusterNetworkManager, MessagePriority, NodeId, Request, control};
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::child;
 use crate::cluster::free_address;
+use crate::report::millis;
 use crate::talk::{Write, Written};
 
 /// The client's node number; the voters are numbered from 1.
@@ -44,7 +46,7 @@ pub(crate) struct Progress {
 }
 
 /// What the registers say at the end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Audit {
     /// Commands acknowledged.
     pub(crate) acknowledged: u64,
@@ -53,7 +55,7 @@ pub(crate) struct Audit {
     /// Commands that took effect more than once.
     pub(crate) doubled: u64,
     /// The longest time without an acknowledgement.
-    pub(crate) longest_gap: Duration,
+    pub(crate) longest_gap_ms: u64,
 }
 
 /// Each ends with its number and how many of its commands were acknowledged.
@@ -190,7 +192,7 @@ impl Client {
             acknowledged,
             lost: 0,
             doubled: 0,
-            longest_gap,
+            longest_gap_ms: millis(longest_gap),
         };
         let mut counted = 0;
         for (worker, commands) in commands {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::client::Audit;
+
 /// Prints the story as it happens, unless only the summary is wanted.
 pub(crate) struct Narrator {
     /// Print nothing.
@@ -24,14 +26,9 @@ impl Narrator {
 pub(crate) struct Summary {
     /// Processes.
     pub(crate) nodes: u64,
-    /// Commands acknowledged.
-    pub(crate) acknowledged: u64,
-    /// Acknowledged commands that are not in the final state.
-    pub(crate) lost: u64,
-    /// Commands that took effect more than once.
-    pub(crate) doubled: u64,
-    /// The longest time without an acknowledgement.
-    pub(crate) longest_gap_ms: u64,
+    /// What became of the commands.
+    #[serde(flatten)]
+    pub(crate) audit: Audit,
     /// The killed leader was suspected.
     pub(crate) suspect_ms: Option<u64>,
     /// It was declared dead.
@@ -53,10 +50,11 @@ pub(crate) struct Summary {
 impl Summary {
     /// What had to hold, and whether it did.
     pub(crate) fn checks(&self) -> [(&'static str, bool); 8] {
+        let audit = &self.audit;
         [
-            ("commands were acknowledged", self.acknowledged > 0),
-            ("no acknowledged command was lost", self.lost == 0),
-            ("no command took effect twice", self.doubled == 0),
+            ("commands were acknowledged", audit.acknowledged > 0),
+            ("no acknowledged command was lost", audit.lost == 0),
+            ("no command took effect twice", audit.doubled == 0),
             ("a new leader was elected", self.elect_ms.is_some()),
             ("commands were served again", self.serving_ms.is_some()),
             ("the dead leader was suspected and declared dead", {
@@ -78,20 +76,17 @@ impl Summary {
     /// Never, for this type.
     pub(crate) fn print(&self, json: bool) -> serde_json::Result<()> {
         if json {
-            let mut object = serde_json::to_value(self)?;
-            object["ok"] = self.ok().into();
-            println!("{object}");
-            return Ok(());
+            return print_object(self, self.ok());
         }
         let ms = |value: Option<u64>| value.map_or("never".into(), |ms| format!("{ms} ms"));
         println!("\nsummary");
         println!(
             "  commands acknowledged / lost   {} / {}",
-            self.acknowledged, self.lost
+            self.audit.acknowledged, self.audit.lost
         );
         println!(
             "  longest gap without one        {} ms",
-            self.longest_gap_ms
+            self.audit.longest_gap_ms
         );
         println!("  time to elect                  {}", ms(self.elect_ms));
         println!("  serving again                  {}", ms(self.serving_ms));
@@ -107,6 +102,17 @@ impl Summary {
         }
         Ok(())
     }
+}
+
+/// Prints figures as one JSON object, with the verdict on them.
+///
+/// # Errors
+/// When the figures are no object of JSON.
+pub(crate) fn print_object(figures: &impl Serialize, ok: bool) -> serde_json::Result<()> {
+    let mut object = serde_json::to_value(figures)?;
+    object["ok"] = ok.into();
+    println!("{object}");
+    Ok(())
 }
 
 /// Whole milliseconds.

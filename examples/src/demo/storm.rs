@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::client::Client;
-use crate::report::millis;
+use crate::client::{Audit, Client};
+use crate::report::print_object;
 use crate::story::Story;
 
 /// From one kill to the next, if service is back by then.
@@ -21,20 +21,16 @@ pub(crate) struct Storm {
     pub(crate) kills: u64,
     /// Of them, holders of the role.
     pub(crate) holders_killed: u64,
-    /// Commands acknowledged.
-    pub(crate) acknowledged: u64,
-    /// Acknowledged commands that are not in the final state.
-    pub(crate) lost: u64,
-    /// Commands that took effect more than once.
-    pub(crate) doubled: u64,
-    /// The longest time without an acknowledgement.
-    pub(crate) longest_gap_ms: u64,
+    /// What became of the commands.
+    #[serde(flatten)]
+    pub(crate) audit: Audit,
 }
 
 impl Storm {
     /// Whether everything held that had to.
     pub(crate) fn ok(&self) -> bool {
-        self.kills > 0 && self.acknowledged > 0 && self.lost == 0 && self.doubled == 0
+        let audit = &self.audit;
+        self.kills > 0 && audit.acknowledged > 0 && audit.lost == 0 && audit.doubled == 0
     }
 
     /// Prints it, as text or as one JSON object.
@@ -43,20 +39,17 @@ impl Storm {
     /// Never, for this type.
     pub(crate) fn print(&self, json: bool) -> serde_json::Result<()> {
         if json {
-            let mut object = serde_json::to_value(self)?;
-            object["ok"] = self.ok().into();
-            println!("{object}");
-            return Ok(());
+            return print_object(self, self.ok());
         }
         println!(
             "{} kills, {} of the role's holder; {} commands acknowledged, {} lost, {} doubled; \
              longest gap {} ms",
             self.kills,
             self.holders_killed,
-            self.acknowledged,
-            self.lost,
-            self.doubled,
-            self.longest_gap_ms
+            self.audit.acknowledged,
+            self.audit.lost,
+            self.audit.doubled,
+            self.audit.longest_gap_ms
         );
         Ok(())
     }
@@ -91,13 +84,9 @@ pub(crate) async fn rage(
         let rest = beat.saturating_duration_since(Instant::now());
         story.listen_for(rest).await?;
     }
-    let audit = client.finish().await?;
     Ok(Storm {
         kills,
         holders_killed,
-        acknowledged: audit.acknowledged,
-        lost: audit.lost,
-        doubled: audit.doubled,
-        longest_gap_ms: millis(audit.longest_gap),
+        audit: client.finish().await?,
     })
 }

@@ -103,10 +103,7 @@ impl<'a> Story<'a> {
         let failover = self.failover.as_ref();
         Ok(Summary {
             nodes: self.voters,
-            acknowledged: audit.acknowledged,
-            lost: audit.lost,
-            doubled: audit.doubled,
-            longest_gap_ms: millis(audit.longest_gap),
+            audit,
             suspect_ms: since_kill(failover.and_then(|f| f.suspected)),
             dead_ms: since_kill(failover.and_then(|f| f.died)),
             elect_ms: since_kill(failover.and_then(|f| f.elected.map(|(at, ..)| at))),

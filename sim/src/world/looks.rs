@@ -24,8 +24,6 @@ use crate::span::Span;
 
 /// One look reads at most so many lines of member lists, and at least one list.
 const LINES_MAX: usize = 1_000;
-/// A cluster of so many nodes is seen whole by every look.
-const WHOLE: usize = 31;
 /// So long after the heal every node has what was acknowledged before.
 const SETTLED: Span = Span::from_ms(25_000);
 /// The whole is looked at so often.
@@ -51,7 +49,7 @@ impl World {
             self.write_states();
             self.look_at_states();
         }
-        let heal = self.plan.heal.filter(|_| is_turn || nodes <= WHOLE);
+        let heal = self.plan.heal.filter(|_| is_turn || part == nodes);
         if let Some(since) = heal.and_then(|heal| self.now.checked_sub(heal.ns())) {
             self.look_after_heal(since);
         }

@@ -13,6 +13,7 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use super::super::papers::{Papers, name};
 use super::super::{clock, runtime};
+use super::side_by_side;
 
 #[tarpc::service]
 pub trait Echo {
@@ -60,10 +61,9 @@ pub fn requests(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u6
             let framed = Framed::new(socket, LengthDelimitedCodec::new());
             let transport = serde_transport::new(framed, Bincode::default());
             let client = EchoClient::new(client::Config::default(), transport).spawn();
-            let mut tasks = Vec::new();
-            for _ in 0..at_once {
+            let asking = || {
                 let client = client.clone();
-                tasks.push(tokio::spawn(async move {
+                async move {
                     let (body, mut spans) = (vec![7; len], Vec::new());
                     for _ in 0..count / at_once {
                         let since = clock();
@@ -72,13 +72,9 @@ pub fn requests(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u6
                         spans.push(clock() - since);
                     }
                     spans
-                }));
-            }
-            let mut spans = Vec::new();
-            for task in tasks {
-                spans.extend(task.await.expect("it ran"));
-            }
-            spans
+                }
+            };
+            side_by_side(at_once, asking).await
         })
     })
 }

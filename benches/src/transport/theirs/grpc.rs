@@ -24,6 +24,7 @@ use tower_service::Service;
 use super::super::heard::{BULK_BYTES, Heard, Schedule};
 use super::super::papers::{Paper, Papers, name};
 use super::super::{clock, pacing, runtime};
+use super::side_by_side;
 
 const ECHO: &str = "/bench.Host/Echo";
 const ECHO_ALL: &str = "/bench.Host/EchoAll";
@@ -215,10 +216,9 @@ pub fn one_way(papers: &Papers, len: usize, count: u64) {
 pub fn unary(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u64> {
     let calls = async |client: Client| {
         let body = Bytes::from(vec![7; len]);
-        let mut tasks = Vec::new();
-        for _ in 0..at_once {
+        let asking = || {
             let (mut client, body) = (client.clone(), body.clone());
-            tasks.push(tokio::spawn(async move {
+            async move {
                 let mut spans = Vec::new();
                 for _ in 0..count / at_once {
                     let since = clock();
@@ -228,13 +228,9 @@ pub fn unary(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u64> 
                     spans.push(clock() - since);
                 }
                 spans
-            }));
-        }
-        let mut spans = Vec::new();
-        for task in tasks {
-            spans.extend(task.await.expect("it ran"));
-        }
-        spans
+            }
+        };
+        side_by_side(at_once, asking).await
     };
     both(papers, None, None, calls)
 }

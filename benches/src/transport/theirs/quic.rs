@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::super::heard::{BULK_BYTES, Heard, Schedule, URGENT_BYTES};
 use super::super::papers::{Papers, name};
 use super::super::{clock, runtime};
+use super::side_by_side;
 
 const HEADER: usize = 16;
 
@@ -88,10 +89,9 @@ pub fn one_way(papers: &Papers, len: usize, count: u64) {
 /// A stream for each request.
 pub fn requests(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u64> {
     let asking = async |connection: Connection| {
-        let mut tasks = Vec::new();
-        for _ in 0..at_once {
+        let asking = || {
             let connection = connection.clone();
-            tasks.push(tokio::spawn(async move {
+            async move {
                 let (body, mut spans) = (vec![7; len], Vec::new());
                 for _ in 0..count / at_once {
                     let since = clock();
@@ -103,13 +103,9 @@ pub fn requests(papers: &Papers, len: usize, count: u64, at_once: u64) -> Vec<u6
                     spans.push(clock() - since);
                 }
                 spans
-            }));
-        }
-        let mut spans = Vec::new();
-        for task in tasks {
-            spans.extend(task.await.expect("it ran"));
-        }
-        spans
+            }
+        };
+        side_by_side(at_once, asking).await
     };
     let answering = async |connection: Connection| {
         while let Ok((mut answer, mut asked)) = connection.accept_bi().await {

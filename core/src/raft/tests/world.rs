@@ -1,12 +1,14 @@
 //! A small world for several machines: a network with cuts, loss, duplicates and delays, and disks
 //! with a gate. It checks the safety properties of Raft (thesis Fig. 3.2) at every step.
 
+mod story;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::super::*;
-use super::words::{MS, config, data, fold, n};
+use super::words::{MS, config, fold, n};
 use crate::seed::{Seed, Stream};
 use crate::time::Time;
 
@@ -440,123 +442,5 @@ impl World {
             let held = raft.entry(entry.index);
             assert_eq!(held, Some(entry), "leader {node} lacks a committed entry");
         }
-    }
-
-    pub(super) fn run(&mut self, span: Duration) {
-        let end = self.now + span;
-        while self.advance(end) {}
-        self.now = end;
-    }
-
-    /// Runs until the condition holds; fails after `span`.
-    pub(super) fn run_until(&mut self, span: Duration, done: impl Fn(&World) -> bool) -> Duration {
-        let (start, end) = (self.now, self.now + span);
-        while !done(self) {
-            assert!(self.advance(end), "not within {span:?}");
-        }
-        self.now.since(start)
-    }
-
-    /// The next event, unless it comes after `end`.
-    fn advance(&mut self, end: Time) -> bool {
-        let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
-        let deadline = |(node, slot): (&NodeId, &Slot)| {
-            let due = slot.raft.as_ref()?.deadline()?;
-            Some((due.at, *node))
-        };
-        let due = self.nodes.iter().filter_map(deadline).min();
-        let is_message = queued.is_some_and(|q| due.is_none_or(|(at, _)| q <= at));
-        if is_message && queued.is_some_and(|at| at <= end) {
-            let ((at, _), event) = self.queue.pop_first().unwrap();
-            self.now = self.now.max(at);
-            self.happen(event);
-            return true;
-        }
-        match due {
-            Some((at, node)) if !is_message && at <= end => {
-                self.now = self.now.max(at);
-                self.step(node, Input::Tick);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn happen(&mut self, event: Event) {
-        match event {
-            Event::Deliver {
-                from,
-                to,
-                boot,
-                message,
-            } => {
-                if boot.is_none_or(|boot| boot == self.nodes[&to].boot) {
-                    self.step(to, Input::Received { from, message });
-                }
-            }
-            Event::Synced { node, boot, upto } => {
-                if self.nodes[&node].boot == boot && self.is_up(node) {
-                    self.on_synced(node, upto);
-                }
-            }
-        }
-    }
-
-    /// The leader of the highest term, if it is up and leads.
-    pub(super) fn leader(&self) -> Option<NodeId> {
-        let standings = self.nodes.iter().filter_map(|(node, slot)| {
-            let standing = slot.raft.as_ref()?.standing();
-            (standing.role == Role::Leader).then_some((standing.term, *node))
-        });
-        standings.max().map(|(_, node)| node)
-    }
-
-    pub(super) fn elect(&mut self) -> NodeId {
-        self.run_until(3000 * MS, |w| w.leader().is_some());
-        let leader = self.leader().unwrap();
-        self.run(100 * MS);
-        assert_eq!(self.leader(), Some(leader));
-        leader
-    }
-
-    pub(super) fn propose(&mut self, node: NodeId, number: u64) {
-        self.step(node, Input::Propose { data: data(number) });
-    }
-
-    pub(super) fn term(&self) -> Term {
-        let terms = self.nodes.values().filter_map(|s| s.raft.as_ref());
-        terms.map(|r| r.standing().term).max().unwrap_or_default()
-    }
-
-    pub(super) fn has_committed(&self, node: NodeId, number: u64) -> bool {
-        let wanted = data(number);
-        self.nodes[&node].committed.iter().any(|e| e.data == wanted)
-    }
-
-    /// Proposes to whoever leads and expects the entry to be committed there.
-    pub(super) fn expect_commit(&mut self, number: u64, span: Duration) {
-        let end = self.now + span;
-        loop {
-            if let Some(leader) = self.leader() {
-                self.propose(leader, number);
-                self.run(20 * MS);
-                if self.has_committed(leader, number) {
-                    return;
-                }
-            } else {
-                self.run(10 * MS);
-            }
-            assert!(self.now < end, "no commit within {span:?}");
-        }
-    }
-
-    /// Changes of the voters that are over.
-    pub(super) fn changes(&self) -> u64 {
-        let is_final = |entry: &&Entry| entry.voters.as_ref().is_some_and(|it| !it.is_joint());
-        self.ledger.iter().filter(is_final).count() as u64
-    }
-
-    pub(super) fn ledger_len(&self) -> usize {
-        self.ledger.len()
     }
 }
