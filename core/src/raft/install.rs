@@ -16,7 +16,7 @@ use super::{
     AppendOutcome, AppendReply, Assembly, Cause, InstallSnapshot, Message, Notice, Output, Part,
     PeerFault, Raft, Snapshot, SnapshotReply, fault,
 };
-use crate::id::{LogIndex, NodeId};
+use crate::id::{LogIndex, NodeId, Term};
 use crate::mutant::Mutant;
 use crate::time::Time;
 
@@ -152,31 +152,21 @@ impl Raft {
         self.answer_reads(out);
         let (term, bytes) = (self.term, self.config.bytes_per_append_max);
         if let Some((leadership, _)) = self.lead() {
-            leadership.deliver(
-                from,
-                bytes,
-                |round, part| InstallSnapshot { term, round, part },
-                out,
-            );
+            leadership.deliver(from, term, bytes, out);
         }
     }
 }
 
 impl Leadership {
     /// Sends what the window of a delivery takes.
-    fn deliver(
-        &mut self,
-        to: NodeId,
-        bytes: usize,
-        message: impl Fn(u64, super::SnapshotPart) -> InstallSnapshot,
-        out: &mut Vec<Output>,
-    ) {
+    fn deliver(&mut self, to: NodeId, term: Term, bytes: usize, out: &mut Vec<Output>) {
         let Some(progress) = self.followers.get_mut(&to) else {
             return;
         };
         while let Some(part) = progress.next_part(self.round + 1, bytes) {
             self.round += 1;
-            let message = Message::InstallSnapshot(message(self.round, part));
+            let round = self.round;
+            let message = Message::InstallSnapshot(InstallSnapshot { term, round, part });
             out.push(Output::Send { to, message });
         }
     }
