@@ -84,6 +84,8 @@ mutants! {
     CommitWithoutMajority => "commit-without-majority",
     /// A leader counts its own entry before that is durable.
     OwnEntryCountedEarly => "own-entry-counted-early",
+    /// A leader takes proposals however much waits to be committed.
+    BacklogUnbounded => "backlog-unbounded",
     /// A follower acknowledges entries before they are durable.
     AckBeforeDurable => "ack-before-durable",
     /// A follower commits what the leader has not shown to be equal.

@@ -91,6 +91,8 @@ marks! {
     ProposalResent => "proposal-resent",
     /// A proposal was given up with "unknown".
     ProposalUnknown => "proposal-unknown",
+    /// A leader turned a proposal away because too much was uncommitted.
+    ProposalCrowdedOut => "proposal-crowded-out",
     /// A write was refused for its epoch.
     StaleEpochRefused => "stale-epoch-refused",
     /// A role moved off a holder that was gone.

@@ -99,6 +99,14 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
         });
     }
     plan.workload.interval = ms(random.within(50..=500));
+    if random.chance(150) {
+        plan.workload.clients = [4, 6, 8, 10][random.index(4)];
+        plan.settings.push(Setting {
+            key: "raft.uncommitted_bytes_max".to_string(),
+            value: random.within(256..=1_000).to_string(),
+            node: None,
+        });
+    }
     let share = [150, 300, 450][random.index(3)];
     let kinds = subset(Kind::ALL, share, random);
     let gap = random.within(100..=2_500);
@@ -259,6 +267,7 @@ mod tests {
             " keeping disk",
             " at new address",
             "config electorate.target 0",
+            "config raft.uncommitted_bytes_max ",
             " cpu n",
             " drift -",
             " jump ",

@@ -50,6 +50,7 @@ impl Cluster {
             bytes_per_append_max: MESSAGE_BYTES,
             appends_in_flight_max: IN_FLIGHT,
             uncommitted_max: 1 << 20,
+            uncommitted_bytes_max: 1 << 30,
             snapshot_bytes: 1 << 30,
         };
         let voters = || (1..=nodes as u64).map(NodeId).collect();

@@ -61,6 +61,23 @@ impl Control {
         self.answer(key, LogIndex(0), Err(refused), out);
     }
 
+    /// What the leader says became of an own proposal. That it did not append it is the end only of
+    /// a proposal that no other leader can have appended: one that was handed over once.
+    pub(super) fn on_told(
+        &mut self,
+        key: Key,
+        index: LogIndex,
+        outcome: Outcome,
+        out: &mut Vec<Output>,
+    ) {
+        if outcome != Err(Refused::Backlog) {
+            return self.end(key, &Ending::Applied { index, outcome }, out);
+        }
+        if self.waiting.get(&key).is_some_and(|it| it.tries == 1) {
+            self.end(key, &Ending::Busy, out);
+        }
+    }
+
     /// Tells whoever waits for it, here and elsewhere.
     pub(super) fn answer(
         &mut self,
@@ -84,7 +101,7 @@ impl Control {
                 message: Message::Answer(answer),
             });
         }
-        self.end(key, &Ending::Applied { index, outcome }, out);
+        self.on_told(key, index, outcome, out);
     }
 }
 

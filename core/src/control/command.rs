@@ -172,6 +172,9 @@ pub enum Refused {
         /// The node.
         node: NodeId,
     },
+    /// Too much waits to be committed at the leader; nothing was appended. Hosts are answered
+    /// `Busy` instead.
+    Backlog,
 }
 
 impl fmt::Display for Refused {
@@ -209,6 +212,7 @@ impl fmt::Display for Refused {
                     "{node} is removed from the cluster and cannot vote: add it first"
                 )
             }
+            Refused::Backlog => f.write_str("too much waits to be committed"),
             Refused::Superseded => f.write_str("the client has made a newer request since"),
         }
     }

@@ -139,7 +139,7 @@ pub enum Ending {
     },
     /// No answer in time; it may still take effect.
     Unknown,
-    /// Too many proposals wait; it was not tried.
+    /// Too many proposals wait, here or at the leader; it has no effect.
     Busy,
 }
 
@@ -166,6 +166,8 @@ pub struct Stats {
 struct Waiting {
     tickets: Vec<Ticket>,
     envelope: Envelope,
+    /// Times it was handed to a leader.
+    tries: u64,
 }
 
 /// The control machine of one node.
@@ -233,13 +235,8 @@ impl Control {
                 from: _,
                 message: Message::Answer(answer),
             } => {
-                let Answer {
-                    client,
-                    request,
-                    index,
-                    outcome,
-                } = answer;
-                self.end((client, request), &Ending::Applied { index, outcome }, out);
+                let key = (answer.client, answer.request);
+                self.on_told(key, answer.index, answer.outcome, out);
             }
             Input::NotAppended(envelope) => {
                 self.forwarded.remove(&(envelope.client, envelope.request));
@@ -338,14 +335,13 @@ impl Control {
             request: key.1,
             command,
         };
+        let waiting = Waiting {
+            tickets: alloc::vec![ticket],
+            envelope: envelope.clone(),
+            tries: u64::from(self.leader.is_some()),
+        };
+        self.waiting.insert(key, waiting);
         self.hand_over_one(&envelope, out);
-        self.waiting.insert(
-            key,
-            Waiting {
-                tickets: alloc::vec![ticket],
-                envelope,
-            },
-        );
     }
 
     /// Only a leader appends; whoever asked the wrong node asks again.
@@ -432,8 +428,9 @@ impl Control {
     /// Repeats every unanswered proposal to the leader. A leader does not repeat to itself what it
     /// has appended: its entries commit, or it stops leading and the next leader is asked.
     fn hand_over_all(&mut self, now: Time, out: &mut Vec<Output>) {
-        let book = core::mem::take(&mut self.waiting);
-        for waiting in book.values() {
+        let mut book = core::mem::take(&mut self.waiting);
+        for waiting in book.values_mut() {
+            waiting.tries += u64::from(self.leader.is_some());
             self.hand_over_one(&waiting.envelope, out);
         }
         self.waiting = book;
@@ -638,6 +635,53 @@ mod tests {
             [],
             "answered exactly once"
         );
+    }
+
+    #[test]
+    fn what_a_full_leader_turns_away_is_busy_unless_another_may_have_taken_it() {
+        let refused = Refused::Backlog;
+        let full = |request| Input::Refused {
+            envelope: envelope(request),
+            refused: refused.clone(),
+        };
+        let told = |request| {
+            let answer = Answer {
+                client: ClientId(9),
+                request: RequestId(request),
+                index: LogIndex(0),
+                outcome: Err(refused.clone()),
+            };
+            Message::Answer(answer)
+        };
+        let mut leader = control();
+        step(&mut leader, 0, Input::Leader(Some(ME)));
+        step(&mut leader, 1, propose(1, 1));
+        assert_eq!(step(&mut leader, 1, full(1)), [reply(1, Ending::Busy)]);
+        let forward = Message::Forward(Forward {
+            envelope: envelope(2),
+        });
+        let (from, message) = (OTHER, forward);
+        step(&mut leader, 2, Input::Received { from, message });
+        let (to, message) = (OTHER, told(2));
+        assert_eq!(
+            step(&mut leader, 2, full(2)),
+            [Output::Send { to, message }]
+        );
+
+        let mut follower = control();
+        step(&mut follower, 0, Input::Leader(Some(OTHER)));
+        step(&mut follower, 1, propose(1, 1));
+        step(&mut follower, 1, propose(2, 2));
+        let (from, message) = (OTHER, told(1));
+        let out = step(&mut follower, 2, Input::Received { from, message });
+        assert_eq!(out, [reply(1, Ending::Busy)]);
+        let from = NodeId(3);
+        step(&mut follower, 3, Input::Leader(Some(from)));
+        let message = told(2);
+        let out = step(&mut follower, 4, Input::Received { from, message });
+        assert_eq!(out, [], "the first leader may have appended it");
+        let out = step(&mut follower, 5, committed(7, 2));
+        assert_eq!(out, [reply(2, passed(7))]);
     }
 
     #[test]

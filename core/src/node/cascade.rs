@@ -305,9 +305,15 @@ impl Node {
                 round,
                 snapshot,
             } => self.on_assembled(from, round, snapshot, next, actions),
-            raft::Output::Rejected { data } => {
+            raft::Output::Rejected { data, why } => {
                 if let Ok(envelope) = codec::decode::<Envelope>(&data) {
-                    next.push(Work::Control(control::Input::NotAppended(envelope)));
+                    next.push(Work::Control(match why {
+                        raft::Rejection::NotLeading => control::Input::NotAppended(envelope),
+                        raft::Rejection::Backlog => {
+                            let refused = control::Refused::Backlog;
+                            control::Input::Refused { envelope, refused }
+                        }
+                    }));
                 }
             }
             // Not before what was committed in the same step is applied.

@@ -191,7 +191,8 @@ pub enum Refusal {
     /// No answer in time. The command may still take effect: ask again with the same client and
     /// request.
     Unknown,
-    /// Too many proposals wait already.
+    /// Too many proposals wait here, or too much waits at the leader to be committed. This one has
+    /// no effect.
     Busy,
     /// The command breaks a bound and was not proposed.
     Invalid(control::Refused),

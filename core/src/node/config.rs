@@ -150,6 +150,7 @@ impl Config {
                 bytes_per_append_max: 48 * 1024,
                 appends_in_flight_max: 64,
                 uncommitted_max: 4096,
+                uncommitted_bytes_max: 8 << 20,
                 snapshot_bytes: 4 << 20,
             },
             transport: connections::lan(),
@@ -398,6 +399,8 @@ impl Config {
             4096,
         );
         problems.count("raft.uncommitted_max", r.uncommitted_max, 1, 1 << 20);
+        let bytes = r.uncommitted_bytes_max;
+        problems.count("raft.uncommitted_bytes_max", bytes, 256, 1 << 30);
         problems.count("raft.snapshot_bytes", r.snapshot_bytes, 256, 1 << 30);
     }
 
@@ -506,6 +509,7 @@ mod tests {
             bytes_per_append_max: usize::MAX,
             appends_in_flight_max: 0,
             uncommitted_max: 0,
+            uncommitted_bytes_max: 0,
             snapshot_bytes: 0,
         };
         config.transport = transport::Config {
@@ -564,6 +568,7 @@ mod tests {
             "raft.bytes_per_append_max",
             "raft.appends_in_flight_max",
             "raft.uncommitted_max",
+            "raft.uncommitted_bytes_max",
             "raft.snapshot_bytes",
             "raft.election_handicap",
             "raft.learner_beats",

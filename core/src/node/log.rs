@@ -178,10 +178,11 @@ impl Node {
             control::Command::ChangeVoters(change) => raft::Input::Change { change, data },
             control::Command::GrantRole { .. }
             | control::Command::ReleaseRole { .. }
-            | control::Command::Write { .. }
             | control::Command::RemoveNode { .. }
-            | control::Command::AdmitNode { .. }
-            | control::Command::Barrier => raft::Input::Propose { data },
+            | control::Command::AdmitNode { .. } => raft::Input::ProposeVital { data },
+            control::Command::Write { .. } | control::Command::Barrier => {
+                raft::Input::Propose { data }
+            }
         })
     }
 }

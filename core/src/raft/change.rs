@@ -14,7 +14,7 @@
 use alloc::vec::Vec;
 
 use super::progress::Progress;
-use super::{Cause, Message, Notice, Output, Part, Raft, TimeoutNow};
+use super::{Cause, Message, Notice, Output, Part, Raft, Rejection, TimeoutNow};
 use crate::id::{LogIndex, NodeId};
 use crate::mutant::Mutant;
 use crate::payload::Payload;
@@ -35,7 +35,8 @@ impl Raft {
         let is_ready = self.log.term_at(self.commit) == Some(self.term);
         if !matches!(self.part, Part::Leader(_)) || !is_ready {
             // Not yet: what came before this term may hold a change this leader cannot know of.
-            out.push(Output::Rejected { data });
+            let why = Rejection::NotLeading;
+            out.push(Output::Rejected { data, why });
             return;
         }
         if self.is_under_way(&data) {

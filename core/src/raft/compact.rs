@@ -23,7 +23,12 @@ const ENTRY_BYTES: usize = 32;
 
 /// Bytes of an entry, about.
 pub(super) fn size_of(entry: &Entry) -> usize {
-    entry.data.len().saturating_add(ENTRY_BYTES)
+    size_of_data(entry.data.len())
+}
+
+/// Bytes of an entry with so long a command.
+pub(super) fn size_of_data(bytes: usize) -> usize {
+    bytes.saturating_add(ENTRY_BYTES)
 }
 
 impl Raft {

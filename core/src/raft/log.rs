@@ -151,6 +151,13 @@ impl Log {
         taken.map(|(_, entry)| entry.clone()).collect()
     }
 
+    /// All entries after `index`; none if it is not kept.
+    pub(super) fn behind(&self, index: LogIndex) -> &[Entry] {
+        let from = self.position(index.next());
+        from.and_then(|at| self.entries.get(at..))
+            .unwrap_or_default()
+    }
+
     fn position(&self, index: LogIndex) -> Option<usize> {
         let behind = index.0.checked_sub(self.base.0.0)?.checked_sub(1)?;
         Some(usize::try_from(behind).unwrap_or(usize::MAX))

@@ -24,10 +24,12 @@
 //!   the records before its own may go, once it is durable.
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
-//! leader) over `progress` (what it knows of one follower), `change` (of the voters), `transfer`
-//! (the office is handed over), `read`, `log`, `notice`; `snapshot` (the value), `compact` (one is
-//! taken), `delivery` and `install` (one is sent and arrives), `recovered` (after a restart).
+//! leader) over `progress` (what it knows of one follower), `backlog` (what it is asked for),
+//! `change` (of the voters), `transfer` (the office is handed over), `read`, `log`, `notice`;
+//! `snapshot` (the value), `compact` (one is taken), `delivery` and `install` (one is sent and
+//! arrives), `recovered` (after a restart).
 
+mod backlog;
 mod change;
 mod compact;
 mod delivery;
@@ -94,8 +96,12 @@ pub struct Config {
     pub bytes_per_append_max: usize,
     /// Unanswered messages with entries per follower.
     pub appends_in_flight_max: usize,
-    /// Entries that are proposed but not committed; beyond that proposals are refused.
+    /// Entries that are proposed but not committed; beyond that proposals are refused. What the
+    /// cluster needs itself, such as the grant of a role, may use as many again.
     pub uncommitted_max: usize,
+    /// The same for their bytes; while nothing waits one entry may exceed it alone. More lets a
+    /// burst through, and costs a leader memory and disk while its majority is slow or gone.
+    pub uncommitted_bytes_max: usize,
     /// After so many bytes of committed entries, and no fewer than the last snapshot has, the state
     /// is written down and the log before it dropped. Fewer bytes cost more writing, more cost
     /// memory, disk and time to start.
@@ -159,6 +165,11 @@ pub enum Input {
     },
     /// Append a command; only a leader can.
     Propose {
+        /// The command.
+        data: Payload,
+    },
+    /// The same for a command that keeps the cluster going: it has room that others may not use.
+    ProposeVital {
         /// The command.
         data: Payload,
     },
@@ -250,10 +261,12 @@ pub enum Output {
         /// The snapshot.
         snapshot: Snapshot,
     },
-    /// A proposal could not be appended: not the leader, or too much is uncommitted.
+    /// A proposal could not be appended.
     Rejected {
         /// The proposal.
         data: Payload,
+        /// Why not.
+        why: Rejection,
     },
     /// A read may be answered from what is committed up to `index`, or later.
     Readable {
@@ -282,6 +295,15 @@ pub enum Output {
     Changed(Standing),
     /// Something an operator may want to know.
     Note(Notice),
+}
+
+/// Why a proposal is not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// This node does not lead, is handing over, or has committed nothing of its term yet.
+    NotLeading,
+    /// Too much waits to be committed.
+    Backlog,
 }
 
 /// Who leads, as this node knows.
@@ -316,6 +338,8 @@ pub struct Raft {
     /// A snapshot is asked for and not there yet.
     is_due: bool,
     commit: LogIndex,
+    /// As leader: bytes of the entries behind the commit index.
+    uncommitted_bytes: usize,
     part: Part,
     leader: Option<NodeId>,
     /// When the leader was heard last; `None` while nothing speaks for its being alive.
@@ -397,6 +421,7 @@ impl Raft {
             grown: 0,
             is_due: false,
             commit,
+            uncommitted_bytes: 0,
             part,
             leader: None,
             heard: None,
@@ -432,7 +457,8 @@ impl Raft {
                 round,
                 snapshot,
             } => self.on_install(now, from, round, snapshot, out),
-            Input::Propose { data } => self.on_propose(now, data, out),
+            Input::Propose { data } => self.on_propose(now, data, false, out),
+            Input::ProposeVital { data } => self.on_propose(now, data, true, out),
             Input::Change { change, data } => self.on_change(now, &change, data, out),
             Input::Read { ticket } => self.on_read(ticket, out),
             Input::Transfer { to } => self.on_transfer(now, to, out),
@@ -580,7 +606,9 @@ impl Raft {
             let entry = entry.clone();
             self.commit = entry.index;
             self.stats.committed += 1;
-            self.grown = self.grown.saturating_add(compact::size_of(&entry));
+            let bytes = compact::size_of(&entry);
+            self.grown = self.grown.saturating_add(bytes);
+            self.uncommitted_bytes = self.uncommitted_bytes.saturating_sub(bytes);
             out.push(Output::Committed(entry));
             self.ask_for_snapshot(out);
         }

@@ -195,6 +195,8 @@ pub struct Stats {
     pub elections_won: u64,
     /// Entries proposed here as leader.
     pub proposed: u64,
+    /// Proposals refused because too much waits to be committed.
+    pub crowded_out: u64,
     /// Entries committed.
     pub committed: u64,
     /// Appends refused by followers for a log conflict.

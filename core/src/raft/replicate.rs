@@ -20,7 +20,7 @@ use super::read::Read;
 use super::transfer::Transfer;
 use super::{
     Append, AppendOutcome, AppendReply, Cause, Config, Entry, InstallSnapshot, Message, Output,
-    Part, PeerFault, Raft, Record, Snapshot, fault,
+    Part, PeerFault, Raft, Record, Snapshot, compact, fault,
 };
 use crate::id::{LogIndex, NodeId, Term};
 use crate::mutant::Mutant;
@@ -246,22 +246,6 @@ impl Raft {
         }
     }
 
-    pub(super) fn on_propose(&mut self, now: Time, data: Payload, out: &mut Vec<Output>) {
-        let uncommitted = self.log.last_index().0 - self.commit.0;
-        let has_room = usize::try_from(uncommitted).is_ok_and(|n| n < self.config.uncommitted_max);
-        let is_open = match &self.part {
-            Part::Leader(leadership) => leadership.transfer.is_none(),
-            Part::Learner | Part::Follower | Part::PreCandidate(_) | Part::Candidate(_) => false,
-        };
-        if !is_open || !has_room {
-            out.push(Output::Rejected { data });
-            return;
-        }
-        self.stats.proposed += 1;
-        self.append_own(now, data, None, out);
-        self.stream_to_all(out);
-    }
-
     /// Sends to each follower what its window takes.
     pub(super) fn stream_to_all(&mut self, out: &mut Vec<Output>) {
         if let Some((leadership, sight)) = self.lead() {
@@ -325,6 +309,7 @@ impl Raft {
         self.attempts = 0;
         self.change_part(Part::Leader(leadership), Cause::VotesWon, out);
         self.announce(out);
+        self.recount_backlog();
         self.append_own(now, Payload::default(), None, out);
         if let Some((leadership, sight)) = self.lead() {
             leadership.send_to_those(|_, _| true, true, &sight, out);
@@ -349,6 +334,8 @@ impl Raft {
             voters,
         }]);
         self.log.put(&entries);
+        let bytes: usize = entries.iter().map(compact::size_of).sum();
+        self.uncommitted_bytes = self.uncommitted_bytes.saturating_add(bytes);
         out.push(Output::Persist(Record::Append { entries }));
         self.adopt_voters(now, out);
         if let (Part::Leader(leadership), true) = (

@@ -86,6 +86,7 @@ impl Machine {
             bytes_per_append_max: 1024,
             appends_in_flight_max: 4,
             uncommitted_max: 64,
+            uncommitted_bytes_max: 1 << 20,
             snapshot_bytes: 1 << 20,
         };
         let voters: BTreeSet<NodeId> = (1..).map(NodeId).take(bounds.voters).collect();

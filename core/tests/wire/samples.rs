@@ -250,6 +250,7 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("removed", Ok(Effect::Removed { at: LogIndex(20) })),
         ("admitted", Ok(Effect::Admitted)),
         ("removes-voter", Err(Refused::RemovesVoter)),
+        ("backlog", Err(Refused::Backlog)),
         (
             "adds-removed",
             Err(Refused::AddsRemoved { node: NodeId(4) }),

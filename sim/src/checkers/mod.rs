@@ -10,6 +10,7 @@ pub mod acknowledged_survive;
 pub mod actions_per_step;
 pub mod answered_once;
 pub mod applied_agree;
+pub mod backlog_bounded;
 pub mod beliefs_rise;
 pub mod changes_wait;
 pub mod commit_is_earned;

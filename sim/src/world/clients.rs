@@ -87,9 +87,11 @@ impl World {
             Ok(Answer::Applied {
                 outcome: Err(_), ..
             }) => Ending::Done,
-            Err(Refusal::Unknown | Refusal::Busy | Refusal::Stopping | Refusal::Pending) => {
+            Err(Refusal::Busy) => {
+                self.marks.hit(Mark::ProposalCrowdedOut);
                 Ending::Again
             }
+            Err(Refusal::Unknown | Refusal::Stopping | Refusal::Pending) => Ending::Again,
             Ok(_)
             | Err(
                 Refusal::NobodyAnswered { .. }

@@ -14,6 +14,7 @@ mod breakage;
 mod clients;
 mod clock;
 mod connections;
+mod entries;
 mod faults;
 mod heard;
 mod host;

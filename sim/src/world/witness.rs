@@ -2,22 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
 use quorate_core::gossip;
 use quorate_core::health::PartitionStatus;
-use quorate_core::id::{LinkId, LogIndex, Lsn, NodeId, Ticket};
+use quorate_core::id::{LinkId, Lsn, NodeId, Ticket};
 use quorate_core::membership;
 use quorate_core::node::{Action, Refusal};
 use quorate_core::notice::Notice;
-use quorate_core::raft::{self, AppendOutcome, Cause, Entry, Role};
-use quorate_core::voters::Voters;
-use quorate_core::wire::{Message, codec};
+use quorate_core::raft::{self, AppendOutcome, Cause, Role};
+use quorate_core::wire::Message;
 
 use super::World;
 use super::heard::{Before, Heard};
 use crate::checkers::{
-    Verdict, changes_wait, commit_is_earned, election_restriction, exchange_is_full, promises_wait,
+    Verdict, commit_is_earned, election_restriction, exchange_is_full, promises_wait,
     terms_are_obeyed,
 };
 use crate::marks::Mark;
@@ -105,49 +103,8 @@ impl World {
         self.demand("removes_only_conflicts", verdict);
         if standing.role == Role::Leader {
             for entry in entries.iter().filter(|entry| entry.term == standing.term) {
-                self.witness_grant(index, entry);
-                self.witness_change(index, entry);
+                self.witness_own_entry(index, entry);
             }
-        }
-    }
-
-    fn witness_change(&mut self, index: usize, entry: &Entry) {
-        let (id, process) = (self.hosts[index].id, self.hosts[index].process.as_ref());
-        let (Some(process), Some(next)) = (process, &entry.voters) else {
-            return;
-        };
-        let raft = process.node.view().raft();
-        let earlier = (raft.base().0 + 1..entry.index.0).rev().map(LogIndex);
-        let last = earlier
-            .filter_map(|at| Some((at, raft.entry(at)?.voters.as_ref()?)))
-            .next();
-        let config = process.node.view().config();
-        let first = match raft.snapshot() {
-            Some(snapshot) => snapshot.meta().voters.clone(),
-            None => config.voters.iter().copied().collect(),
-        };
-        let first = Voters::of(first);
-        let last = last.unwrap_or((raft.base(), &first));
-        let verdict = changes_wait::check(id, last, raft.commit(), next);
-        self.marks.hit(match next.is_joint() {
-            true => Mark::ChangeBegun,
-            false => Mark::ChangeEnded,
-        });
-        self.demand("changes_wait", verdict);
-    }
-
-    /// Times by the leader's own clock: it may jump.
-    fn witness_grant(&mut self, index: usize, entry: &Entry) {
-        let Ok(envelope) = codec::decode::<Envelope>(&entry.data) else {
-            return;
-        };
-        if let Command::GrantRole { role, expected, .. } = envelope.command {
-            let attempt = (entry.term, role, expected);
-            let request = (envelope.client, envelope.request);
-            let process = self.hosts[index].process.as_ref();
-            let now = process.map_or(0, |process| process.clock.at(self.now).as_nanos());
-            let verdict = self.checkers.roles_stay.appended(attempt, request, now);
-            self.demand("roles_stay", verdict);
         }
     }
 

@@ -428,6 +428,85 @@ fn batches_are_bounded_by_number_and_bytes() {
     assert!(sizes(&out).is_empty(), "the answer is older than the match");
 }
 
+#[test]
+fn what_waits_is_bounded_in_bytes_and_the_protocol_has_its_way() {
+    let mut raft = leading();
+    let put = |raft: &mut Raft, bytes, is_vital| {
+        let data = Payload::from(alloc::vec![7; bytes]);
+        let before = raft.last_index();
+        do_step(
+            raft,
+            1001,
+            match is_vital {
+                true => Input::ProposeVital { data },
+                false => Input::Propose { data },
+            },
+        );
+        raft.last_index() > before
+    };
+    tell(&mut raft, 1001, 1, append_reply(1, 0, matched(1)));
+    tell(&mut raft, 1001, 2, append_reply(1, 1, matched(1)));
+    assert!(
+        put(&mut raft, 1 << 20, false),
+        "a large one while nothing waits"
+    );
+    assert!(!put(&mut raft, 1, false));
+    assert!(!put(&mut raft, 1, true), "twice the bound is a bound");
+    tell(&mut raft, 1002, 1, append_reply(1, 0, matched(2)));
+    tell(&mut raft, 1002, 2, append_reply(1, 3, matched(2)));
+    assert_eq!(raft.commit(), LogIndex(2));
+    assert!(put(&mut raft, 40 << 10, false));
+    assert!(!put(&mut raft, 30 << 10, false));
+    assert!(put(&mut raft, 30 << 10, true));
+    let data = data(9);
+    let out = do_step(&mut raft, 1003, Input::Propose { data: data.clone() });
+    let why = Rejection::Backlog;
+    assert_eq!(out, [Output::Rejected { data, why }]);
+    assert_eq!(raft.stats().crowded_out, 4);
+    // A change of the voters is not crowded out.
+    tell(&mut raft, 1003, 3, append_reply(1, 1, matched(1)));
+    let change = VoterChange {
+        add: BTreeSet::new(),
+        remove: BTreeSet::from([n(3)]),
+    };
+    let data = super::words::data(10);
+    do_step(&mut raft, 1004, Input::Change { change, data });
+    assert!(raft.voters().is_joint());
+    assert!(!put(&mut raft, 1, false));
+}
+
+#[test]
+fn a_new_leader_counts_what_its_predecessor_left_uncommitted() {
+    let long = Entry {
+        data: Payload::from(alloc::vec![7; 64 << 10]),
+        ..entries(1, &[1]).remove(0)
+    };
+    let past = Recovered {
+        term: Term(1),
+        log: Vec::from([long]),
+        ..Recovered::default()
+    };
+    let mut raft = machine(1, past);
+    do_step(&mut raft, 1000, Input::Tick);
+    tell(&mut raft, 1000, 2, pre_vote_reply(2, true));
+    tell(&mut raft, 1000, 1, vote_reply(2, true));
+    tell(&mut raft, 1000, 2, vote_reply(2, true));
+    assert_eq!(raft.last_index(), LogIndex(2), "its own first entry stands");
+    let (data, why) = (data(1), Rejection::Backlog);
+    let out = do_step(&mut raft, 1001, Input::Propose { data: data.clone() });
+    assert_eq!(out, [Output::Rejected { data, why }]);
+    tell(&mut raft, 1002, 1, append_reply(2, 0, matched(2)));
+    tell(&mut raft, 1002, 2, append_reply(2, 1, matched(2)));
+    do_step(
+        &mut raft,
+        1003,
+        Input::Propose {
+            data: super::words::data(1),
+        },
+    );
+    assert_eq!(raft.last_index(), LogIndex(3));
+}
+
 /// Each planted bug does what its name says, and only that.
 #[cfg(feature = "mutants")]
 #[test]

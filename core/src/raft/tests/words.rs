@@ -20,6 +20,7 @@ pub(super) fn config() -> Config {
         bytes_per_append_max: 1024,
         appends_in_flight_max: 4,
         uncommitted_max: 64,
+        uncommitted_bytes_max: 64 * 1024,
         snapshot_bytes: 1 << 20,
     }
 }
