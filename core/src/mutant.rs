@@ -86,6 +86,8 @@ mutants! {
     OwnEntryCountedEarly => "own-entry-counted-early",
     /// A leader takes proposals however much waits to be committed.
     BacklogUnbounded => "backlog-unbounded",
+    /// A leader answers a read without asking whether it still leads.
+    ReadsUnconfirmed => "reads-unconfirmed",
     /// A follower acknowledges entries before they are durable.
     AckBeforeDurable => "ack-before-durable",
     /// A follower commits what the leader has not shown to be equal.

@@ -23,6 +23,7 @@ pub mod mutants;
 pub mod named;
 pub mod network;
 pub mod plan;
+pub mod readers;
 pub mod record;
 pub mod replay;
 pub mod report;

@@ -91,6 +91,10 @@ marks! {
     ProposalResent => "proposal-resent",
     /// A proposal was given up with "unknown".
     ProposalUnknown => "proposal-unknown",
+    /// A read was confirmed.
+    ReadConfirmed => "read-confirmed",
+    /// A read was refused by a node that did not lead, or not any more.
+    ReadRefused => "read-refused",
     /// A leader turned a proposal away because too much was uncommitted.
     ProposalCrowdedOut => "proposal-crowded-out",
     /// A write was refused for its epoch.

@@ -56,6 +56,8 @@ pub struct Plan {
     pub disk: Disk,
     /// The clients.
     pub workload: Workload,
+    /// The clients that only read.
+    pub readers: Readers,
     /// What the run must come to.
     pub expect: Vec<Expectation>,
     /// What goes wrong.
@@ -169,6 +171,15 @@ pub struct Workload {
     pub requests: u64,
     /// Every node sends messages of its host to all others so often, if at all.
     pub messages: Option<Span>,
+}
+
+/// Those that ask the leader for what the clients wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readers {
+    /// How many.
+    pub readers: u32,
+    /// The pause of one between two reads.
+    pub interval: Span,
 }
 
 /// One fault and its moment.
@@ -290,6 +301,10 @@ impl Plan {
                 interval: Span::from_ms(150),
                 requests: 0,
                 messages: Some(Span::from_ms(1_000)),
+            },
+            readers: Readers {
+                readers: 1,
+                interval: Span::from_ms(100),
             },
             expect: Vec::new(),
             faults: Vec::new(),

@@ -25,6 +25,8 @@ pub struct Totals {
     pub messages: u64,
     /// Distinct acknowledged writes.
     pub acknowledged: u64,
+    /// Confirmed reads.
+    pub reads: u64,
     /// Writes refused for their epoch.
     pub stale_refused: u64,
     /// Terms that had a leader.

@@ -99,6 +99,8 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
         });
     }
     plan.workload.interval = ms(random.within(50..=500));
+    plan.readers.readers = u32::try_from(random.below(4)).unwrap_or(0);
+    plan.readers.interval = ms(random.within(10..=300));
     if random.chance(150) {
         plan.workload.clients = [4, 6, 8, 10][random.index(4)];
         plan.settings.push(Setting {

@@ -17,6 +17,12 @@ pub const TIMEOUT_NS: u64 = 1_000_000_000;
 /// A zombie that was refused looks for a new epoch to hold on to, one time in so many.
 const ZOMBIE_WAKES: u64 = 4;
 
+/// The register that a client writes; it writes the numbers of its requests.
+#[must_use]
+pub fn register_of(client: usize) -> String {
+    format!("register-{client}")
+}
+
 /// How a try ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -140,7 +146,7 @@ impl Workload {
             }
             state.request += 1;
             state.tries = 0;
-            let key = format!("register-{client}");
+            let key = register_of(client);
             let value = Payload::copy_from(&state.request.to_le_bytes());
             let command = control::Command::Write {
                 role,
@@ -156,6 +162,12 @@ impl Workload {
         let ticket = Ticket((number << 48) | (state.request << 16) | (state.tries & 0xffff));
         let request = Some((ClientId(number), RequestId(state.request)));
         Some((ticket, Command::Propose { request, command }))
+    }
+
+    /// So many requests a client has made, the open one included.
+    #[must_use]
+    pub fn requests(&self, client: usize) -> u64 {
+        self.clients[client].request
     }
 
     /// Whose open request a ticket belongs to; none if it is answered already, or no client's.

@@ -38,6 +38,7 @@ pub mod one_vote_per_term;
 pub mod outbox_bounded;
 pub mod progress;
 pub mod promises_wait;
+pub mod reads_are_linearizable;
 pub mod relay_answers;
 pub mod removes_only_conflicts;
 pub mod roles_stay;
@@ -114,6 +115,8 @@ pub struct Checkers {
     pub incarnation_is_own: incarnation_is_own::Checker,
     /// See the module.
     pub leader_is_kept: leader_is_kept::Checker,
+    /// See the module.
+    pub reads_are_linearizable: reads_are_linearizable::Checker,
     /// See the module.
     pub relay_answers: relay_answers::Checker,
     /// See the module.

@@ -105,6 +105,13 @@ pub enum Due {
         /// Which of its turns.
         turn: u64,
     },
+    /// A reader acts.
+    Reader {
+        /// Which.
+        reader: usize,
+        /// Which of its turns.
+        turn: u64,
+    },
     /// Everything heals.
     HealAll,
     /// The checkers look at the whole.

@@ -15,7 +15,7 @@ use crate::plan::{NODES_MAX, Preset, Ways};
 use crate::span::Span;
 
 /// The words that may begin a line and are no events.
-const HEAD: [&str; 22] = [
+const HEAD: [&str; 23] = [
     "scenario",
     "about",
     "nodes",
@@ -29,6 +29,7 @@ const HEAD: [&str; 22] = [
     "disk",
     "clients",
     "zombies",
+    "readers",
     "messages",
     "sessions",
     "transactions",
@@ -161,13 +162,14 @@ impl Draft {
             "disk" => self.disk_sync(&mut clause)?,
             "clients" => self.clients(&mut clause)?,
             "zombies" => self.plan.workload.zombies = clients(&mut clause)?,
+            "readers" => self.readers(&mut clause)?,
             "messages" => self.messages(&mut clause)?,
             "sessions" | "transactions" | "queries" => {
                 let what = format!("this build has no workload of {word}");
                 return Err(Problem { place, what });
             }
             "workload" => {
-                let what = "say `clients`, `zombies` or `messages`".to_string();
+                let what = "say `clients`, `zombies`, `readers` or `messages`".to_string();
                 return Err(Problem { place, what });
             }
             "mutant" => self.plan.mutant = Some(values::name(&mut clause, "a bug's name", 80)?),
@@ -292,6 +294,15 @@ impl Draft {
                 self.plan.workload.requests = values::number(clause, what, 1, 1_000_000)?;
                 clause.must("requests")?;
             }
+        }
+        Ok(())
+    }
+
+    /// `readers 2 every 50ms`.
+    fn readers(&mut self, clause: &mut Clause<'_>) -> Parsed<()> {
+        self.plan.readers.readers = clients(clause)?;
+        if clause.eat("every") {
+            self.plan.readers.interval = values::drawn(clause, &mut self.random)?.value;
         }
         Ok(())
     }

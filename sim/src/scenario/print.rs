@@ -60,6 +60,12 @@ impl Plan {
             requests => writeln!(text, ", {requests} requests")?,
         }
         writeln!(text, "zombies {}", clients.zombies)?;
+        let readers = &self.readers;
+        writeln!(
+            text,
+            "readers {} every {}",
+            readers.readers, readers.interval
+        )?;
         match clients.messages {
             Some(every) => writeln!(text, "messages every {every}")?,
             None => writeln!(text, "messages none")?,

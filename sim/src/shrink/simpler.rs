@@ -189,6 +189,11 @@ fn fewer_clients(plan: &Plan) -> Vec<Plan> {
     offer(1, 0);
     offer(1, 1);
     offer(u32::MAX, 0);
+    for readers in 0..plan.readers.readers.min(2) {
+        let mut simpler = plan.clone();
+        simpler.readers.readers = readers;
+        candidates.push(simpler);
+    }
     candidates
 }
 

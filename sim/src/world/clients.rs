@@ -11,7 +11,7 @@ use crate::marks::Mark;
 use crate::workload::{Ending, TIMEOUT_NS};
 
 /// No client begins or repeats anything so long before the end of a run.
-const CLOSING_NS: u64 = 3_000_000_000;
+pub(super) const CLOSING_NS: u64 = 3_000_000_000;
 
 impl World {
     pub(super) fn on_client(&mut self, client: usize, turn: u64) {
@@ -20,12 +20,7 @@ impl World {
         if is_closing || !self.workload.is_turn(client, turn) {
             return;
         }
-        let started = |host: &Host| host.process.as_ref().is_some_and(|p| p.started);
-        let hosts = self.hosts.iter().enumerate();
-        let live: Vec<usize> = hosts
-            .filter(|(_, h)| started(h))
-            .map(|(index, _)| index)
-            .collect();
+        let live = self.live();
         if let Some(host) = self.workload.choose(&live) {
             let epoch = self.epoch_seen_by(host);
             if let Some((ticket, command)) = self.workload.ask(client, epoch, self.now) {
@@ -38,6 +33,16 @@ impl World {
             self.queue
                 .push(self.now + TIMEOUT_NS, Due::Client { client, turn });
         }
+    }
+
+    /// The nodes that can be asked.
+    pub(super) fn live(&self) -> Vec<usize> {
+        let started = |host: &Host| host.process.as_ref().is_some_and(|p| p.started);
+        let hosts = self.hosts.iter().enumerate();
+        hosts
+            .filter(|(_, h)| started(h))
+            .map(|(index, _)| index)
+            .collect()
     }
 
     pub(super) fn epoch_seen_by(&self, host: usize) -> Epoch {
@@ -60,7 +65,7 @@ impl World {
         ticket: Ticket,
         answer: Result<Answer, Refusal>,
     ) {
-        if self.on_told(host, ticket, &answer) {
+        if self.on_told(host, ticket, &answer) || self.on_read(host, ticket, &answer) {
             return;
         }
         let Some(asked) = self.workload.asked(ticket) else {
@@ -73,6 +78,8 @@ impl World {
                 outcome: Ok(Effect::Written { .. }),
             }) => {
                 self.on_acknowledged(asked.id, asked.request, index, asked.begun);
+                let checker = &mut self.checkers.reads_are_linearizable;
+                checker.written(asked.client, asked.request.0);
                 Ending::Done
             }
             Ok(Answer::Applied {

@@ -22,6 +22,7 @@ mod judge;
 mod lives;
 mod looks;
 mod machine;
+mod reading;
 mod recording;
 mod sessions;
 mod states;
@@ -49,6 +50,7 @@ use crate::engine::des::Due;
 use crate::marks::Marks;
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
+use crate::readers::Readers;
 use crate::record::{Record, Step};
 use crate::report::{Fingerprint, Report, Totals};
 use crate::steps::{Kind, Stopwatch};
@@ -59,6 +61,8 @@ use crate::workload::Workload;
 const NEVER: u64 = u64::MAX;
 /// The part of a run's seed that the writers of state draw from; nodes use the small numbers.
 const WRITERS: u64 = 1 << 32;
+/// And the one the readers draw from.
+const READERS: u64 = WRITERS + 1;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
 
@@ -75,6 +79,7 @@ pub struct World {
     network: Random,
     disks: Random,
     workload: Workload,
+    readers: Readers,
     /// Who writes what state, and when.
     writers: Random,
     checkers: Checkers,
@@ -131,6 +136,12 @@ impl World {
                 Due::Client { client, turn: 0 },
             );
         }
+        let readers = seed.part(READERS).stream(Stream::Workload);
+        let readers = Readers::new(plan.readers, readers);
+        for reader in 0..readers.len() {
+            let at = 1_000_000_000 + reader as u64 * 11_000_000;
+            queue.push(at, Due::Reader { reader, turn: 0 });
+        }
         let mut world = World {
             now: 0,
             queue,
@@ -141,6 +152,7 @@ impl World {
             network: seed.stream(Stream::Network),
             disks: seed.stream(Stream::Disk),
             workload,
+            readers,
             writers: seed.part(WRITERS).stream(Stream::Workload),
             checkers: Checkers::default(),
             violation: None,
@@ -215,6 +227,7 @@ impl World {
             Due::Restart { host, life } => self.on_restart(host, life),
             Due::Over(fault) => self.on_over(fault),
             Due::Client { client, turn } => self.on_client(client, turn),
+            Due::Reader { reader, turn } => self.on_reader(reader, turn),
             Due::HealAll => self.on_heal_all(),
             Due::Look => self.on_look(),
         }
@@ -261,6 +274,7 @@ impl World {
         fold.write_u64(self.disks.word());
         fold.write_u64(self.queue.draw());
         fold.write_u64(self.workload.draw());
+        fold.write_u64(self.readers.draw());
         fold.write_u64(self.writers.word());
         fold.finish()
     }
@@ -284,6 +298,7 @@ impl World {
             | Due::Restart { .. }
             | Due::Over(_)
             | Due::Client { .. }
+            | Due::Reader { .. }
             | Due::HealAll
             | Due::Look => None,
         }

@@ -108,6 +108,9 @@ fn head(plan: &Plan) -> Vec<(&'static str, &'static str)> {
     if plan.workload.requests > 0 {
         found.push(("clients", "its clients write until the end"));
     }
+    if plan.readers != quiet.readers {
+        found.push(("readers", "it has none"));
+    }
     if plan.workload.messages != quiet.workload.messages {
         found.push(("messages", "its hosts send none"));
     }
