@@ -1,5 +1,6 @@
 //! Two contenders that take turns.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -23,9 +24,52 @@ pub struct Figure {
     pub ratio: f64,
     /// The lowest and the highest ratio of a round.
     pub spread: (f64, f64),
+    /// What must be reached, if anything.
+    pub goal: Option<Goal>,
+    /// Whether it is.
+    pub is_met: Option<bool>,
+}
+
+/// What a figure must reach.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Ours is so much or more.
+    AtLeast(f64),
+    /// Ours is so much or less.
+    AtMost(f64),
+    /// The ratio is so much or more.
+    Ratio(f64),
+    /// Theirs lies within so many percent of what was published: the simulator is right.
+    TheirsNear(f64, f64),
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Goal::AtLeast(least) => write!(f, "≥ {least}"),
+            Goal::AtMost(most) => write!(f, "≤ {most}"),
+            Goal::Ratio(least) => write!(f, "ratio ≥ {least}"),
+            Goal::TheirsNear(value, percent) => write!(f, "theirs {value} ± {percent} %"),
+        }
+    }
 }
 
 impl Figure {
+    /// The same figure with what it must reach.
+    pub fn with_goal(mut self, goal: Goal) -> Figure {
+        let is_met = match goal {
+            Goal::AtLeast(least) => self.ours >= least,
+            Goal::AtMost(most) => self.ours <= most,
+            Goal::Ratio(least) => self.ratio >= least,
+            Goal::TheirsNear(value, percent) => {
+                (self.theirs - value).abs() <= value * percent / 100.0
+            }
+        };
+        (self.goal, self.is_met) = (Some(goal), Some(is_met));
+        self
+    }
+
     /// Prints it, as a row or as one JSON object.
     ///
     /// # Errors
@@ -35,15 +79,21 @@ impl Figure {
             println!("{}", serde_json::to_string(self)?);
         } else {
             let (low, high) = self.spread;
+            let goal = match (&self.goal, self.is_met) {
+                (Some(goal), Some(true)) => format!("   goal {goal}: met"),
+                (Some(goal), _) => format!("   goal {goal}: MISSED"),
+                (None, _) => String::new(),
+            };
+            let Figure {
+                bench, case, unit, ..
+            } = self;
             println!(
-                "{} {:<28} ours {:>12} {unit}   {} {:>12} {unit}   ratio {:.2} [{low:.2}..{high:.2}]",
-                self.bench,
-                self.case,
+                "{bench} {case:<28} ours {:>12} {unit}   {} {:>12} {unit}   \
+                 ratio {:.2} [{low:.2}..{high:.2}]{goal}",
                 short(self.ours),
                 self.peer,
                 short(self.theirs),
                 self.ratio,
-                unit = self.unit,
             );
         }
         Ok(())
@@ -86,6 +136,68 @@ pub fn compare(
         theirs,
         ratio,
         spread,
+        goal: None,
+        is_met: None,
+    }
+}
+
+/// A figure from pairs (ours, theirs), each of which comes from the same seed or seeds.
+pub struct Paired {
+    bench: &'static str,
+    case: String,
+    unit: &'static str,
+    peer: &'static str,
+}
+
+impl Paired {
+    /// A figure to be.
+    pub fn new(
+        bench: &'static str,
+        case: String,
+        unit: &'static str,
+        peer: &'static str,
+    ) -> Paired {
+        Paired {
+            bench,
+            case,
+            unit,
+            peer,
+        }
+    }
+
+    /// Less is better.
+    pub fn less_is_better(self, pairs: &[(f64, f64)]) -> Figure {
+        self.by(pairs, |(ours, theirs)| theirs / ours)
+    }
+
+    /// Counts, which may be 0, and of which fewer are better: one is added to both before they are
+    /// divided.
+    pub fn fewer_is_better(self, pairs: &[(f64, f64)]) -> Figure {
+        self.by(pairs, |(ours, theirs)| (theirs + 1.0) / (ours + 1.0))
+    }
+
+    /// The same, of which more are better.
+    pub fn more_is_better(self, pairs: &[(f64, f64)]) -> Figure {
+        self.by(pairs, |(ours, theirs)| (ours + 1.0) / (theirs + 1.0))
+    }
+
+    fn by(self, pairs: &[(f64, f64)], ratio: impl Fn(&(f64, f64)) -> f64) -> Figure {
+        let mut ours: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
+        let mut theirs: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
+        let mut ratios: Vec<f64> = pairs.iter().map(ratio).collect();
+        let ratio = median(&mut ratios);
+        Figure {
+            bench: self.bench,
+            case: self.case,
+            unit: self.unit,
+            ours: median(&mut ours),
+            peer: self.peer,
+            theirs: median(&mut theirs),
+            ratio,
+            spread: (ratios[0], ratios[ratios.len() - 1]),
+            goal: None,
+            is_met: None,
+        }
     }
 }
 
@@ -165,6 +277,8 @@ impl Board {
                 theirs: median(&mut theirs),
                 ratio,
                 spread: (ratios[0], ratios[ratios.len() - 1]),
+                goal: None,
+                is_met: None,
             });
         }
         figures
@@ -178,7 +292,18 @@ fn short(value: f64) -> String {
 }
 
 /// Sorts, and takes the middle.
-fn median(values: &mut [f64]) -> f64 {
+pub fn median(values: &mut [f64]) -> f64 {
+    quantile(values, 500)
+}
+
+/// Sorts, and takes the value that so many of a thousand do not exceed.
+pub fn quantile(values: &mut [f64], permille: usize) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let at = (values.len() * permille / 1000).min(values.len().saturating_sub(1));
+    values.get(at).copied().unwrap_or(f64::NAN)
+}
+
+/// The sum divided by the number.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }

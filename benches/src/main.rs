@@ -8,6 +8,7 @@ mod membership;
 mod plot;
 mod raft;
 mod recorder;
+mod solo;
 mod transport;
 
 use std::process::ExitCode;
@@ -36,6 +37,9 @@ struct Arguments {
     /// Only the kinds of figures whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// Seeds, where time is simulated and they can be chosen (`raft`).
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
     /// Draws the ratios of all figures into this SVG file as well.
     #[arg(long)]
     plot: Option<std::path::PathBuf>,
@@ -45,7 +49,7 @@ struct Arguments {
 enum Name {
     /// Failure detectors and member lists in one simulated LAN.
     Membership,
-    /// Proposals per second of the consensus machines, in memory.
+    /// Consensus machines: in memory, in a simulated network, and on a real disk.
     Raft,
     /// A node with the flight recorder beside one without.
     Recorder,
@@ -67,7 +71,10 @@ fn main() -> ExitCode {
     };
     match arguments.name {
         Name::Membership => membership::run(*full, only, show),
-        Name::Raft => raft::run(rounds).into_iter().for_each(show),
+        Name::Raft => {
+            let seeds = arguments.seeds;
+            raft::run(&raft::Effort { rounds, seeds }, only, show);
+        }
         Name::Recorder => recorder::run(rounds).into_iter().for_each(show),
         Name::Transport => transport::run(rounds, arguments.seconds, only, show),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::contest::Figure;
+use crate::contest::{Figure, Paired};
 
 /// A figure of which less is better, from pairs (ours, theirs) of one seed each.
 pub fn less_is_better(
@@ -11,48 +11,17 @@ pub fn less_is_better(
     peer: &'static str,
     pairs: &[(f64, f64)],
 ) -> Figure {
-    let ratio = |(ours, theirs): &(f64, f64)| theirs / ours;
-    figure(case, unit, peer, pairs, ratio)
+    Paired::new("membership", case, unit, peer).less_is_better(pairs)
 }
 
-/// The same for counts, which may be 0: one is added to both before they are divided.
+/// The same for counts, which may be 0.
 pub fn fewer_is_better(
     case: String,
     unit: &'static str,
     peer: &'static str,
     pairs: &[(f64, f64)],
 ) -> Figure {
-    let ratio = |(ours, theirs): &(f64, f64)| (theirs + 1.0) / (ours + 1.0);
-    figure(case, unit, peer, pairs, ratio)
-}
-
-fn figure(
-    case: String,
-    unit: &'static str,
-    peer: &'static str,
-    pairs: &[(f64, f64)],
-    ratio: impl Fn(&(f64, f64)) -> f64,
-) -> Figure {
-    let mut ours: Vec<f64> = pairs.iter().map(|pair| pair.0).collect();
-    let mut theirs: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
-    let mut ratios: Vec<f64> = pairs.iter().map(ratio).collect();
-    let (ours, theirs, ratio) = (median(&mut ours), median(&mut theirs), median(&mut ratios));
-    Figure {
-        bench: "membership",
-        case,
-        unit,
-        ours,
-        peer,
-        theirs,
-        ratio,
-        spread: (ratios[0], ratios[ratios.len() - 1]),
-    }
-}
-
-/// Sorts, and takes the middle.
-pub fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    Paired::new("membership", case, unit, peer).fewer_is_better(pairs)
 }
 
 /// Seconds of a span; the limit when it never came to pass.

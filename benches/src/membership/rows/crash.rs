@@ -86,6 +86,6 @@ fn crash<M: Machine>(size: usize, seed: u64) -> Found {
     Found {
         suspected: after(Event::Suspected(VICTIM)).next(),
         first: after(Event::Died(VICTIM)).next().unwrap_or(120.0),
-        everyone: after(Event::Died(VICTIM)).last().unwrap_or(120.0),
+        everyone: after(Event::Died(VICTIM)).next_back().unwrap_or(120.0),
     }
 }

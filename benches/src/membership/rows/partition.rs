@@ -20,7 +20,7 @@ fn symmetric(from: Node, to: Node) -> bool {
 }
 
 fn one_way(from: Node, to: Node) -> bool {
-    from % 2 == 0 && to % 2 == 1
+    from.is_multiple_of(2) && !to.is_multiple_of(2)
 }
 
 /// Node 0 hears both halves.

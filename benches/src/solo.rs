@@ -1,55 +1,34 @@
-//! A whole node on tokio: a single voter whose log is in memory, and a client with 64 proposals
-//! under way.
+//! A whole node on tokio: a single voter, and clients that wait for each proposal before the next.
 
-use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use quorate_tokio::{
-    ClusterNetworkManager, Disk, Identity, NodeId, Pending, Placement, Recording, Segment, Write,
-    control, id,
+    ClusterNetworkManager, Disk, Identity, NodeId, Placement, Recording, control, id,
 };
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-/// Proposals under way.
-const IN_FLIGHT: u64 = 64;
-/// Bytes of a value.
-const VALUE_BYTES: usize = 100;
+/// What a node is put to.
+pub struct Work {
+    /// All in all.
+    pub proposals: u64,
+    /// Proposals under way.
+    pub clients: u64,
+    /// Of each value.
+    pub value_bytes: usize,
+    /// Whether the flight recorder runs.
+    pub is_recorded: bool,
+}
 
-/// What so many proposals took.
+/// What that took.
 pub struct Took {
     /// By the clock.
     pub wall: Duration,
     /// Of the processors: client, driver and recorder together.
     pub processor: Duration,
-}
-
-/// A log that is durable at once.
-struct Memory(Vec<Segment>);
-
-impl Disk for Memory {
-    fn name(&self) -> PathBuf {
-        "memory".into()
-    }
-
-    fn load(&mut self) -> Pending<'_, Vec<Segment>> {
-        let segments = self.0.clone();
-        Box::pin(async { Ok::<_, io::Error>(segments) })
-    }
-
-    fn resume(&mut self, len: u64) -> Pending<'_, ()> {
-        if let Some(last) = self.0.last_mut() {
-            last.bytes
-                .truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        }
-        Box::pin(async { Ok(()) })
-    }
-
-    fn write(&mut self, write: Write) -> Pending<'_, ()> {
-        write.perform(&mut self.0);
-        Box::pin(async { Ok(()) })
-    }
+    /// Of each proposal, by the clock.
+    pub each: Vec<Duration>,
 }
 
 fn identity() -> Identity {
@@ -69,27 +48,26 @@ fn identity() -> Identity {
     Identity::from_pem(ca.as_bytes(), chain.as_bytes(), key.as_bytes()).expect("an identity")
 }
 
-/// Runs a node through so many proposals.
-pub fn run(proposals: u64, is_recorded: bool) -> Took {
+/// Runs a node with that home and log through it. `begun` is called before the first proposal.
+pub fn run(work: &Work, home: &Path, disk: Box<dyn Disk>, begun: impl FnOnce()) -> Took {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
-    runtime.block_on(propose(proposals, is_recorded))
+    runtime.block_on(propose(work, home, disk, begun))
 }
 
-async fn propose(proposals: u64, is_recorded: bool) -> Took {
-    let directory = tempfile::tempdir().expect("a directory");
+async fn propose(work: &Work, home: &Path, disk: Box<dyn Disk>, begun: impl FnOnce()) -> Took {
     let role = id::RoleName::new("primary").expect("a name");
     let mut builder = ClusterNetworkManager::builder(([127, 0, 0, 1], 0).into())
-        .home(directory.path())
+        .home(home)
         .identity(identity())
         .voters([NodeId(1)])
         .role(role.clone(), Placement::Leader)
-        .disk(Box::new(Memory(Vec::new())));
-    if is_recorded {
-        builder = builder.record(Recording::new(directory.path().join("recordings")));
+        .disk(disk);
+    if work.is_recorded {
+        builder = builder.record(Recording::new(home.join("recordings")));
     }
     let manager = builder.build().await.expect("a node");
     manager.start().await.expect("it starts");
@@ -100,30 +78,38 @@ async fn propose(proposals: u64, is_recorded: bool) -> Took {
         }
         tokio::task::yield_now().await;
     };
+    begun();
     let (begun, processor) = (Instant::now(), ProcessTime::now());
-    let workers = (0..IN_FLIGHT).map(|worker| {
+    let workers = (0..work.clients).map(|worker| {
         let (manager, role) = (manager.clone(), role.clone());
-        let value = quorate_tokio::Payload::from(vec![7; VALUE_BYTES]);
+        let value = quorate_tokio::Payload::from(vec![7; work.value_bytes]);
+        let count = work.proposals / work.clients;
         tokio::spawn(async move {
-            for _ in 0..proposals / IN_FLIGHT {
+            let mut each = Vec::new();
+            for _ in 0..count {
                 let command = control::Command::Write {
                     role: role.clone(),
                     epoch,
                     key: format!("k{worker}"),
                     value: value.clone(),
                 };
+                let asked = Instant::now();
                 let applied = manager.propose(command).await.expect("applied");
                 applied.outcome.expect("written");
+                each.push(asked.elapsed());
             }
+            each
         })
     });
     let workers: Vec<_> = workers.collect();
+    let mut each = Vec::new();
     for worker in workers {
-        worker.await.expect("done");
+        each.extend(worker.await.expect("done"));
     }
     let took = Took {
         wall: begun.elapsed(),
         processor: processor.elapsed(),
+        each,
     };
     manager.shutdown().await;
     took
