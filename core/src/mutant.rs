@@ -88,6 +88,8 @@ mutants! {
     BacklogUnbounded => "backlog-unbounded",
     /// A leader answers a read without asking whether it still leads.
     ReadsUnconfirmed => "reads-unconfirmed",
+    /// A leader counts on its lease for longer than its voters keep their promise.
+    LeaseOutlivesPromise => "lease-outlives-promise",
     /// A follower acknowledges entries before they are durable.
     AckBeforeDurable => "ack-before-durable",
     /// A follower commits what the leader has not shown to be equal.

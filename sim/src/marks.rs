@@ -93,6 +93,8 @@ marks! {
     ProposalUnknown => "proposal-unknown",
     /// A read was confirmed.
     ReadConfirmed => "read-confirmed",
+    /// A read was answered by a lease.
+    ReadByLease => "read-by-lease",
     /// A read was refused by a node that did not lead, or not any more.
     ReadRefused => "read-refused",
     /// A leader turned a proposal away because too much was uncommitted.

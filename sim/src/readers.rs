@@ -12,6 +12,8 @@ use crate::plan;
 
 /// Tickets of readers: this, the reader and its turn. Clients and commands have other numbers.
 const TICKETS: u64 = 0x8000 << 48;
+/// A reader waits so long for an answer.
+const PATIENCE_NS: core::ops::RangeInclusive<u64> = 20_000_000..=1_000_000_000;
 /// Answers a reader may still get to what it asked long ago.
 const OPEN_MAX: usize = 32;
 
@@ -96,6 +98,14 @@ impl Readers {
         let at = last.or(any);
         self.readers[reader].at = at;
         at
+    }
+
+    /// How long a reader waits for an answer; and after that it may try another node.
+    pub fn lose_patience(&mut self, reader: usize) -> u64 {
+        if self.random.chance(500) {
+            self.readers[reader].at = None;
+        }
+        self.random.within(PATIENCE_NS)
     }
 
     /// From now on a reader asks that node, or any.

@@ -12,7 +12,7 @@ mod kind;
 use quorate_core::seed::{Random, Seed, Stream};
 
 pub use self::area::Area;
-use self::chaos::Chaos;
+use self::chaos::{Chaos, DRIFT_PPM_MAX};
 use self::kind::Kind;
 use crate::plan::{Fate, Fault, Moment, Part, Plan, Setting, Who};
 use crate::scenarios;
@@ -52,12 +52,30 @@ pub fn expand_for(seed: u64, focus: Option<Area>) -> Plan {
     let mut plan = Plan::quiet(&format!("{}-{seed}", area.name()), seed, nodes);
     area.bend(&mut plan, &mut random);
     let kinds = subset(area.kinds(), 700, &mut random);
+    trust_clocks(&mut plan, &kinds, &mut random);
     let gap = random.within(100..=1_500);
     add_faults(&mut plan, &kinds, gap, &mut random);
     if area.shortens_logs() {
         shorten_logs(&mut plan, &mut random);
     }
     plan
+}
+
+/// Some nodes read by leases, where no clock goes beyond what they are told of it.
+fn trust_clocks(plan: &mut Plan, kinds: &[Kind], random: &mut Random) {
+    let bound = match kinds.contains(&Kind::Drift) {
+        true => DRIFT_PPM_MAX,
+        false => random.within(1..=DRIFT_PPM_MAX),
+    };
+    if random.chance(500) && !kinds.contains(&Kind::Jump) {
+        plan.settings.push(Setting {
+            key: "raft.lease_drift_ppm".to_string(),
+            value: bound.to_string(),
+            node: None,
+        });
+        plan.readers.readers = 4;
+        plan.readers.interval = ms(random.within(5..=50));
+    }
 }
 
 /// Most of the time the nodes write their state down after a few entries, so that whoever was away
@@ -111,6 +129,7 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
     }
     let share = [150, 300, 450][random.index(3)];
     let kinds = subset(Kind::ALL, share, random);
+    trust_clocks(&mut plan, &kinds, random);
     let gap = random.within(100..=2_500);
     add_faults(&mut plan, &kinds, gap, random);
     shorten_logs(&mut plan, random);
@@ -270,6 +289,7 @@ mod tests {
             " at new address",
             "config electorate.target 0",
             "config raft.uncommitted_bytes_max ",
+            "config raft.lease_drift_ppm ",
             " cpu n",
             " drift -",
             " jump ",

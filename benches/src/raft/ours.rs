@@ -37,6 +37,7 @@ fn config(setup: &Setup) -> Config {
         election_timeout_min,
         election_timeout_max,
         election_handicap: Duration::ZERO,
+        lease_drift_ppm: 0,
         entries_per_append_max: 4096,
         bytes_per_append_max: MESSAGE_BYTES,
         appends_in_flight_max: IN_FLIGHT,

@@ -146,6 +146,7 @@ impl Config {
                 election_timeout_min: Duration::from_millis(150),
                 election_timeout_max: Duration::from_millis(300),
                 election_handicap: Duration::ZERO,
+                lease_drift_ppm: 0,
                 entries_per_append_max: 512,
                 bytes_per_append_max: 48 * 1024,
                 appends_in_flight_max: 64,
@@ -363,6 +364,8 @@ impl Config {
             600_000,
         );
         problems.span("raft.election_handicap", r.election_handicap, 0, 600_000);
+        let drift = r.lease_drift_ppm as usize;
+        problems.count("raft.lease_drift_ppm", drift, 0, 200_000);
         let heartbeats = r.heartbeat_interval.saturating_mul(3);
         problems.unless(r.election_timeout_min >= heartbeats, "raft.election_timeout_min", || {
             format!(
@@ -505,6 +508,7 @@ mod tests {
             election_timeout_min: zero,
             election_timeout_max: zero,
             election_handicap: Duration::MAX,
+            lease_drift_ppm: u32::MAX,
             entries_per_append_max: 0,
             bytes_per_append_max: usize::MAX,
             appends_in_flight_max: 0,
@@ -572,6 +576,7 @@ mod tests {
             "raft.snapshot_bytes",
             "raft.election_handicap",
             "raft.learner_beats",
+            "raft.lease_drift_ppm",
             "electorate.target",
             "electorate.replace_after",
             "transport.message_bytes_max",

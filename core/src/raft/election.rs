@@ -138,13 +138,15 @@ impl Raft {
             return;
         }
         let hears = self.hears_leader(now) && !self.planted.is(Mutant::VoteIgnoresLeader);
-        let hears = hears && !ask.called;
+        let is_bound = self.is_bound(now) && !ask.called;
+        let hears = hears && !ask.called || is_bound;
         if ask.term > self.term && !hears {
             self.become_follower(now, ask.term, None, Cause::HigherTerm(ask.term), out);
         }
         let is_free =
             (self.vote.is_none() || self.planted.is(Mutant::VoteTwice)) && self.leader.is_none();
         let granted = ask.term == self.term
+            && !is_bound
             && (is_free || self.vote == Some(from))
             && (self.log.is_covered_by(ask.last_term, ask.last_index)
                 || self.planted.is(Mutant::VoteIgnoresLog));
@@ -207,6 +209,7 @@ impl Raft {
         self.heard = None;
         let soonest = self.config.election_timeout_min / 3;
         let at = now + self.random.span(Duration::ZERO, soonest) + self.config.election_handicap;
+        let at = self.promised.map_or(at, |until| until.max(at));
         let armed = self.election.deadline(Wake::Election);
         if armed.is_some_and(|armed| at < armed.at) {
             self.election.set(at);

@@ -55,6 +55,7 @@ impl Raft {
         };
         self.become_follower(now, term, Some(from), cause, out);
         self.heard = Some(now);
+        self.promise(now);
         self.arm_election(now);
     }
 

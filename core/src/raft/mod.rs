@@ -25,9 +25,9 @@
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
 //! leader) over `progress` (what it knows of one follower), `backlog` (what it is asked for),
-//! `change` (of the voters), `transfer` (the office is handed over), `read`, `log`, `notice`;
-//! `snapshot` (the value), `compact` (one is taken), `delivery` and `install` (one is sent and
-//! arrives), `recovered` (after a restart).
+//! `change` (of the voters), `transfer` (the office is handed over), `read` and `lease`, `log`,
+//! `notice`; `snapshot` (the value), `compact` (one is taken), `delivery` and `install` (one is
+//! sent and arrives), `recovered` (after a restart).
 
 mod backlog;
 mod change;
@@ -36,6 +36,7 @@ mod delivery;
 mod election;
 mod follow;
 mod install;
+mod lease;
 mod log;
 mod message;
 mod notice;
@@ -90,6 +91,11 @@ pub struct Config {
     /// This node waits so much longer than the others: a preference for them, which never costs
     /// more than this wait, since a node with a newer log or without rivals still wins.
     pub election_handicap: Duration,
+    /// How many millionths of its pace any node's clock may run fast or slow; equal on all nodes.
+    /// 0: no clock is trusted, and a confirmed read costs a round trip to a majority. More: the
+    /// leader answers by a lease. Then a clock beyond the bound, or one that jumps, can make a read
+    /// stale, and a failed leader has no successor before `election_timeout_min` is over.
+    pub lease_drift_ppm: u32,
     /// Entries in one message.
     pub entries_per_append_max: usize,
     /// Payload bytes in one message (one entry may exceed it alone).
@@ -344,6 +350,8 @@ pub struct Raft {
     leader: Option<NodeId>,
     /// When the leader was heard last; `None` while nothing speaks for its being alive.
     heard: Option<Time>,
+    /// With leases: until when this node elects nobody.
+    promised: Option<Time>,
     election: Timer,
     /// When the election timer was armed last: how long the silence has lasted when it fires.
     quiet_since: Time,
@@ -425,6 +433,7 @@ impl Raft {
             part,
             leader: None,
             heard: None,
+            promised: None,
             election: Timer::stopped(),
             quiet_since: now,
             reachable: BTreeSet::new(),
@@ -432,6 +441,7 @@ impl Raft {
             attempts: 0,
             planted: Planted::default(),
         };
+        raft.promise(now);
         raft.arm_first_election(now);
         raft
     }
@@ -460,7 +470,7 @@ impl Raft {
             Input::Propose { data } => self.on_propose(now, data, false, out),
             Input::ProposeVital { data } => self.on_propose(now, data, true, out),
             Input::Change { change, data } => self.on_change(now, &change, data, out),
-            Input::Read { ticket } => self.on_read(ticket, out),
+            Input::Read { ticket } => self.on_read(now, ticket, out),
             Input::Transfer { to } => self.on_transfer(now, to, out),
             Input::DiskStalled => self.on_disk_stalled(now, out),
             Input::PeerUp { node } => self.on_peer_up(node, out),

@@ -207,6 +207,8 @@ pub struct Stats {
     pub transfers: u64,
     /// Changes of the voters begun here as leader.
     pub changes: u64,
+    /// Reads answered by a lease, without a round trip.
+    pub leased_reads: u64,
     /// Snapshots of the own state taken.
     pub snapshots_taken: u64,
     /// Snapshots of a leader installed.

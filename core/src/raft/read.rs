@@ -9,8 +9,8 @@
 //! * I2. Each read is answered once: with its index, or with a refusal when the office ends. That
 //!   takes no longer than the quorum check.
 //!
-//! Deliberately absent: leases. A read costs a round trip, shared by all that wait for it, and
-//! depends on no clock.
+//! A read costs a round trip, shared by all that wait for it, and depends on no clock; unless the
+//! host trusts its clocks (`lease`).
 
 use alloc::vec::Vec;
 
@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::{Output, Part, Raft};
 use crate::id::{LogIndex, Ticket};
 use crate::mutant::Mutant;
+use crate::time::Time;
 
 /// Reads that may wait at a time.
 const READS_MAX: usize = 4096;
@@ -32,9 +33,14 @@ pub(super) struct Read {
 }
 
 impl Raft {
-    pub(super) fn on_read(&mut self, ticket: Ticket, out: &mut Vec<Output>) {
+    pub(super) fn on_read(&mut self, now: Time, ticket: Ticket, out: &mut Vec<Output>) {
         let is_settled = self.log.term_at(self.commit) == Some(self.term);
         let is_hasty = self.planted.is(Mutant::ReadsUnconfirmed);
+        if is_settled && self.has_lease(now) {
+            self.stats.leased_reads += 1;
+            let index = self.commit;
+            return out.push(Output::Readable { ticket, index });
+        }
         let (commit, voters) = (self.commit, self.voters.clone());
         let Some((leadership, sight)) = self.lead() else {
             return out.push(Output::ReadRefused { ticket });

@@ -14,6 +14,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use super::election::Ballot;
+use super::lease::Lease;
 use super::log::Log;
 use super::progress::Progress;
 use super::read::Read;
@@ -44,6 +45,7 @@ pub(super) struct Leadership {
     pub(super) reads: VecDeque<Read>,
     /// The office is on its way to another node.
     pub(super) transfer: Option<Transfer>,
+    pub(super) lease: Lease,
     heartbeat: Timer,
     /// Heartbeats so far.
     beats: u64,
@@ -184,6 +186,7 @@ impl Raft {
             leadership
                 .heartbeat
                 .set(now + sight.config.heartbeat_interval);
+            leadership.lease.on_beat(leadership.round, now);
             leadership.beat(&sight, out);
         }
     }
@@ -293,10 +296,12 @@ impl Raft {
                 .collect(),
             reads: VecDeque::new(),
             transfer: None,
+            lease: Lease::default(),
             heartbeat: Timer::stopped(),
             beats: 0,
             quorum_check: Timer::stopped(),
         };
+        leadership.lease.on_beat(leadership.round, now);
         leadership
             .heartbeat
             .set(now + self.config.heartbeat_interval);

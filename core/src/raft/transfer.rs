@@ -90,6 +90,7 @@ impl Raft {
         let is_ready = progress.is_some_and(|it| it.matched() == sight.log.last_index());
         if (is_ready || is_hasty) && !transfer.is_called {
             transfer.is_called = true;
+            leadership.lease.end();
             let message = Message::TimeoutNow(TimeoutNow { term: sight.term });
             out.push(Output::Send {
                 to: transfer.to,

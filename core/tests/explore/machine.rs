@@ -82,6 +82,7 @@ impl Machine {
             election_timeout_min: Duration::from_nanos(1),
             election_timeout_max: Duration::from_nanos(1),
             election_handicap: Duration::ZERO,
+            lease_drift_ppm: 0,
             entries_per_append_max: bounds.entries_per_append_max,
             bytes_per_append_max: 1024,
             appends_in_flight_max: 4,

@@ -21,9 +21,9 @@ impl Checker {
     /// The target's disk holds less than that.
     pub fn calls(&mut self, ledger: &Ledger, to: NodeId, term: Term, last: LogIndex) -> Verdict {
         self.calls.insert((to, term));
-        match ledger.entry(to, last) {
-            Some(_) => Ok(()),
-            None => Err(format!("{to} is called to take over without entry {last}")),
+        match ledger.holds(to, last) {
+            true => Ok(()),
+            false => Err(format!("{to} is called to take over without entry {last}")),
         }
     }
 

@@ -132,6 +132,13 @@ impl Ledger {
         self.disks.get(&node)?.entry(index)
     }
 
+    /// Whether the disk has the effect of the entry at `index`: itself, or a snapshot.
+    #[must_use]
+    pub fn holds(&self, node: NodeId, index: LogIndex) -> bool {
+        let disk = self.disks.get(&node);
+        disk.is_some_and(|disk| index <= disk.base.0 || disk.entry(index).is_some())
+    }
+
     /// Whether entries at or before `index`, written in `term` or earlier, are still unsynced.
     #[must_use]
     pub fn lacks(&self, node: NodeId, term: Term, index: LogIndex) -> bool {

@@ -17,6 +17,8 @@ use crate::span::Span;
 
 /// At most so many nodes of a plan join late.
 const LATE_MAX: u64 = 2;
+/// No clock runs faster or slower than by so many millionths.
+pub(super) const DRIFT_PPM_MAX: u64 = 50_000;
 const LEADER: Who = Who::Part(Part::Leader);
 
 /// A plan in the making.
@@ -252,7 +254,7 @@ impl<'a> Chaos<'a> {
     }
 
     fn drift(&mut self, at: u64) {
-        let ppm = self.random.within(20..=50_000).cast_signed();
+        let ppm = self.random.within(20..=DRIFT_PPM_MAX).cast_signed();
         let sign = [1, -1][self.random.index(2)];
         let who = self.who();
         self.add(at, Fault::Drift(who, sign * ppm));

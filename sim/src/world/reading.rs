@@ -9,7 +9,7 @@ use super::clients::CLOSING_NS;
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::readers::Asked;
-use crate::workload::{TIMEOUT_NS, register_of};
+use crate::workload::register_of;
 
 impl World {
     pub(super) fn on_reader(&mut self, reader: usize, turn: u64) {
@@ -24,14 +24,12 @@ impl World {
             let least = self.checkers.reads_are_linearizable.begins(register);
             let ticket = self.readers.ask(reader, register, least);
             let key = register_of(register);
-            // Without an answer it turns to any node.
-            self.readers.turn_to(reader, None);
             self.command(host, ticket, Command::ReadLatest { key });
         }
         // An answer may have come at once, and with it another turn.
         if self.readers.is_turn(reader, turn) {
             let turn = self.readers.next_turn(reader);
-            let at = self.now + TIMEOUT_NS;
+            let at = self.now + self.readers.lose_patience(reader);
             self.queue.push(at, Due::Reader { reader, turn });
         }
     }
@@ -49,6 +47,11 @@ impl World {
         let next = match answer {
             Ok(Answer::Register(register)) => {
                 self.on_register(&asked, register.as_ref());
+                let process = self.hosts[host].process.as_ref();
+                let raft = process.map(|it| it.node.view().raft().stats());
+                if raft.is_some_and(|stats| stats.leased_reads > 0) {
+                    self.marks.hit(Mark::ReadByLease);
+                }
                 Some(host)
             }
             Err(Refusal::NotConfirmed { leader }) => {

@@ -16,6 +16,7 @@ pub(super) fn config() -> Config {
         election_timeout_min: 150 * MS,
         election_timeout_max: 300 * MS,
         election_handicap: Duration::ZERO,
+        lease_drift_ppm: 0,
         entries_per_append_max: 8,
         bytes_per_append_max: 1024,
         appends_in_flight_max: 4,
