@@ -206,6 +206,9 @@ pub enum ChangeRefused {
     Unreached(NodeId),
     /// This node, which was to vote, does not hold the log yet.
     Behind(NodeId),
+    /// The leader has not heard a majority of those who would vote, so nothing would be decided any
+    /// more; it can be forced.
+    NoMajority,
 }
 
 impl fmt::Display for ChangeRefused {
@@ -225,6 +228,10 @@ impl fmt::Display for ChangeRefused {
                     "{node} does not hold the log yet; wait until it has caught up"
                 )
             }
+            ChangeRefused::NoMajority => f.write_str(
+                "the leader does not reach a majority of those who would vote; start them, keep \
+                 others, or force it",
+            ),
         }
     }
 }

@@ -73,6 +73,9 @@ pub enum Command {
         /// The node.
         node: NodeId,
     },
+    /// Change the voters also if the leader does not reach a majority of the new ones: then nothing
+    /// is decided until they are back.
+    ForceVoters(VoterChange),
 }
 
 impl Command {
@@ -95,7 +98,7 @@ impl Command {
                     Err(Refused::OutOfBounds)
                 }
             }
-            Command::ChangeVoters(change) => {
+            Command::ChangeVoters(change) | Command::ForceVoters(change) => {
                 let fits = change.add.len() <= VOTERS_MAX && change.remove.len() <= VOTERS_MAX;
                 match fits && change.add.is_disjoint(&change.remove) {
                     true => Ok(()),

@@ -205,7 +205,7 @@ impl State {
                 key,
                 value,
             } => (self.write(role, *epoch, key, value), None),
-            Command::ChangeVoters(_) => (Ok(Effect::VotersChanged), None),
+            Command::ChangeVoters(_) | Command::ForceVoters(_) => (Ok(Effect::VotersChanged), None),
             Command::Barrier => (Ok(Effect::Passed), None),
             Command::RemoveNode { node } => (self.remove(index, *node), None),
             Command::AdmitNode { node } => {

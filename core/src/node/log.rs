@@ -150,7 +150,7 @@ impl Node {
     /// voter is removed, or a removed node is to vote, is for its leader alone to see.
     fn on_append(&self, envelope: Envelope) -> Work {
         let refused = match &envelope.command {
-            control::Command::ChangeVoters(change) => {
+            control::Command::ChangeVoters(change) | control::Command::ForceVoters(change) => {
                 let removed = self.control.state().removed();
                 let mut banned = change.add.iter().filter(|node| removed.contains_key(node));
                 banned
@@ -176,6 +176,7 @@ impl Node {
         let data = Payload::from(bytes);
         Work::Raft(match envelope.command {
             control::Command::ChangeVoters(change) => raft::Input::Change { change, data },
+            control::Command::ForceVoters(change) => raft::Input::ForceChange { change, data },
             control::Command::GrantRole { .. }
             | control::Command::ReleaseRole { .. }
             | control::Command::RemoveNode { .. }

@@ -10,6 +10,7 @@
 //!   then it calls a successor and resigns.
 //! * I3. A node is a learner only when the voters that leave it out are committed.
 //! * I4. A node that becomes a voter holds almost the whole log already, so it delays no commit.
+//! * I5. A change begins only while a majority of the new voters is heard, unless it is forced.
 
 use alloc::vec::Vec;
 
@@ -19,7 +20,7 @@ use crate::id::{LogIndex, NodeId};
 use crate::mutant::Mutant;
 use crate::payload::Payload;
 use crate::time::Time;
-use crate::voters::{ChangeRefused, VoterChange};
+use crate::voters::{ChangeRefused, VoterChange, Voters};
 
 /// A node that lacks more entries than this cannot become a voter yet.
 const LAG_MAX: u64 = 256;
@@ -30,6 +31,7 @@ impl Raft {
         now: Time,
         change: &VoterChange,
         data: Payload,
+        is_forced: bool,
         out: &mut Vec<Output>,
     ) {
         let is_ready = self.log.term_at(self.commit) == Some(self.term);
@@ -42,7 +44,11 @@ impl Raft {
         if self.is_under_way(&data) {
             return;
         }
-        match self.judge_change(now, change) {
+        let has_majority = || match is_forced || self.reaches_majority(now, change) {
+            true => Ok(()),
+            false => Err(ChangeRefused::NoMajority),
+        };
+        match self.judge_change(now, change).and_then(|()| has_majority()) {
             Ok(()) => self.begin_change(now, change, data, out),
             Err(why) => out.push(Output::ChangeRefused { data, why }),
         }
@@ -83,6 +89,15 @@ impl Raft {
             }
         }
         Ok(())
+    }
+
+    /// Whether the voters to come could decide anything now (I5).
+    fn reaches_majority(&self, now: Time, change: &VoterChange) -> bool {
+        let (Part::Leader(leadership), Ok(next)) = (&self.part, change.apply(&self.voters)) else {
+            return false;
+        };
+        let heard = leadership.quorum_heard(now, self.me, &Voters::of(next));
+        heard.is_some_and(|at| now.since(at) < self.config.election_timeout_max)
     }
 
     fn begin_change(

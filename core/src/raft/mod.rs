@@ -186,6 +186,13 @@ pub enum Input {
         /// The command that asks for it; it stands in the entries of the change.
         data: Payload,
     },
+    /// The same, also if no majority of the new voters is reached.
+    ForceChange {
+        /// How.
+        change: VoterChange,
+        /// As in `Change`.
+        data: Payload,
+    },
     /// Read what was acknowledged up to now; only a leader can.
     Read {
         /// Under which the answer comes.
@@ -469,7 +476,8 @@ impl Raft {
             } => self.on_install(now, from, round, snapshot, out),
             Input::Propose { data } => self.on_propose(now, data, false, out),
             Input::ProposeVital { data } => self.on_propose(now, data, true, out),
-            Input::Change { change, data } => self.on_change(now, &change, data, out),
+            Input::Change { change, data } => self.on_change(now, &change, data, false, out),
+            Input::ForceChange { change, data } => self.on_change(now, &change, data, true, out),
             Input::Read { ticket } => self.on_read(now, ticket, out),
             Input::Transfer { to } => self.on_transfer(now, to, out),
             Input::DiskStalled => self.on_disk_stalled(now, out),

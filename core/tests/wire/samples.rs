@@ -225,7 +225,8 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("release-role", release),
         ("write", write),
         ("barrier", Command::Barrier),
-        ("change-voters", Command::ChangeVoters(change)),
+        ("change-voters", Command::ChangeVoters(change.clone())),
+        ("force-voters", Command::ForceVoters(change)),
         ("remove-node", Command::RemoveNode { node }),
         ("admit-node", Command::AdmitNode { node }),
     ]
@@ -258,6 +259,10 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         (
             "voters-behind",
             Err(Refused::Voters(ChangeRefused::Behind(NodeId(4)))),
+        ),
+        (
+            "voters-no-majority",
+            Err(Refused::Voters(ChangeRefused::NoMajority)),
         ),
     ]
 }

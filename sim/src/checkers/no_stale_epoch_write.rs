@@ -56,6 +56,7 @@ impl Checker {
                 }
             }
             Command::ChangeVoters(_)
+            | Command::ForceVoters(_)
             | Command::Barrier
             | Command::RemoveNode { .. }
             | Command::AdmitNode { .. } => {}

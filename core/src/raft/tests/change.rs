@@ -127,6 +127,33 @@ fn a_change_is_refused_with_its_reason() {
     assert_eq!(world.nodes[&follower].rejected, 1);
 }
 
+#[test]
+fn voters_without_a_majority_that_is_heard_are_refused_unless_forced() {
+    let (mut world, leader) = cluster(3, 0, 56);
+    let [away, near] = others(&world, leader)[..] else {
+        panic!("three voters")
+    };
+    world.isolate(away);
+    world.run(400 * MS);
+    let without = VoterChange::remove(near);
+    change(&mut world, leader, without.clone(), 7);
+    let refused = &world.nodes[&leader].changes_refused;
+    assert_eq!(refused[..], [ChangeRefused::NoMajority]);
+    assert!(!votes_in(&world, leader).is_joint());
+    change(&mut world, leader, VoterChange::remove(away), 8);
+    world.run(100 * MS);
+    let both = BTreeSet::from([leader, near]);
+    assert_eq!(votes_in(&world, leader), Voters::of(both), "it helps");
+
+    let (mut world, leader) = cluster(3, 0, 56);
+    world.isolate(away);
+    world.run(400 * MS);
+    let (change, data) = (without, super::words::data(9));
+    world.step(leader, Input::ForceChange { change, data });
+    assert!(votes_in(&world, leader).is_joint());
+    assert_eq!(world.nodes[&leader].changes_refused, []);
+}
+
 /// It leads the change of its own removal, does not count itself, and calls a successor.
 #[test]
 fn a_leader_that_is_removed_leads_until_that_is_committed() {
