@@ -285,3 +285,36 @@ fn no_snapshot_is_taken_within_a_change_of_the_voters() {
         fold(&world.nodes[&node].records);
     }
 }
+
+/// etcd's `slow_follower_after_compaction`: the log is kept from the snapshot before on, so one
+/// that lags a little needs no state.
+#[test]
+fn a_follower_that_lags_a_little_behind_a_snapshot_catches_up_by_entries() {
+    let mut world = World::with_snapshots(3, 0, 11, 400);
+    world.connect_all();
+    let leader = world.elect();
+    let slow = *world.names().iter().find(|it| **it != leader).unwrap();
+    let mut number = 0;
+    let mut go_on = |world: &mut World, until: u64| {
+        while world.raft(leader).stats().snapshots_taken < until {
+            world.propose(leader, number);
+            number += 1;
+            world.run(2 * MS);
+        }
+        number
+    };
+    go_on(&mut world, 2);
+    world.run(100 * MS);
+    world.isolate(slow);
+    let last = go_on(&mut world, 3) - 1;
+    let taken = world.raft(leader).snapshot().unwrap().meta().index;
+    assert!(
+        world.raft(slow).last_index() < taken,
+        "it lacks what it stands for"
+    );
+    world.cuts.clear();
+    world.connect_all();
+    world.run(400 * MS);
+    assert!(world.has_committed(slow, last));
+    assert_eq!(world.raft(slow).stats().snapshots_installed, 0);
+}
