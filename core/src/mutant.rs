@@ -168,6 +168,16 @@ mutants! {
     PriorityInverted => "priority-inverted",
     /// A connection that takes over does not send again what is not acknowledged.
     ForgetsOnReconnect => "forgets-on-reconnect",
+    /// A connection delivers bytes of a stream twice.
+    DeliversBytesTwice => "delivers-bytes-twice",
+    /// The writer of a stream is not told that all of it was taken.
+    ClosesSilently => "closes-silently",
+    /// What a stream's reader has not read counts against all messages of the class.
+    StreamsShareCredit => "streams-share-credit",
+    /// Bulk whose turn it is goes on until none of it waits.
+    BulkKeepsItsTurn => "bulk-keeps-its-turn",
+    /// A class takes any number of messages while it waits for the connection.
+    QueueUnbounded => "queue-unbounded",
 }
 
 /// Which bug a machine has, if any.

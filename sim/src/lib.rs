@@ -29,6 +29,7 @@ pub mod replay;
 pub mod report;
 pub mod scenario;
 pub mod scenarios;
+pub mod sends;
 pub mod shrink;
 pub mod soak;
 pub mod span;

@@ -127,6 +127,16 @@ marks! {
     ConnectionReset => "connection-reset",
     /// What a stalled way had held arrived at once.
     Burst => "burst",
+    /// A host was told that it is unknown whether a send has arrived.
+    SendUnknown => "send-unknown",
+    /// A send found no room for too long.
+    SendFoundNoRoom => "send-found-no-room",
+    /// A request's deadline came before its reply.
+    RequestLate => "request-late",
+    /// A reader stopped reading for a while.
+    ReaderStopped => "reader-stopped",
+    /// A reader refused the rest of a stream.
+    StreamRefused => "stream-refused",
     /// A node left on its own accord.
     Departure => "departure",
 }

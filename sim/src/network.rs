@@ -223,6 +223,8 @@ pub struct Pipe {
     /// What is on its way.
     pub segments: VecDeque<(u64, Segment)>,
     last_arrival: u64,
+    /// Bytes that were sent and have not arrived.
+    pub bytes: usize,
     /// What is sent vanishes.
     pub is_dead: bool,
 }

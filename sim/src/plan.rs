@@ -171,6 +171,25 @@ pub struct Workload {
     pub requests: u64,
     /// Every node sends messages of its host to all others so often, if at all.
     pub messages: Option<Span>,
+    /// Those that send of everything a host can, if there are any.
+    pub senders: Option<Senders>,
+}
+
+/// Those that send messages, broadcasts, requests and streams from every node to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Senders {
+    /// So many on every node.
+    pub per_node: u32,
+    /// The pause of one between two sends.
+    pub interval: Span,
+    /// Each ends after so many sends; 0: never.
+    pub sends: u64,
+    /// So many of a thousand sends have one to four megabytes.
+    pub large_permille: u16,
+    /// So many of a thousand readers read slowly, late, or not at all for a while.
+    pub slow_permille: u16,
+    /// So many of a thousand sends are given up by one of their ends.
+    pub cancelled_permille: u16,
 }
 
 /// Those that ask the leader for what the clients wrote.
@@ -301,6 +320,7 @@ impl Plan {
                 interval: Span::from_ms(150),
                 requests: 0,
                 messages: Some(Span::from_ms(1_000)),
+                senders: None,
             },
             readers: Readers {
                 readers: 1,

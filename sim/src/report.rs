@@ -23,6 +23,8 @@ pub struct Totals {
     pub actions: u64,
     /// Messages handed to connections.
     pub messages: u64,
+    /// What senders sent.
+    pub sends: u64,
     /// Distinct acknowledged writes.
     pub acknowledged: u64,
     /// Confirmed reads.

@@ -8,6 +8,7 @@
 mod area;
 mod chaos;
 mod kind;
+mod senders;
 
 use quorate_core::seed::{Random, Seed, Stream};
 
@@ -20,6 +21,8 @@ use crate::span::Span;
 
 /// So many of a thousand swarms have 50 to 100 nodes.
 const CROWDS_PERMILLE: u16 = 15;
+/// So many of the others have senders.
+const SENDERS_PERMILLE: u16 = 200;
 /// A mended core is left alone with the faults of the others for so long.
 const CORE_MS: u64 = 16_000;
 
@@ -54,6 +57,9 @@ pub fn expand_for(seed: u64, focus: Option<Area>) -> Plan {
     let kinds = subset(area.kinds(), 700, &mut random);
     trust_clocks(&mut plan, &kinds, &mut random);
     let gap = random.within(100..=1_500);
+    if area.has_senders() {
+        senders::add(&mut plan, &mut random);
+    }
     add_faults(&mut plan, &kinds, gap, &mut random);
     if area.shortens_logs() {
         shorten_logs(&mut plan, &mut random);
@@ -133,6 +139,9 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
     let gap = random.within(100..=2_500);
     add_faults(&mut plan, &kinds, gap, random);
     shorten_logs(&mut plan, random);
+    if nodes <= 7 && random.chance(SENDERS_PERMILLE) {
+        senders::add(&mut plan, random);
+    }
     plan
 }
 
@@ -302,6 +311,7 @@ mod tests {
             " add-voter n",
             " remove-voter n",
             " set-state ",
+            "\nsenders 1 every ",
         ] {
             assert!(texts.contains(words), "{words}");
         }

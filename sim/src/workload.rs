@@ -214,6 +214,7 @@ mod tests {
             interval: crate::span::Span::from_ms(100),
             requests: 0,
             messages: None,
+            senders: None,
         };
         Workload::new(spec, Seed::from_number(1).stream(Stream::Workload))
     }

@@ -18,6 +18,13 @@ pub(super) struct Assembly {
     cost: usize,
 }
 
+impl Assembly {
+    /// Memory of what has arrived.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
 /// A whole message, wherever its bytes lie.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Whole<'a> {

@@ -283,7 +283,6 @@ impl Cutter {
     }
 
     /// Bytes kept for later.
-    #[cfg(test)]
     pub(super) fn buffered(&self) -> usize {
         self.partial.capacity()
     }

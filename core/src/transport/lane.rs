@@ -203,6 +203,16 @@ impl Lane {
         }
     }
 
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// Memory of all segments.
+    pub(super) fn held_bytes(&self) -> usize {
+        let all = self.waiting.iter().chain(&self.flying);
+        all.map(|segment| segment.bytes.capacity()).sum()
+    }
+
     pub(super) fn flying_bytes(&self) -> usize {
         self.flying_bytes
     }

@@ -55,8 +55,8 @@ pub struct Link {
     partials: PerClass<Option<Assembly>>,
     cutter: Cutter,
     window: Window,
-    /// Which session of ours the other end was told of.
-    announced: Option<u64>,
+    /// Which session of ours the other end was told of, and which of its own we knew then.
+    announced: Option<(u64, u64)>,
     /// The other end's resumption has come. If it did not agree with ours, what follows belongs to
     /// a session that is over.
     is_resumed: bool,
@@ -167,7 +167,8 @@ impl Link {
     /// Makes this connection the one that carries the session; the latest that was resumed does so
     /// by itself. False if the two ends have not agreed on the session over it.
     pub fn carry(&mut self, session: &mut Session) -> bool {
-        let agrees = self.joined.is_some_and(|joined| session.is_joined(joined));
+        let is_open = self.phase != Phase::Closed;
+        let agrees = self.joined.is_some_and(|joined| session.is_joined(joined)) && is_open;
         if agrees && self.parting == Parting::Staying {
             self.joined = Some(session.attach());
         }
@@ -223,11 +224,21 @@ impl Link {
         self.parting == Parting::Said || self.phase == Phase::Closed
     }
 
-    /// Whether this connection carries the session.
+    /// Whether this connection carries the session, or did so last although it is closed: then it
+    /// is another one's turn.
     #[must_use]
     pub fn carries(&self, session: &Session) -> bool {
         self.joined
             .is_some_and(|joined| session.is_carried_by(joined))
+    }
+
+    /// Memory of everything it keeps, in bytes: an incomplete frame, machines' messages that wait,
+    /// and those of which a part has arrived.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let loose = self.loose.iter().map(Loose::bytes);
+        let partials = self.partials.iter().flatten().map(Assembly::held_bytes);
+        self.cutter.buffered() + self.record.capacity() + loose.chain(partials).sum::<usize>()
     }
 
     fn become_closed(&mut self, reason: CloseReason, sink: &mut impl FnMut(Output<'_>)) {
@@ -238,7 +249,6 @@ impl Link {
         self.cutter = Cutter::default();
         self.partials = PerClass::default();
         self.loose.iter_mut().for_each(Loose::clear);
-        self.joined = None;
         self.hello_timer.stop();
         self.keepalive_timer.stop();
         self.idle_timer.stop();

@@ -69,6 +69,11 @@ impl Loose {
         }
     }
 
+    /// Bytes that wait, headers included.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Loose::default();
     }

@@ -25,7 +25,7 @@ use super::lane::Lane;
 use super::priority::PerClass;
 use super::stats::SessionStats;
 use super::stream::Streams;
-use super::{Config, VersionRange};
+use super::{Config, Priority, VersionRange};
 use crate::mutant::{Mutant, Planted};
 use crate::time::{Deadline, Time, Timer, Wake};
 
@@ -158,6 +158,21 @@ impl Session {
     #[must_use]
     pub fn active_streams(&self) -> usize {
         self.streams.len()
+    }
+
+    /// Bytes of a class that have not left, headers included.
+    #[must_use]
+    pub fn waiting_bytes(&self, priority: Priority) -> usize {
+        self.lanes[priority.index()].waiting_bytes()
+    }
+
+    /// Memory of everything it keeps, in bytes: what waits, what is under way, and messages of
+    /// which a part has arrived.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let lanes = self.lanes.iter().map(Lane::held_bytes);
+        let partial = |arrival: &Arrival| arrival.partial.as_ref().map_or(0, Assembly::held_bytes);
+        lanes.chain(self.arrivals.iter().map(partial)).sum()
     }
 
     /// Frames that the other end is not known to have.

@@ -120,7 +120,7 @@ impl Streams {
             CLOSED if stream.is_ended => drop(self.outbound.remove(&id)),
             REFUSED if !stream.is_refused => {
                 stream.is_refused = true;
-                return Ok(!stream.is_ended);
+                return Ok(true);
             }
             _ => return Err(LinkFault::ImpossibleCredit),
         }

@@ -44,6 +44,11 @@ impl Checker {
         let Some((peer, dialer)) = self.up.remove(&(node, link)) else {
             return Ok(());
         };
+        let is_later = |life: &Peer| life.node == peer.node && life.boot > peer.boot;
+        if self.of(node).any(|(_, (to, _))| is_later(to)) {
+            // All connections to an earlier life go.
+            return Ok(());
+        }
         let others = self.of(node).filter(|(_, (to, _))| *to == peer);
         let lowest = others.map(|(_, (_, by))| *by).min();
         if lowest.is_none_or(|lowest| lowest <= dialer) {
@@ -71,6 +76,9 @@ mod tests {
         checker.up(me, LinkId(2), peer, me);
         assert_eq!(checker.clone().hangs_up(me, LinkId(2)), Ok(()));
         assert!(checker.clone().hangs_up(me, LinkId(1)).is_err());
+        let mut later = checker.clone();
+        later.up(me, LinkId(3), Peer { boot: 2, ..peer }, me);
+        assert_eq!(later.hangs_up(me, LinkId(1)), Ok(()), "that life is over");
         checker.down(me, LinkId(2));
         assert_eq!(checker.hangs_up(me, LinkId(1)), Ok(()));
     }

@@ -24,10 +24,11 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// The host has handed over a message; those of one batch wait together.
-    pub fn submitted(&mut self, batch: u64, priority: Priority, number: u64) {
+    /// The host has handed over a message; those of one batch wait together, and with nothing else
+    /// that could make it the turn of the least urgent.
+    pub fn submitted(&mut self, batch: Option<u64>, priority: Priority, number: u64) {
         self.on_its_way.push_back(Sent {
-            batch: Some(batch),
+            batch,
             priority,
             number,
         });
@@ -91,9 +92,9 @@ mod tests {
     #[test]
     fn what_is_out_of_order_doubled_or_acknowledged_early_is_refused() {
         let mut checker = Checker::default();
-        checker.submitted(1, Low, 1);
-        checker.submitted(1, Critical, 1);
-        checker.submitted(2, Critical, 4);
+        checker.submitted(Some(1), Low, 1);
+        checker.submitted(Some(1), Critical, 1);
+        checker.submitted(Some(2), Critical, 4);
         assert!(checker.clone().delivered(Low, 1).is_err(), "not urgent");
         assert!(checker.clone().delivered(Critical, 4).is_err(), "a gap");
         assert!(checker.acknowledged(Critical, 1).is_err());
@@ -108,7 +109,7 @@ mod tests {
     fn another_connection_may_change_the_order_between_classes_only() {
         let mut checker = Checker::default();
         for (priority, number) in [(Low, 1), (Low, 2), (Critical, 1)] {
-            checker.submitted(1, priority, number);
+            checker.submitted(Some(1), priority, number);
         }
         checker.resumed();
         assert!(checker.clone().delivered(Low, 2).is_err());

@@ -10,6 +10,7 @@ pub mod acknowledged_survive;
 pub mod actions_per_step;
 pub mod answered_once;
 pub mod applied_agree;
+pub mod arrives_once;
 pub mod backlog_bounded;
 pub mod beliefs_rise;
 pub mod changes_wait;
@@ -17,6 +18,7 @@ pub mod commit_is_earned;
 pub mod committed_is_durable;
 pub mod core_goes_on;
 pub mod crash_is_noticed;
+pub mod critical_first;
 pub mod cut_is_seen;
 pub mod duplicates_settle;
 pub mod elected_by_majority;
@@ -29,6 +31,7 @@ pub mod leader_is_kept;
 pub mod leader_steps_down;
 pub mod ledger;
 pub mod link_delivers;
+pub mod link_memory_bounded;
 pub mod log_matching;
 pub mod membership_converges;
 pub mod no_stale_epoch_write;
@@ -42,6 +45,8 @@ pub mod reads_are_linearizable;
 pub mod relay_answers;
 pub mod removes_only_conflicts;
 pub mod roles_stay;
+pub mod sends_end;
+pub mod slow_reader_alone;
 pub mod snapshots_tell_the_log;
 pub mod state_converges;
 pub mod state_is_owned;
@@ -139,6 +144,14 @@ pub struct Checkers {
     pub ledger: ledger::Ledger,
     /// See the module: by sender and its life, receiver, and session.
     pub link_delivers: BTreeMap<Direction, link_delivers::Checker>,
+    /// See the module.
+    pub arrives_once: arrives_once::Checker,
+    /// See the module: by sender and receiver.
+    pub critical_first: BTreeMap<(usize, usize), critical_first::Checker>,
+    /// See the module.
+    pub sends_end: sends_end::Checker,
+    /// See the module.
+    pub slow_reader_alone: slow_reader_alone::Checker,
 }
 
 impl Checkers {
@@ -155,6 +168,7 @@ impl Checkers {
     pub fn ended(&mut self, life: Peer) {
         let node = life.node;
         self.roles_stay.gone(life);
+        self.sends_end.gone(life);
         self.leader_is_kept.doubts(node, None);
         self.relay_answers.excused(node, None);
         self.answered_once.ended(node);

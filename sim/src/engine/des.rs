@@ -46,6 +46,20 @@ pub enum Due {
         /// The end.
         end: usize,
     },
+    /// A socket that was full takes bytes again.
+    Writable {
+        /// The connection.
+        conn: usize,
+        /// The end.
+        end: usize,
+    },
+    /// The senders and readers of a process act.
+    Mail {
+        /// The index of the host.
+        host: usize,
+        /// Its life.
+        life: u64,
+    },
     /// A link's deadline.
     LinkTick {
         /// The connection.

@@ -10,12 +10,12 @@ use super::draft::Draft;
 use super::lex::{self, Token};
 use super::problem::{Place, Problem, nearest};
 use super::values::{self, Drawn};
-use super::{Seeds, actions, network};
+use super::{Seeds, actions, network, senders};
 use crate::plan::{NODES_MAX, Preset, Ways};
 use crate::span::Span;
 
 /// The words that may begin a line and are no events.
-const HEAD: [&str; 23] = [
+const HEAD: [&str; 24] = [
     "scenario",
     "about",
     "nodes",
@@ -31,6 +31,7 @@ const HEAD: [&str; 23] = [
     "zombies",
     "readers",
     "messages",
+    "senders",
     "sessions",
     "transactions",
     "queries",
@@ -164,12 +165,14 @@ impl Draft {
             "zombies" => self.plan.workload.zombies = clients(&mut clause)?,
             "readers" => self.readers(&mut clause)?,
             "messages" => self.messages(&mut clause)?,
+            "senders" => self.plan.workload.senders = senders::read(&mut clause)?,
             "sessions" | "transactions" | "queries" => {
                 let what = format!("this build has no workload of {word}");
                 return Err(Problem { place, what });
             }
             "workload" => {
-                let what = "say `clients`, `zombies`, `readers` or `messages`".to_string();
+                let what =
+                    "say `clients`, `zombies`, `readers`, `messages` or `senders`".to_string();
                 return Err(Problem { place, what });
             }
             "mutant" => self.plan.mutant = Some(values::name(&mut clause, "a bug's name", 80)?),

@@ -70,6 +70,9 @@ impl Plan {
             Some(every) => writeln!(text, "messages every {every}")?,
             None => writeln!(text, "messages none")?,
         }
+        if let Some(senders) = &clients.senders {
+            writeln!(text, "{senders}")?;
+        }
         if let Some(mutant) = &self.mutant {
             writeln!(text, "mutant {mutant}")?;
         }
@@ -303,7 +306,7 @@ fn properties(change: &Change) -> String {
     said.join(" ")
 }
 
-fn share(permille: u16) -> String {
+pub(super) fn share(permille: u16) -> String {
     match permille % 10 {
         0 => format!("{}%", permille / 10),
         part => format!("{}.{part}%", permille / 10),

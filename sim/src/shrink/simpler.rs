@@ -2,7 +2,7 @@
 //!
 //! Each step gives candidates that are strictly simpler than the plan, so that taking them ends.
 
-use crate::plan::{Fate, Fault, Moment, Plan, Quality, Question, Seat, Strike, Ways, Who};
+use crate::plan::{Fate, Fault, Moment, Plan, Quality, Question, Seat, Senders, Strike, Ways, Who};
 use crate::span::Span;
 
 /// Candidates for a plan, the boldest first.
@@ -193,6 +193,26 @@ fn fewer_clients(plan: &Plan) -> Vec<Plan> {
         let mut simpler = plan.clone();
         simpler.readers.readers = readers;
         candidates.push(simpler);
+    }
+    let Some(senders) = plan.workload.senders else {
+        return candidates;
+    };
+    let plainer = Senders {
+        large_permille: 0,
+        slow_permille: 0,
+        cancelled_permille: 0,
+        ..senders
+    };
+    let fewer = Senders {
+        per_node: 1,
+        ..senders
+    };
+    for senders in [None, Some(plainer), Some(fewer)] {
+        let mut simpler = plan.clone();
+        simpler.workload.senders = senders;
+        if simpler.workload != plan.workload {
+            candidates.push(simpler);
+        }
     }
     candidates
 }

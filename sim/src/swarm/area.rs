@@ -138,6 +138,14 @@ impl Area {
         }
     }
 
+    /// Whether hosts should send each other of everything they can.
+    pub(super) const fn has_senders(self) -> bool {
+        match self {
+            Area::Transport => true,
+            Area::Membership | Area::Raft | Area::Failover | Area::Disk => false,
+        }
+    }
+
     /// The clients, the network and the disks that suit it.
     pub(super) fn bend(self, plan: &mut Plan, random: &mut Random) {
         match self {

@@ -6,17 +6,14 @@ use quorate_core::id::{LinkId, NodeId};
 use quorate_core::node::Event;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
-use quorate_core::transport::{
-    CloseReason, Hello, Link, Priority, Session, Unacknowledged, VersionRange,
-};
+use quorate_core::transport::{Hello, Link, Priority, Session, Unacknowledged, VersionRange};
 use quorate_core::wire::Message;
 
 use super::host::{host_at, plant_link, plant_session};
-use super::sessions::{Heard, keep};
+use super::sessions::keep;
 use super::traffic::Tie;
 use super::{NEVER, World, slot};
 use crate::engine::des::Due;
-use crate::marks::Mark;
 use crate::network::{Conn, End, Pipe, Segment};
 
 /// A dial across a cut hangs for so long before it fails.
@@ -25,6 +22,8 @@ const DIAL_TIMEOUT_NS: u64 = 1_000_000_000;
 const LOOK_AGAIN_NS: u64 = 20_000_000;
 /// Bytes handed to the network at a time.
 const BUDGET: usize = 64 * 1024;
+/// A socket takes no more while so many bytes are on their way.
+const SOCKET_BYTES: usize = 256 * 1024;
 
 impl World {
     pub(super) fn dial(&mut self, from: usize, address: SocketAddr, expected: Option<NodeId>) {
@@ -203,30 +202,43 @@ impl World {
         self.touched = touched;
     }
 
+    /// Sends what an end has to send, as far as its socket takes it.
     pub(super) fn flush(&mut self, conn: usize, end: usize) {
         loop {
             let Some(state) = self.conns[conn].as_mut() else {
                 return;
             };
             let peer = state.ends[1 - end].host;
+            let room = SOCKET_BYTES.saturating_sub(state.pipes[end].bytes);
             let from = &mut state.ends[end];
-            let Some(process) = self.hosts[from.host].process.as_mut() else {
+            let host = from.host;
+            let Some(process) = self.hosts[host].process.as_mut() else {
                 return;
             };
             let Some(session) = process.sessions.get_mut(peer).filter(|_| from.open) else {
                 return;
             };
             let now = process.clock.at(self.now);
-            let mut bytes = Vec::new();
-            let mut has_more = true;
-            while has_more && bytes.len() < BUDGET {
-                let record = |record: &[u8]| bytes.extend_from_slice(record);
+            let (mut bytes, mut wrong) = (Vec::new(), Ok(()));
+            let checker = self.checkers.critical_first.get_mut(&(host, peer));
+            let mut checker = checker.filter(|_| from.link.carries(session));
+            let mut has_more = room > 0;
+            while has_more && bytes.len() < BUDGET.min(room) {
+                let record = |record: &[u8]| {
+                    bytes.extend_from_slice(record);
+                    if let Some(checker) = &mut checker {
+                        wrong = checker.left(record);
+                    }
+                };
                 has_more = from.link.transmit(now, session, record) > 0
-                    && from.link.wants_transmit(session);
+                    && from.link.wants_transmit(session)
+                    && wrong.is_ok();
             }
             if bytes.is_empty() {
                 return;
             }
+            state.pipes[end].bytes += bytes.len();
+            self.demand("critical_first", wrong);
             self.send_segment(conn, end, Segment::Bytes(bytes));
             if !has_more {
                 return;
@@ -266,6 +278,14 @@ impl World {
             let Some((_, segment)) = pipe.segments.pop_front() else {
                 return;
             };
+            if let Segment::Bytes(bytes) = &segment {
+                let was_full = pipe.bytes >= SOCKET_BYTES;
+                pipe.bytes -= bytes.len();
+                if was_full && pipe.bytes < SOCKET_BYTES {
+                    let end = 1 - end;
+                    self.queue.push(self.now, Due::Writable { conn, end });
+                }
+            }
             if !state.ends[end].open {
                 self.refuse_stray(conn, end);
                 continue;
@@ -291,82 +311,18 @@ impl World {
         };
         let now = process.clock.at(self.now);
         let before = Tie::of(session);
-        let (mut heard, mut taken) = (Vec::new(), Vec::new());
+        let mut heard = Vec::new();
         to.link.receive(now, bytes, session, &mut |output| {
-            heard.push(keep(output, &mut taken));
+            heard.push(keep(output));
         });
-        for (priority, cost) in taken {
-            session.consume(now, priority, cost);
-        }
         let ties = [before, Tie::of(session)];
+        let host = to.host;
         self.on_heard(conn, end, ties, heard);
         self.flush(conn, end);
+        if self.plan.workload.senders.is_some() {
+            self.flush_to(host, peer);
+        }
         self.arm_link(conn, end);
-    }
-
-    fn on_heard(&mut self, conn: usize, end: usize, [before, after]: [Tie; 2], heard: Vec<Heard>) {
-        let mut tie = before;
-        for heard in heard {
-            let Some(state) = self.conns[conn].as_mut().filter(|conn| conn.ends[end].open) else {
-                return;
-            };
-            let to = &mut state.ends[end];
-            let (host, link) = (to.host, to.link_id);
-            match heard {
-                Heard::Established(hello) => {
-                    to.up = true;
-                    let address = to.dialed.unwrap_or(hello.address);
-                    let (peer, dialed) = (hello.peer, to.dialed.is_some());
-                    self.step(
-                        host,
-                        Event::LinkUp {
-                            link,
-                            peer,
-                            address,
-                            dialed,
-                        },
-                    );
-                }
-                Heard::Node(Ok(message)) => self.step(host, Event::Received { link, message }),
-                Heard::Node(Err(what)) => {
-                    let id = self.hosts[host].id;
-                    self.demand("wire", Err(format!("{id} cannot read {what}")));
-                }
-                Heard::Closed(reason) => {
-                    self.on_closed(&reason);
-                    self.close_end(conn, end);
-                }
-                Heard::Resumed | Heard::Lost => {
-                    tie = after;
-                    let directions = self.directions(conn, end, tie);
-                    self.on_joined(directions, heard == Heard::Lost);
-                }
-                Heard::Message(priority, number) => {
-                    if let Some([_, inward]) = self.directions(conn, end, tie) {
-                        self.on_message(inward, priority, number);
-                    }
-                }
-                Heard::Acked(priority, number) => {
-                    if let Some([outward, _]) = self.directions(conn, end, tie) {
-                        self.on_acked(outward, priority, number);
-                    }
-                }
-                Heard::Nothing => {}
-                Heard::Unasked => {
-                    self.demand("wire", Err("a host's frame that nobody sent".to_string()));
-                }
-            }
-        }
-    }
-
-    fn on_closed(&mut self, reason: &CloseReason) {
-        if *reason == CloseReason::Idle {
-            self.marks.hit(Mark::HalfOpenClosed);
-        }
-        if let CloseReason::Fault(fault) = reason {
-            let what = format!("a connection accuses an honest end of {fault:?}");
-            self.demand("link_delivers", Err(what));
-        }
     }
 
     /// An end is closed by its process or by the other end; both sides get to know.
@@ -469,9 +425,8 @@ impl World {
             .deadline()
             .is_some_and(|deadline| deadline.at <= now)
         {
-            let (mut heard, mut taken) = (Vec::new(), Vec::new());
-            to.link
-                .tick(now, &mut |output| heard.push(keep(output, &mut taken)));
+            let mut heard = Vec::new();
+            to.link.tick(now, &mut |output| heard.push(keep(output)));
             // No time that passes ends a session here.
             self.on_heard(conn, end, [Tie::default(); 2], heard);
             self.flush(conn, end);

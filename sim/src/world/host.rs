@@ -13,6 +13,7 @@ use quorate_core::transport::{Link, Session};
 use quorate_core::voters::Voters;
 
 use super::clock::Clock;
+use super::mail::Mail;
 use super::sessions::Sessions;
 use crate::disk::Disk;
 use crate::engine::des::Due;
@@ -30,6 +31,7 @@ pub(super) struct Process {
     /// Connection and end of each link, by the link's number.
     pub(super) links: Vec<(usize, usize)>,
     pub(super) sessions: Sessions,
+    pub(super) mail: Mail,
     pub(super) dials: Vec<(SocketAddr, Option<NodeId>)>,
     pub(super) standing: Standing,
     /// The voters it goes by, as of its last step but the one being looked at.

@@ -10,6 +10,7 @@ use quorate_core::time::Time;
 
 use super::clock::Clock;
 use super::host::{Condition, Doom, Process, plant};
+use super::mail::Mail;
 use super::sessions::Sessions;
 use super::{NEVER, World};
 use crate::engine::des::Due;
@@ -62,6 +63,7 @@ impl World {
             armed: NEVER,
             links: Vec::new(),
             sessions: Sessions::default(),
+            mail: Mail::default(),
             dials: Vec::new(),
             standing,
             voters,
@@ -178,6 +180,7 @@ impl World {
         let id = self.hosts[host].id;
         self.lives += 1;
         self.checkers.ended(process.node.view().me());
+        self.note_mail_life(host, false);
         match doom.moment {
             Moment::Persist(_) | Moment::Vote(_) | Moment::Synced(_) => {
                 self.marks.hit(Mark::CrashBeforePromise);

@@ -40,6 +40,7 @@ impl World {
         self.tick_sessions(self.next_look, part);
         self.next_look = (self.next_look + part) % nodes;
         self.look_at_debts();
+        self.look_at_mail();
         let messages = self.plan.workload.messages;
         if messages.is_some_and(|every| self.now.is_multiple_of(every.ns())) {
             self.send_traffic();

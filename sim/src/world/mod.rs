@@ -5,7 +5,7 @@
 //!   else happens to it, except that a crash may come first.
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
-//! Split by what happens: `lives` of processes, `connections`, `traffic`, `faults`, `clients`;
+//! Split by what happens: `lives` of processes, `connections`, `traffic`, `mail`, `faults`, `clients`;
 //! `watch`, `witness`, `beliefs` and `looks` show it to the checkers, `recording` keeps it.
 
 mod asking;
@@ -17,11 +17,13 @@ mod connections;
 mod entries;
 mod faults;
 mod heard;
+mod hearing;
 mod host;
 mod judge;
 mod lives;
 mod looks;
 mod machine;
+mod mail;
 mod reading;
 mod recording;
 mod sessions;
@@ -63,6 +65,8 @@ const NEVER: u64 = u64::MAX;
 const WRITERS: u64 = 1 << 32;
 /// And the one the readers draw from.
 const READERS: u64 = WRITERS + 1;
+/// The part that the hosts' senders and readers draw from.
+const LETTERS: u64 = 1 << 33;
 /// The role the clients write under.
 pub const PRIMARY: &str = "primary";
 
@@ -82,6 +86,12 @@ pub struct World {
     readers: Readers,
     /// Who writes what state, and when.
     writers: Random,
+    /// What senders send and how readers read.
+    letters: Random,
+    /// Sends so far.
+    next_send: u64,
+    /// What the checkers of mail have seen and not said.
+    wrong: Vec<(&'static str, String)>,
     checkers: Checkers,
     violation: Option<Violation>,
     trace: Trace,
@@ -154,6 +164,9 @@ impl World {
             workload,
             readers,
             writers: seed.part(WRITERS).stream(Stream::Workload),
+            letters: seed.part(LETTERS).stream(Stream::Workload),
+            next_send: 0,
+            wrong: Vec::new(),
             checkers: Checkers::default(),
             violation: None,
             trace: Trace::default(),
@@ -215,6 +228,8 @@ impl World {
             Due::Turn { host } => self.on_turn(host),
             Due::Arrived { conn, end } => self.on_arrived(conn, end),
             Due::LinkTick { conn, end } => self.on_link_tick(conn, end),
+            Due::Writable { conn, end } => self.flush(conn, end),
+            Due::Mail { host, life } => self.on_mail(host, life),
             Due::Opened { from, life, dial } => self.on_opened(from, life, dial),
             Due::DialFailed { host, life, dial } => self.on_dial_failed(host, life, dial),
             Due::HungUp { host, life, link } => {
@@ -276,6 +291,7 @@ impl World {
         fold.write_u64(self.workload.draw());
         fold.write_u64(self.readers.draw());
         fold.write_u64(self.writers.word());
+        fold.write_u64(self.letters.word());
         fold.finish()
     }
 
@@ -287,8 +303,11 @@ impl World {
             | Due::Stalled { host, .. }
             | Due::DialFailed { host, .. }
             | Due::HungUp { host, .. }
+            | Due::Mail { host, .. }
             | Due::Join { host, .. } => Some(*host),
-            Due::Arrived { conn, end } | Due::LinkTick { conn, end } => {
+            Due::Arrived { conn, end }
+            | Due::LinkTick { conn, end }
+            | Due::Writable { conn, end } => {
                 let conn = self.conns[*conn].as_ref()?;
                 Some(conn.ends[*end].host)
             }
@@ -440,6 +459,8 @@ impl World {
                         process.started = true;
                     }
                     self.queue.push(self.now, Due::Join { host: index, life });
+                    self.queue.push(self.now, Due::Mail { host: index, life });
+                    self.note_mail_life(index, true);
                 }
             }
         }

@@ -6,53 +6,156 @@ use quorate_core::wire::Message;
 
 use super::traffic::Tie;
 use super::{Direction, World};
+use crate::sends;
 
 /// What a connection told, kept for after the call.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Heard {
-    Established(Hello),
     Resumed,
     Lost,
+    Letter(Letter),
+    News(News),
+}
+
+/// What a connection tells the node, as long as it is open.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum News {
+    Established(Hello),
     Node(Result<Message, String>),
-    Message(Priority, u64),
-    Acked(Priority, u64),
     Closed(CloseReason),
     /// What no host of the simulation sends.
     Unasked,
-    Nothing,
 }
 
-/// Keeps what concerns the world, and what the host has taken.
-pub(super) fn keep(output: Output<'_>, taken: &mut Vec<(Priority, usize)>) -> Heard {
+/// What a session brings the host, whatever becomes of the connection.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Letter {
+    /// A message, with its number, or a request. Which send it is, if a sender's, and whether it is
+    /// as it was sent.
+    Message {
+        priority: Priority,
+        number: Option<u64>,
+        request: Option<u64>,
+        send: Option<(u64, bool)>,
+        cost: usize,
+    },
+    Reply {
+        request: u64,
+        send: Option<(u64, bool)>,
+    },
+    Acked {
+        priority: Priority,
+        number: u64,
+    },
+    Opened {
+        stream: u16,
+        is_long: bool,
+    },
+    Data {
+        stream: u16,
+        bytes: Vec<u8>,
+        cost: usize,
+    },
+    Ended {
+        stream: u16,
+        is_complete: bool,
+    },
+    Refused {
+        stream: u16,
+    },
+    Closed {
+        stream: u16,
+    },
+    Room,
+}
+
+/// Keeps what concerns the world.
+pub(super) fn keep(output: Output<'_>) -> Heard {
     match output {
-        Output::Established(hello) => Heard::Established(hello),
+        Output::Established(hello) => Heard::News(News::Established(hello)),
         Output::Resumed => Heard::Resumed,
         Output::Lost => Heard::Lost,
         Output::Node { code, body } => {
             let decoded = Message::decode(code, body);
-            Heard::Node(decoded.map_err(|error| format!("type {code}: {error}")))
+            let decoded = decoded.map_err(|error| format!("type {code}: {error}"));
+            Heard::News(News::Node(decoded))
         }
-        Output::Message {
-            priority,
-            number,
-            cost,
-            ..
-        } => {
-            taken.push((priority, cost));
-            Heard::Message(priority, number)
-        }
-        Output::Acked { priority, number } => Heard::Acked(priority, number),
-        Output::Closed(reason) => Heard::Closed(reason),
-        Output::Room => Heard::Nothing,
-        Output::Datagram { .. }
+        Output::Closed(reason) => Heard::News(News::Closed(reason)),
+        Output::Message { .. }
         | Output::Request { .. }
         | Output::Reply { .. }
+        | Output::Acked { .. }
         | Output::StreamOpened { .. }
         | Output::StreamData { .. }
         | Output::StreamEnded { .. }
         | Output::StreamRefused { .. }
-        | Output::StreamClosed { .. } => Heard::Unasked,
+        | Output::StreamClosed { .. }
+        | Output::Room
+        | Output::Datagram { .. } => {
+            letter(output).map_or(Heard::News(News::Unasked), Heard::Letter)
+        }
     }
+}
+
+fn letter(output: Output<'_>) -> Option<Letter> {
+    Some(match output {
+        Output::Message {
+            priority,
+            number,
+            body,
+            cost,
+            ..
+        } => Letter::Message {
+            priority,
+            number: Some(number),
+            request: None,
+            send: sends::read(body),
+            cost,
+        },
+        Output::Request {
+            priority,
+            id,
+            body,
+            cost,
+            ..
+        } => Letter::Message {
+            priority,
+            number: None,
+            request: Some(id),
+            send: sends::read(body),
+            cost,
+        },
+        Output::Reply { id, body } => Letter::Reply {
+            request: id,
+            send: sends::read(body),
+        },
+        Output::Acked { priority, number } => Letter::Acked { priority, number },
+        Output::StreamOpened { stream, total, .. } => Letter::Opened {
+            stream,
+            is_long: total > 0,
+        },
+        Output::StreamData { stream, body, cost } => Letter::Data {
+            stream,
+            bytes: body.to_vec(),
+            cost,
+        },
+        Output::StreamEnded {
+            stream,
+            is_complete,
+        } => Letter::Ended {
+            stream,
+            is_complete,
+        },
+        Output::StreamRefused { stream } => Letter::Refused { stream },
+        Output::StreamClosed { stream } => Letter::Closed { stream },
+        Output::Room => Letter::Room,
+        Output::Established(_)
+        | Output::Resumed
+        | Output::Lost
+        | Output::Node { .. }
+        | Output::Datagram { .. }
+        | Output::Closed(_) => return None,
+    })
 }
 
 /// The sessions of one process, by the host at the other end.
@@ -78,6 +181,11 @@ impl Sessions {
         self.by_host[host].get_or_insert_with(|| Box::new(session()));
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Session)> {
+        let all = self.by_host.iter().enumerate();
+        all.filter_map(|(host, session)| Some((host, session.as_deref()?)))
+    }
+
     fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Session)> {
         let all = self.by_host.iter_mut().enumerate();
         all.filter_map(|(host, session)| Some((host, session.as_deref_mut()?)))
@@ -90,7 +198,10 @@ impl World {
         let Some([outward, _]) = directions else {
             return;
         };
+        let (from, _, to, _) = outward;
+        self.checkers.critical_first.remove(&(from, to));
         if is_lost {
+            self.on_mail_lost(from, to);
             self.checkers.link_delivers.remove(&outward);
         } else if let Some(checker) = self.checkers.link_delivers.get_mut(&outward) {
             checker.resumed();
@@ -120,7 +231,7 @@ impl World {
             };
             if state.ends[1 - at].host == peer && state.ends[at].link.carry(session) {
                 let tie = Tie::of(session);
-                let directions = self.directions(other, at, tie);
+                let directions = self.directions_of(host, peer, tie);
                 self.on_joined(directions, false);
                 return self.flush(other, at);
             }
@@ -147,7 +258,7 @@ impl World {
                 Stall::Reconnect => self.reconnect(host, peer),
                 // What it gave up belongs to a session that is over; the checkers know that by
                 // its number.
-                Stall::Failed { .. } => {}
+                Stall::Failed { .. } => self.on_mail_lost(host, peer),
             }
         }
     }
@@ -166,14 +277,14 @@ impl World {
         self.redial(host, peer);
     }
 
-    fn redial(&mut self, host: usize, peer: usize) {
+    pub(super) fn redial(&mut self, host: usize, peer: usize) {
         let other = &self.hosts[peer];
         let (address, id) = (other.config.address, other.id);
         self.dial(host, address, Some(id));
     }
 
     /// The connection that carries the session of a host with another one.
-    fn carrier(&self, host: usize, peer: usize) -> Option<(usize, usize)> {
+    pub(super) fn carrier(&self, host: usize, peer: usize) -> Option<(usize, usize)> {
         let process = self.hosts[host].process.as_ref()?;
         let session = process.sessions.get(peer)?;
         let carries = |(conn, end): &(usize, usize)| {

@@ -9,6 +9,9 @@ use super::{World, slot};
 /// In the order of submission.
 const CLASSES: [Priority; 3] = [Priority::Low, Priority::Normal, Priority::Critical];
 
+/// What they say: nothing.
+const NO_SEND: [u8; 8] = [0; 8];
+
 /// One direction between two lives: the sender and its life, the receiver, and which session of
 /// the sender's life with it.
 pub(crate) type Direction = (usize, u64, usize, u64);
@@ -79,21 +82,25 @@ impl World {
         };
         let direction = (from, boot, to, session.id());
         let checker = self.checkers.link_delivers.entry(direction).or_default();
-        let word = self.now.to_le_bytes();
+        // What senders send may take its turn in between.
+        let batch = self.plan.workload.senders.is_none().then_some(self.now);
         for class in CLASSES {
-            let (body, deadline) = (&word[..], None);
+            let (body, deadline) = (&NO_SEND[..], None);
             let message = Outgoing::Message { body, deadline };
             if let Ok(number) = session.submit(now, class, message) {
-                checker.submitted(self.now, class, number);
+                checker.submitted(batch, class, number);
             }
         }
         self.touched.push((conn, end));
     }
 
-    /// The direction in which an end sends, and the one in which it receives, by its session.
-    pub(super) fn directions(&self, conn: usize, end: usize, tie: Tie) -> Option<[Direction; 2]> {
-        let state = self.conns[conn].as_ref()?;
-        let (here, there) = (state.ends[end].host, state.ends[1 - end].host);
+    /// The direction in which a host sends, and the one in which it receives, by its session.
+    pub(super) fn directions_of(
+        &self,
+        here: usize,
+        there: usize,
+        tie: Tie,
+    ) -> Option<[Direction; 2]> {
         let boot = self.hosts[here].process.as_ref()?.node.view().me().boot;
         let (their_boot, theirs) = tie.theirs.unwrap_or_default();
         let out = (here, boot, there, tie.ours);

@@ -154,7 +154,11 @@ impl Link {
                 sink(Output::Acked { priority, number });
             }
         }
-        if accord.is_joined {
+        let is_known = self.joined.is_some_and(|joined| session.is_joined(joined));
+        if !accord.is_joined {
+            // What follows is for a session of ours that is over.
+            self.joined = None;
+        } else if !is_known {
             self.joined = Some(session.attach());
             sink(Output::Resumed);
         }

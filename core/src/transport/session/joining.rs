@@ -54,6 +54,11 @@ impl Session {
         self.theirs.boot == Some(boot)
     }
 
+    /// Our session, and the other end's, 0 if it is not known.
+    pub(in super::super) fn pair(&self) -> (u64, u64) {
+        (self.id, self.theirs.session)
+    }
+
     /// What to tell the other end at the beginning of a connection.
     pub(in super::super) fn resume(&self, now: Time) -> Resume {
         Resume {

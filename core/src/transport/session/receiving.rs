@@ -101,6 +101,10 @@ impl Session {
         let (is_ended, is_refused) = (stream.is_ended, stream.is_refused);
         let is_kept = !is_opening && !is_ended && !is_refused;
         if is_kept {
+            if self.planted.is(Mutant::DeliversBytesTwice) {
+                let (stream, cost) = (id, 0);
+                sink(Output::StreamData { stream, body, cost });
+            }
             sink(Output::StreamData {
                 stream: id,
                 body,
@@ -135,7 +139,7 @@ impl Session {
             if self.streams.on_credit(stream, flags, limit)? {
                 sink(Output::StreamRefused { stream });
             }
-            if flags == CLOSED {
+            if flags == CLOSED && !self.planted.is(Mutant::ClosesSilently) {
                 sink(Output::StreamClosed { stream });
             }
         }

@@ -4,7 +4,7 @@ use super::super::frame::{BODY_BYTES_MAX, HEADER_LEN, Header, Kind};
 use super::super::stream::{ABORT, CLOSED, END, OPEN, REFUSED};
 use super::super::window::Flight;
 use super::super::{LinkFault, Outgoing, Priority, SubmitError};
-use super::{Session, Time};
+use super::{Mutant, Session, Time};
 
 /// In the code of a message or request: its body begins with a deadline.
 pub(super) const WITH_DEADLINE: u8 = 1;
@@ -53,7 +53,8 @@ impl Session {
         let frames = (head.len() + body.len()).div_ceil(BODY_BYTES_MAX).max(1);
         let cost = head.len() + body.len() + frames * HEADER_LEN;
         let class = priority.index();
-        let has_room = self.lanes[class].has_room(cost, self.config.queue_bytes_max);
+        let has_room = self.lanes[class].has_room(cost, self.config.queue_bytes_max)
+            || self.planted.is(Mutant::QueueUnbounded);
         if !has_room || !(is_reply || self.budgets[class].allows(cost)) {
             return Err(SubmitError::Full);
         }
@@ -170,6 +171,9 @@ impl Session {
         let cost = HEADER_LEN + parts.iter().map(|part| part.len()).sum::<usize>();
         if let Some(stream) = self.streams.outbound.get_mut(&id) {
             stream.budget.spend(cost);
+            if self.planted.is(Mutant::StreamsShareCredit) {
+                self.budgets[class.index()].spend(cost);
+            }
         }
         let number = self.lanes[class.index()].push(now, header, parts);
         self.watch_progress(now, false);

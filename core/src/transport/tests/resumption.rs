@@ -60,6 +60,53 @@ fn of_two_connections_the_later_carries_and_both_are_heard() {
 }
 
 #[test]
+fn when_the_carrier_is_said_goodbye_to_another_takes_over() {
+    let (mut a, mut b) = pair();
+    let (mut old_a, old_b) = (a.link.clone(), b.link.clone());
+    reconnected(&mut a, &mut b);
+    b.link.close();
+    let told = a.hear(&b.wire());
+    assert_eq!(told, [Told::Closed(CloseReason::Goodbye)]);
+    assert!(
+        a.link.carries(&a.session),
+        "its owner knows whose turn it was"
+    );
+    a.send(Priority::Low, b"on").unwrap();
+    assert_eq!(a.wire(), []);
+    core::mem::swap(&mut a.link, &mut old_a);
+    b.link = old_b;
+    assert!(a.link.carry(&mut a.session) && !old_a.carry(&mut a.session));
+    let (_, at_b) = talk(&mut a, &mut b);
+    assert_eq!(messages(&at_b), ["on"]);
+}
+
+#[test]
+fn frames_for_a_session_that_is_over_do_not_count_for_the_next() {
+    let (mut a, mut b) = pair();
+    a.session.give_up();
+    // On one connection A is heard late.
+    a.reconnect(1, 1);
+    b.reconnect(2, 1);
+    b.hear(&a.wire());
+    a.hear(&b.wire());
+    let mut late = a.wire();
+    let (slow_a, slow_b) = (a.link.clone(), b.link.clone());
+    // On another one they agree, and A goes on over the slow one.
+    reconnected(&mut a, &mut b);
+    (a.link, b.link) = (slow_a, slow_b);
+    assert_eq!(a.hear(&b.wire()), [Told::Resumed]);
+    a.send(Priority::Low, b"late").unwrap();
+    late.extend(a.wire());
+    b.session.give_up();
+    assert_eq!(messages(&b.hear(&late)), Vec::<&str>::new());
+    let (at_a, _) = talk(&mut a, &mut b);
+    assert_eq!(at_a, [Told::Lost, Told::Resumed]);
+    a.send(Priority::Low, b"fresh").unwrap();
+    let (_, at_b) = talk(&mut a, &mut b);
+    assert_eq!(messages(&at_b), ["fresh"]);
+}
+
+#[test]
 fn a_peer_that_starts_again_begins_anew() {
     let (mut a, mut b) = pair();
     a.send(Priority::Low, b"unknown fate").unwrap();

@@ -53,6 +53,20 @@ fn a_stream_carries_what_is_longer_than_its_credit() {
 }
 
 #[test]
+fn a_writer_that_has_finished_is_told_that_it_was_refused() {
+    let (mut a, mut b) = pair();
+    let id = a.session.open_stream(NOW, Priority::Low, 10).unwrap();
+    write(&mut a, id, 10).unwrap();
+    b.hear(&a.wire());
+    b.session.refuse_stream(NOW, id);
+    a.session.end_stream(NOW, id, true).unwrap();
+    let (at_a, _) = talk(&mut a, &mut b);
+    let place = |wanted| at_a.iter().position(|told| *told == wanted);
+    let (refused, freed) = (place(Told::Refused(id)), place(Told::Freed(id)));
+    assert!(refused.is_some() && refused < freed, "{at_a:?}");
+}
+
+#[test]
 fn a_stream_too_many_is_refused_until_one_is_taken() {
     let (mut a, mut b) = pair();
     b.takes = false;
