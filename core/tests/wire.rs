@@ -121,6 +121,10 @@ fn established_pair() -> (End, End) {
     check_golden("frame-resume", &resume);
     b.delivered(&a.transmitted());
     a.delivered(&resume);
+    // Each resumes once more, now that it knows the other's session.
+    let (from_a, from_b) = (a.transmitted(), b.transmitted());
+    a.delivered(&from_b);
+    b.delivered(&from_a);
     (a, b)
 }
 

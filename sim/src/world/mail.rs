@@ -16,8 +16,8 @@ use quorate_core::seed::Random;
 use quorate_core::time::Time;
 use quorate_core::transport::{Config, Priority, Session};
 
-pub(super) use self::desk::Mail;
 use self::desk::{Desk, Parcel, Sender};
+pub(super) use self::desk::{Letters, Mail};
 use super::host::Process;
 use super::sessions::Letter;
 use super::{Direction, World};
@@ -125,12 +125,12 @@ impl World {
             senders: &mut mail.senders,
             large: &mut mail.large,
             session: sessions.get_mut(to)?,
-            random: &mut self.letters,
+            random: &mut self.letters.random,
             checkers: &mut self.checkers,
             trace: &mut self.trace,
             marks: &mut self.marks,
-            serial: &mut self.next_send,
-            wrong: &mut self.wrong,
+            serial: &mut self.letters.serial,
+            wrong: &mut self.letters.wrong,
         })
     }
 
@@ -145,7 +145,7 @@ impl World {
             return;
         };
         let usual = spec.interval.ns();
-        let pause = self.letters.within(usual / 2..=usual * 3 / 2).max(1);
+        let pause = self.letters.random.within(usual / 2..=usual * 3 / 2).max(1);
         self.queue.push(self.now + pause, Due::Mail { host, life });
         let senders = usize::try_from(spec.per_node).unwrap_or(1);
         if let Some(process) = self.hosts[host].process.as_mut() {
@@ -186,8 +186,8 @@ impl World {
             },
             ..*spec
         };
-        let choice = sends::choose(&spec, &mut self.letters);
-        let other = (host + 1 + self.letters.index(hosts - 1)) % hosts;
+        let choice = sends::choose(&spec, &mut self.letters.random);
+        let other = (host + 1 + self.letters.random.index(hosts - 1)) % hosts;
         if choice.kind != Kind::Broadcast {
             return self.begin(choice, host, other, sender);
         }
@@ -321,7 +321,7 @@ impl World {
 
     /// What a checker has seen is said.
     pub(super) fn demand_mail(&mut self) {
-        for (checker, what) in std::mem::take(&mut self.wrong) {
+        for (checker, what) in std::mem::take(&mut self.letters.wrong) {
             self.demand(checker, Err(what));
         }
     }

@@ -5,7 +5,8 @@
 //!   else happens to it, except that a crash may come first.
 //! * I2: each process has its own clock, which begins at 0 when it starts.
 //!
-//! Split by what happens: `lives` of processes, `connections`, `traffic`, `mail`, `faults`, `clients`;
+//! Split by what happens: `lives` of processes,
+//! `connections`, `traffic`, `mail`, `faults`, `clients`;
 //! `watch`, `witness`, `beliefs` and `looks` show it to the checkers, `recording` keeps it.
 
 mod asking;
@@ -44,6 +45,7 @@ use self::asking::Told;
 use self::host::{Condition, Host, host, name};
 use self::judge::{Sightings, Trial};
 use self::looks::LOOK_NS;
+use self::mail::Letters;
 pub(crate) use self::traffic::Direction;
 use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
@@ -87,11 +89,7 @@ pub struct World {
     /// Who writes what state, and when.
     writers: Random,
     /// What senders send and how readers read.
-    letters: Random,
-    /// Sends so far.
-    next_send: u64,
-    /// What the checkers of mail have seen and not said.
-    wrong: Vec<(&'static str, String)>,
+    letters: Letters,
     checkers: Checkers,
     violation: Option<Violation>,
     trace: Trace,
@@ -164,9 +162,7 @@ impl World {
             workload,
             readers,
             writers: seed.part(WRITERS).stream(Stream::Workload),
-            letters: seed.part(LETTERS).stream(Stream::Workload),
-            next_send: 0,
-            wrong: Vec::new(),
+            letters: Letters::new(seed.part(LETTERS).stream(Stream::Workload)),
             checkers: Checkers::default(),
             violation: None,
             trace: Trace::default(),
@@ -189,14 +185,19 @@ impl World {
             sightings: Sightings::default(),
             answers: Vec::new(),
         };
-        for (ways, change) in &plan.terrain {
-            let pairs = world.pairs(ways);
-            world.ways.change(None, pairs, *change);
-        }
-        let voters = (1..=plan.voters).map(NodeId).collect();
-        world.checkers.snapshots_tell_the_log.begins(voters);
-        world.open_trials();
+        world.set_out();
         world
+    }
+
+    /// What is so before anything happens.
+    fn set_out(&mut self) {
+        for (ways, change) in self.plan.terrain.clone() {
+            let pairs = self.pairs(&ways);
+            self.ways.change(None, pairs, change);
+        }
+        let voters = (1..=self.plan.voters).map(NodeId).collect();
+        self.checkers.snapshots_tell_the_log.begins(voters);
+        self.open_trials();
     }
 
     /// Whether the run has ended early.
@@ -291,7 +292,7 @@ impl World {
         fold.write_u64(self.workload.draw());
         fold.write_u64(self.readers.draw());
         fold.write_u64(self.writers.word());
-        fold.write_u64(self.letters.word());
+        fold.write_u64(self.letters.random.word());
         fold.finish()
     }
 

@@ -115,7 +115,8 @@ impl Session {
     pub fn write_stream(&mut self, now: Time, id: u16, bytes: &[u8]) -> Result<usize, SubmitError> {
         let stream = self.streams.writable(id)?;
         let class = stream.class;
-        let credit = stream.budget.left();
+        // The end of the stream costs a header, too.
+        let credit = stream.budget.left().saturating_sub(HEADER_LEN);
         let room = self.lanes[class.index()].room(self.config.queue_bytes_max);
         let (mut left, mut taken) = (credit.min(room), 0);
         while taken < bytes.len() && left > HEADER_LEN {

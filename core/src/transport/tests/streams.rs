@@ -53,6 +53,20 @@ fn a_stream_carries_what_is_longer_than_its_credit() {
 }
 
 #[test]
+fn a_stream_that_has_used_all_its_credit_can_still_end() {
+    let (mut a, mut b) = pair();
+    b.takes = false;
+    let id = a.session.open_stream(NOW, Priority::Low, 0).unwrap();
+    let mut told = Vec::new();
+    while write(&mut a, id, 90_000).is_ok() {
+        told.extend(talk(&mut a, &mut b).1);
+    }
+    a.session.end_stream(NOW, id, true).unwrap();
+    told.extend(talk(&mut a, &mut b).1);
+    assert_eq!(told.last(), Some(&Told::Ended(id, true)));
+}
+
+#[test]
 fn a_writer_that_has_finished_is_told_that_it_was_refused() {
     let (mut a, mut b) = pair();
     let id = a.session.open_stream(NOW, Priority::Low, 10).unwrap();

@@ -2,9 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use quorate_core::seed::Random;
 use quorate_core::transport::Priority;
 
 use crate::sends::Choice;
+
+/// What all senders and readers share.
+pub(in super::super) struct Letters {
+    /// What senders send and how readers read.
+    pub(in super::super) random: Random,
+    /// Sends so far.
+    pub(super) serial: u64,
+    /// What checkers have seen and not said.
+    pub(super) wrong: Vec<(&'static str, String)>,
+}
+
+impl Letters {
+    pub(in super::super) fn new(random: Random) -> Letters {
+        Letters {
+            random,
+            serial: 0,
+            wrong: Vec::new(),
+        }
+    }
+}
 
 /// All of one process.
 #[derive(Default)]
