@@ -95,8 +95,9 @@ impl End {
 
     fn transmitted(&mut self) -> Vec<u8> {
         let mut wire = Vec::new();
+        let (session, mut memory) = (&mut self.session, Vec::new());
         let record = |record: &[u8]| wire.extend_from_slice(record);
-        self.link.transmit(Time::ZERO, &mut self.session, record);
+        self.link.transmit(Time::ZERO, session, &mut memory, record);
         wire
     }
 

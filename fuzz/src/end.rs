@@ -111,9 +111,10 @@ impl End {
     /// The next record that leaves; empty if none does. What is said to be wanted leaves.
     pub fn record(&mut self) -> Vec<u8> {
         let is_wanted = self.link.wants_transmit(&self.session);
-        let mut bytes = Vec::new();
+        let (mut bytes, mut memory) = (Vec::new(), Vec::new());
         let (link, session) = (&mut self.link, &mut self.session);
-        let len = link.transmit(self.now, session, |record| bytes.extend_from_slice(record));
+        let keep = |record: &[u8]| bytes.extend_from_slice(record);
+        let len = link.transmit(self.now, session, &mut memory, keep);
         assert_eq!(is_wanted, len > 0);
         assert_eq!(len, bytes.len());
         bytes

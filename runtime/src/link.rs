@@ -59,6 +59,8 @@ struct State {
     link: Link,
     /// Sealed bytes that TLS made by itself (alerts, key updates).
     wire: Sealed,
+    /// Memory for the record that leaves next.
+    record: Vec<u8>,
     stage: Stage,
 }
 
@@ -120,6 +122,7 @@ impl Connection {
             tls,
             link,
             wire: Sealed::default(),
+            record: Vec::new(),
             stage: Stage::Open,
         };
         Arc::new(Connection {
@@ -258,6 +261,7 @@ impl Connection {
             link,
             wire,
             stage,
+            ..
         } = &mut *guard;
         if *stage == Stage::Cut {
             news.push(News::Over(Over::Local));
@@ -309,6 +313,7 @@ impl Connection {
             tls,
             link,
             wire,
+            record,
             stage,
         } = &mut *guard;
         if *stage == Stage::Cut {
@@ -322,7 +327,7 @@ impl Connection {
         let budget = link.write_bytes();
         while out.len() < budget {
             let mut sealed = Ok(());
-            let sent = link.transmit(now, &mut peer.session, |plain| {
+            let sent = link.transmit(now, &mut peer.session, record, |plain| {
                 sealed = tls.seal(plain, out);
             });
             if sealed.is_err() {

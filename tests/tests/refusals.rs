@@ -125,8 +125,8 @@ fn link_of(node: u64, cluster: &str) -> (Link, Session) {
 
 /// Everything that a link has to say.
 fn said(link: &mut Link, session: &mut Session) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while link.transmit(Time::ZERO, session, |record| bytes.extend(record)) > 0 {}
+    let (mut bytes, mut memory) = (Vec::new(), Vec::new());
+    while link.transmit(Time::ZERO, session, &mut memory, |it| bytes.extend(it)) > 0 {}
     bytes
 }
 

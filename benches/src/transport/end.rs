@@ -23,6 +23,7 @@ pub struct End {
     pub session: Session,
     out: Sealed,
     written: usize,
+    record: Vec<u8>,
     intake: Vec<u8>,
     len: usize,
     has_lingered: bool,
@@ -62,6 +63,7 @@ impl End {
             session: Session::new(config),
             out: Sealed::default(),
             written: 0,
+            record: Vec::new(),
             intake: vec![0; 2 * READ_BYTES],
             len: 0,
             has_lingered: false,
@@ -174,7 +176,8 @@ impl End {
         while self.out.len() < budget {
             let (tls, out) = (&mut self.tls, &mut self.out);
             let seal = |plain: &[u8]| tls.seal(plain, out).expect("open");
-            if self.link.transmit(now, &mut self.session, seal) == 0 {
+            let session = &mut self.session;
+            if self.link.transmit(now, session, &mut self.record, seal) == 0 {
                 return;
             }
         }

@@ -11,6 +11,7 @@
 //! Deliberately absent: timers. A dial is repeated when there is something to send and the backoff
 //! has passed; whoever wants to be sure (probes, heartbeats, rejoin) keeps sending.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -94,15 +95,35 @@ struct Active {
     dialer: NodeId,
 }
 
-/// What is known of the way to one node.
+/// What is known of the way to one node. In a large cluster most have never been taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Way {
     address: Option<SocketAddr>,
+    traffic: Option<Box<Traffic>>,
+}
+
+/// Connections to one node, and what waits for one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Traffic {
     active: Option<Active>,
     spare: Option<Active>,
     outbox: VecDeque<(Time, Message)>,
     backoff: Duration,
     dial_after: Time,
+}
+
+impl Way {
+    fn active(&self) -> Option<Active> {
+        self.traffic.as_ref()?.active
+    }
+
+    fn waiting(&self) -> usize {
+        (self.traffic.as_ref()).map_or(0, |traffic| traffic.outbox.len())
+    }
+
+    fn traffic(&mut self) -> &mut Traffic {
+        self.traffic.get_or_insert_default()
+    }
 }
 
 /// The table of connections.
@@ -178,26 +199,23 @@ impl Links {
 
     /// The connection in use to a node, and where that node is.
     pub(super) fn active(&self, node: NodeId) -> Option<LinkId> {
-        self.ways.get(&node)?.active.map(|active| active.link)
+        self.ways.get(&node)?.active().map(|active| active.link)
     }
 
     /// Who is at the other end of the connection in use to a node.
     pub(super) fn active_peer(&self, node: NodeId) -> Option<Peer> {
-        self.ways.get(&node)?.active.map(|active| active.peer)
+        self.ways.get(&node)?.active().map(|active| active.peer)
     }
 
     /// The connections in use, by node.
     pub(super) fn all_active(&self) -> impl Iterator<Item = (NodeId, LinkId)> {
         let ways = self.ways.iter();
-        ways.filter_map(|(node, way)| Some((*node, way.active?.link)))
+        ways.filter_map(|(node, way)| Some((*node, way.active()?.link)))
     }
 
     /// The nodes for whom messages wait, and how many.
     pub(super) fn outboxes(&self) -> impl Iterator<Item = (NodeId, usize)> {
-        let waiting = self
-            .ways
-            .iter()
-            .map(|(node, way)| (*node, way.outbox.len()));
+        let waiting = self.ways.iter().map(|(node, way)| (*node, way.waiting()));
         waiting.filter(|(_, messages)| *messages > 0)
     }
 
@@ -221,7 +239,7 @@ impl Links {
         let dialer = if dialed { self.me } else { peer.node };
         let new = Active { link, peer, dialer };
         let (me, is_selfish) = (self.me, self.planted.is(Mutant::KeepsWrongDuplicate));
-        let way = self.way(peer.node);
+        let way = self.way(peer.node).traffic();
         let old = way.active;
         match old.map_or(Settled::First, |old| settle(me, new, old)) {
             Settled::KeepNew if is_selfish && old.is_some_and(|old| old.peer == peer) => {
@@ -237,7 +255,6 @@ impl Links {
             Settled::KeepBoth => hang_up(core::mem::replace(&mut way.spare, old), out),
         }
         way.active = Some(new);
-        way.address = Some(address);
         way.backoff = Duration::ZERO;
         way.dial_after = now;
         if old.map(|old| old.peer) != Some(peer) {
@@ -258,7 +275,8 @@ impl Links {
                 dialed,
             });
         }
-        let outbox = core::mem::take(&mut self.way(peer.node).outbox);
+        let outbox = core::mem::take(&mut way.outbox);
+        self.way(peer.node).address = Some(address);
         let fresh = outbox
             .into_iter()
             .filter(|(since, _)| now.since(*since) < OUTBOX_AGE);
@@ -274,7 +292,7 @@ impl Links {
         let Some(node) = self.nodes.remove(&link) else {
             return;
         };
-        let way = self.way(node);
+        let way = self.way(node).traffic();
         if way.spare.is_some_and(|spare| spare.link == link) {
             way.spare = None;
         }
@@ -291,9 +309,10 @@ impl Links {
         self.dialing.remove(&address);
         let random = &mut self.random;
         for (node, way) in &mut self.ways {
-            if way.address != Some(address) || way.active.is_some() {
+            if way.address != Some(address) || way.active().is_some() {
                 continue;
             }
+            let way = way.traffic();
             way.backoff = (way.backoff * 2).clamp(BACKOFF_MIN, BACKOFF_MAX);
             way.dial_after = now + random.span(way.backoff / 2, way.backoff);
             let before = way.outbox.len();
@@ -332,11 +351,14 @@ impl Links {
     }
 
     fn on_gone(&mut self, node: NodeId) {
-        let idle = self.ways.get(&node).is_some_and(|way| way.active.is_none());
+        let idle = self
+            .ways
+            .get(&node)
+            .is_some_and(|way| way.active().is_none());
         if idle && !self.keep.contains(&node) {
             self.ways.remove(&node);
-        } else if let Some(way) = self.ways.get_mut(&node) {
-            way.outbox.clear();
+        } else if let Some(traffic) = self.ways.get_mut(&node).and_then(|it| it.traffic.as_mut()) {
+            traffic.outbox.clear();
         }
     }
 
@@ -344,6 +366,7 @@ impl Links {
         let Some(way) = self.ways.get_mut(&to) else {
             return;
         };
+        let way = way.traffic();
         if let Some(active) = way.active {
             out.push(Output::Send {
                 link: active.link,
@@ -364,7 +387,9 @@ impl Links {
             return;
         };
         let Some(address) = way.address else { return };
-        let wanted = way.active.is_none() && now >= way.dial_after && address != self.my_address;
+        let traffic = way.traffic.as_ref();
+        let may = traffic.is_none_or(|it| it.active.is_none() && now >= it.dial_after);
+        let wanted = may && address != self.my_address;
         if wanted && self.dialing.insert(address) {
             out.push(Output::Dial {
                 address,

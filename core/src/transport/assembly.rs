@@ -3,6 +3,7 @@
 //! Nothing is reserved for what a frame claims will come: the bytes grow as they arrive, and stop
 //! at the longest message allowed.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::LinkFault;
@@ -35,7 +36,7 @@ pub(super) struct Whole<'a> {
 
 /// Takes the next frame of a class. The message that it ends is handed to `deliver`.
 pub(super) fn assemble<R>(
-    partial: &mut Option<Assembly>,
+    partial: &mut Option<Box<Assembly>>,
     header: &Header,
     body: &[u8],
     bytes_max: usize,
@@ -46,11 +47,13 @@ pub(super) fn assemble<R>(
         let (code, bytes) = (header.code, body);
         return deliver(Whole { code, bytes, cost }).map(Some);
     }
-    let assembly = partial.get_or_insert_with(|| Assembly {
-        kind: header.kind,
-        code: header.code,
-        bytes: Vec::new(),
-        cost: 0,
+    let assembly = partial.get_or_insert_with(|| {
+        Box::new(Assembly {
+            kind: header.kind,
+            code: header.code,
+            bytes: Vec::new(),
+            cost: 0,
+        })
     });
     if (assembly.kind, assembly.code) != (header.kind, header.code) {
         return Err(LinkFault::BrokenSequence);
@@ -63,12 +66,12 @@ pub(super) fn assemble<R>(
     if header.more {
         return Ok(None);
     }
-    let Some(Assembly {
-        code, bytes, cost, ..
-    }) = partial.take()
-    else {
+    let Some(whole) = partial.take() else {
         return Ok(None);
     };
+    let Assembly {
+        code, bytes, cost, ..
+    } = *whole;
     let bytes = &bytes;
     deliver(Whole { code, bytes, cost }).map(Some)
 }

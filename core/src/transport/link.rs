@@ -19,7 +19,8 @@
 mod receiving;
 mod sending;
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::assembly::Assembly;
@@ -45,14 +46,14 @@ const STARVED_BYTES: usize = 15 * super::SEGMENT_BYTES;
 /// hands out goes to the socket, what the socket yields goes to [`Link::receive`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
-    config: Config,
+    config: Arc<Config>,
     ours: Hello,
     theirs: Option<Hello>,
     expected: Option<NodeId>,
     phase: Phase,
     parting: Parting,
     loose: PerClass<Loose>,
-    partials: PerClass<Option<Assembly>>,
+    partials: PerClass<Option<Box<Assembly>>>,
     cutter: Cutter,
     window: Window,
     /// Which session of ours the other end was told of, and which of its own we knew then.
@@ -73,8 +74,6 @@ pub struct Link {
     hello_timer: Timer,
     keepalive_timer: Timer,
     idle_timer: Timer,
-    /// Empty between calls; kept for its memory.
-    record: Vec<u8>,
     stats: Stats,
     planted: Planted,
 }
@@ -105,7 +104,13 @@ impl Link {
     /// A fresh connection; its hello is the first thing to transmit. `expected` is the node a
     /// certificate or a dial says the other end is.
     #[must_use]
-    pub fn new(config: Config, ours: Hello, expected: Option<NodeId>, now: Time) -> Link {
+    pub fn new(
+        config: impl Into<Arc<Config>>,
+        ours: Hello,
+        expected: Option<NodeId>,
+        now: Time,
+    ) -> Link {
+        let config = config.into();
         let mut hello_timer = Timer::stopped();
         hello_timer.set(now + config.hello_timeout);
         Link {
@@ -129,7 +134,6 @@ impl Link {
             hello_timer,
             keepalive_timer: Timer::stopped(),
             idle_timer: Timer::stopped(),
-            record: Vec::new(),
             stats: Stats::default(),
             planted: Planted::default(),
             config,
@@ -237,8 +241,8 @@ impl Link {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let loose = self.loose.iter().map(Loose::bytes);
-        let partials = self.partials.iter().flatten().map(Assembly::held_bytes);
-        self.cutter.buffered() + self.record.capacity() + loose.chain(partials).sum::<usize>()
+        let partials = self.partials.iter().flatten().map(|it| it.held_bytes());
+        self.cutter.buffered() + loose.chain(partials).sum::<usize>()
     }
 
     fn become_closed(&mut self, reason: CloseReason, sink: &mut impl FnMut(Output<'_>)) {

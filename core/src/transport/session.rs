@@ -19,6 +19,9 @@ mod joining;
 mod receiving;
 mod sending;
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
 use super::assembly::Assembly;
 use super::credit::{Allowance, Budget};
 use super::lane::Lane;
@@ -34,7 +37,7 @@ pub(super) use self::joining::Joined;
 /// The traffic of one pair of lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
-    config: Config,
+    config: Arc<Config>,
     /// Which session of this life with that peer; grows when one is given up.
     id: u64,
     theirs: Theirs,
@@ -49,7 +52,8 @@ pub struct Session {
     stall: Timer,
     attempts: u32,
     is_probe_due: bool,
-    stats: SessionStats,
+    /// None before anything is counted: most sessions of a large cluster carry nothing.
+    stats: Option<Box<SessionStats>>,
     planted: Planted,
 }
 
@@ -70,7 +74,7 @@ struct Arrival {
     /// The last number.
     received: u64,
     is_ack_due: bool,
-    partial: Option<Assembly>,
+    partial: Option<Box<Assembly>>,
     allowance: Allowance,
 }
 
@@ -92,7 +96,8 @@ pub enum Stall {
 impl Session {
     /// Nothing sent, nothing received.
     #[must_use]
-    pub fn new(config: Config) -> Session {
+    pub fn new(config: impl Into<Arc<Config>>) -> Session {
+        let config = config.into();
         let window = config.credit_bytes;
         let arrival = || Arrival {
             received: 0,
@@ -113,7 +118,7 @@ impl Session {
             stall: Timer::stopped(),
             attempts: 0,
             is_probe_due: false,
-            stats: SessionStats::default(),
+            stats: None,
             planted: Planted::default(),
         }
     }
@@ -151,7 +156,11 @@ impl Session {
     /// Counters so far.
     #[must_use]
     pub fn stats(&self) -> SessionStats {
-        self.stats
+        self.stats.as_deref().copied().unwrap_or_default()
+    }
+
+    fn counters(&mut self) -> &mut SessionStats {
+        self.stats.get_or_insert_default()
     }
 
     /// Streams open in both directions.
@@ -207,8 +216,9 @@ impl Session {
 
     /// Begins anew: everything that was under way is lost, in both directions.
     fn renew(&mut self) {
-        self.stats.dropped += self.owed();
-        let fresh = Session::new(self.config.clone());
+        let owed = self.owed();
+        self.counters().dropped += owed;
+        let fresh = Session::new(Arc::clone(&self.config));
         *self = Session {
             id: self.id + 1,
             theirs: Theirs {
@@ -217,7 +227,7 @@ impl Session {
             },
             ticket: self.ticket + 1,
             version: self.version,
-            stats: self.stats,
+            stats: self.stats.take(),
             planted: self.planted,
             ..fresh
         };

@@ -230,7 +230,7 @@ impl World {
                         wrong = checker.left(record);
                     }
                 };
-                has_more = from.link.transmit(now, session, record) > 0
+                has_more = from.link.transmit(now, session, &mut self.scratch, record) > 0
                     && from.link.wants_transmit(session)
                     && wrong.is_ok();
             }

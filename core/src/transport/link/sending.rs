@@ -17,30 +17,30 @@ const WINDOW_HALVES: PerClass<Option<u64>> = [None, Some(4), Some(3), Some(2)];
 
 impl Link {
     /// Hands out the next record's worth of whole frames, at most [`SEGMENT_BYTES`], most urgent
-    /// first. Returns how many bytes that were; 0 when there is nothing that may leave.
+    /// first. Returns how many bytes that were; 0 when there is nothing that may leave. `record` is
+    /// memory to write in, lent so that idle connections keep none; what it held is cleared.
     pub fn transmit(
         &mut self,
         now: Time,
         session: &mut Session,
+        record: &mut Vec<u8>,
         sink: impl FnOnce(&[u8]),
     ) -> usize {
-        let mut record = mem::take(&mut self.record);
+        record.clear();
         let sent = match self.phase {
             Phase::Closed => 0,
             Phase::Greeting => {
-                self.write_hello(&mut record);
-                hand_out(&record, sink)
+                self.write_hello(record);
+                hand_out(record, sink)
             }
             Phase::Established { version } => {
-                self.write_hello(&mut record);
+                self.write_hello(record);
                 if self.parting != Parting::Said {
-                    self.write_signs(now, version, session, &mut record);
+                    self.write_signs(now, version, session, record);
                 }
-                self.send_classes(now, version, session, &mut record, sink)
+                self.send_classes(now, version, session, record, sink)
             }
         };
-        record.clear();
-        self.record = record;
         if sent > 0 {
             self.stats.bytes_sent += sent as u64;
             self.is_keepalive_due = false;

@@ -19,14 +19,14 @@ impl Session {
         let arrival = &mut self.arrivals[header.class.index()];
         arrival.is_ack_due = true;
         if header.number <= arrival.received {
-            self.stats.duplicates += 1;
+            self.counters().duplicates += 1;
             return Ok(());
         }
         if arrival.received.checked_add(1) != Some(header.number) {
             return Err(LinkFault::BrokenSequence);
         }
         arrival.received = header.number;
-        self.stats.frames_received += 1;
+        self.counters().frames_received += 1;
         match header.kind {
             Kind::Data => self.on_data(now, frame, sink),
             Kind::Credit => self.on_credit(frame, sink),

@@ -237,7 +237,7 @@ impl Session {
         flight: Flight,
     ) -> Option<&[u8]> {
         let (bytes, departure) = self.lanes[class].depart(now, flight)?;
-        let stats = &mut self.stats;
+        let stats = self.stats.get_or_insert_default();
         stats.frames_sent += departure.frames - departure.repeats;
         stats.retries += departure.repeats;
         stats.queue_delay[class].add(departure.waited, departure.frames);

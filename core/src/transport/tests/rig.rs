@@ -114,9 +114,10 @@ impl End {
     pub(super) fn record(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let wanted = self.link.wants_transmit(&self.session);
-        let len = self
-            .link
-            .transmit(self.now, &mut self.session, |record| bytes.extend(record));
+        let (now, mut memory) = (self.now, Vec::new());
+        let len = (self.link).transmit(now, &mut self.session, &mut memory, |record| {
+            bytes.extend(record);
+        });
         assert_eq!(wanted, len > 0, "it wants to transmit what it transmits");
         assert_eq!(len, bytes.len());
         bytes
