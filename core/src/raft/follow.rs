@@ -99,7 +99,9 @@ impl Raft {
             let index = self.log.last_at_most(LogIndex(prev.0 - 1), prev_term);
             let term = self.log.term_at(index).unwrap_or_default();
             let outcome = AppendOutcome::Conflict { index, term };
-            self.send_append_reply(from, append.round, outcome, out);
+            if append.round != Append::NOTICE {
+                self.send_append_reply(from, append.round, outcome, out);
+            }
             return;
         }
         let matched = append.entries.last().map_or(prev, |entry| entry.index);
@@ -123,7 +125,9 @@ impl Raft {
         if self.part.role() != Role::Learner {
             self.take_part(now, out);
         }
-        self.promise_match(from, append.round, matched, out);
+        if append.round != Append::NOTICE {
+            self.promise_match(from, append.round, matched, out);
+        }
     }
 
     /// A refusal: it promises nothing.

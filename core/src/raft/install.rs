@@ -10,8 +10,8 @@
 
 use alloc::vec::Vec;
 
+use super::leadership::Leadership;
 use super::log::Log;
-use super::replicate::Leadership;
 use super::{
     AppendOutcome, AppendReply, Assembly, Cause, InstallSnapshot, Message, Notice, Output, Part,
     PeerFault, Raft, Snapshot, SnapshotReply, fault,

@@ -94,7 +94,8 @@ pub struct VoteReply {
 pub struct Append {
     /// The leader's term.
     pub term: Term,
-    /// The leader's number for this message; unique within its leadership, growing.
+    /// The leader's number for this message; unique within its leadership, growing. Or
+    /// [`Append::NOTICE`].
     pub round: u64,
     /// The entry before the first one sent.
     pub prev_index: LogIndex,
@@ -104,6 +105,12 @@ pub struct Append {
     pub commit: LogIndex,
     /// New entries, contiguous from `prev_index + 1`; empty in a heartbeat.
     pub entries: Vec<Entry>,
+}
+
+impl Append {
+    /// The round of a message that only tells the commit index and wants no answer: to a learner
+    /// that has acknowledged everything. A later heartbeat finds out if it was lost.
+    pub const NOTICE: u64 = 0;
 }
 
 /// The answer to [`Append`].

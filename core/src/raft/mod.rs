@@ -36,6 +36,7 @@ mod delivery;
 mod election;
 mod follow;
 mod install;
+mod leadership;
 mod lease;
 mod log;
 mod message;
@@ -54,6 +55,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use election::Ballot;
+use leadership::Leadership;
 use log::Log;
 pub use message::{
     Append, AppendOutcome, AppendReply, Entry, InstallSnapshot, Message, PreVote, PreVoteReply,
@@ -61,7 +63,6 @@ pub use message::{
 };
 pub use notice::{Cause, Notice, PeerFault, Stats, TransferCause, TransferRefused};
 pub use recovered::Recovered;
-use replicate::Leadership;
 use serde::{Deserialize, Serialize};
 pub use snapshot::{Assembly, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotMeta, SnapshotPart};
 

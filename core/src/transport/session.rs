@@ -180,7 +180,7 @@ impl Session {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let lanes = self.lanes.iter().map(Lane::held_bytes);
-        let partial = |arrival: &Arrival| arrival.partial.as_ref().map_or(0, Assembly::held_bytes);
+        let partial = |it: &Arrival| it.partial.as_ref().map_or(0, |it| it.held_bytes());
         lanes.chain(self.arrivals.iter().map(partial)).sum()
     }
 
