@@ -88,6 +88,26 @@ impl Snapshot {
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
+
+    /// Where a node stands among the targets.
+    fn place(&self, node: NodeId) -> Option<usize> {
+        let (fine, suspected) = self.targets.split_at(self.unsuspected);
+        let within = |part: &[Target]| part.binary_search_by_key(&node, |it| it.peer.node).ok();
+        let behind = || within(suspected).map(|place| place + fine.len());
+        within(fine).or_else(behind)
+    }
+
+    fn insert(&mut self, target: Target) {
+        let key = |target: &Target| (target.suspected, target.peer.node);
+        let place = (self.targets).partition_point(|other| key(other) < key(&target));
+        self.unsuspected += usize::from(!target.suspected);
+        self.targets.insert(place, target);
+    }
+
+    fn remove(&mut self, place: usize) {
+        let target = self.targets.remove(place);
+        self.unsuspected -= usize::from(!target.suspected);
+    }
 }
 
 /// What balance is told.
@@ -120,11 +140,11 @@ pub enum Input {
     },
 }
 
-/// The machine that keeps the routing table.
+/// The machine that keeps the routing table. The table that was published last is changed in place
+/// once nobody reads it any more, and copied before that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Balance {
-    version: u64,
-    targets: BTreeMap<NodeId, Target>,
+    table: Arc<Snapshot>,
     roles: BTreeMap<RoleName, (Peer, Epoch)>,
 }
 
@@ -132,34 +152,28 @@ impl Balance {
     /// A machine that knows only the node it runs on.
     #[must_use]
     pub fn new(me: Target) -> Balance {
-        Balance {
-            targets: BTreeMap::from([(me.peer.node, me)]),
-            ..Balance::default()
-        }
+        let mut balance = Balance::default();
+        balance.put(me);
+        balance
     }
 
     /// The one verb; true when a new snapshot is due.
     pub fn step(&mut self, input: Input) -> bool {
         match input {
-            Input::Alive(target) => {
-                let node = target.peer.node;
-                self.targets.insert(node, target.clone()) != Some(target)
-            }
-            Input::Suspected { peer, suspected } => match self.targets.get_mut(&peer.node) {
-                Some(target) if target.peer == peer => {
-                    core::mem::replace(&mut target.suspected, suspected) != suspected
-                }
-                Some(_) | None => false,
-            },
-            Input::Moved { peer, address } => match self.targets.get_mut(&peer.node) {
-                Some(target) if target.peer == peer => {
-                    core::mem::replace(&mut target.address, address) != address
-                }
-                Some(_) | None => false,
-            },
+            Input::Alive(target) => self.put(target),
+            Input::Suspected { peer, suspected } => self.change(peer, |target| {
+                target.suspected = suspected;
+            }),
+            Input::Moved { peer, address } => self.change(peer, |target| {
+                target.address = address;
+            }),
             Input::Gone(peer) => {
-                let known = self.targets.get(&peer.node).is_some_and(|t| t.peer == peer);
-                known && self.targets.remove(&peer.node).is_some()
+                let known = self.table.place(peer.node);
+                let known = known.filter(|place| self.table.targets[*place].peer == peer);
+                known.is_some_and(|place| {
+                    Arc::make_mut(&mut self.table).remove(place);
+                    true
+                })
             }
             Input::RoleChanged { role, state } => match state.holder {
                 Some(holder) => {
@@ -171,23 +185,41 @@ impl Balance {
         }
     }
 
-    /// Builds the table as it stands.
+    /// The table as it stands.
     pub fn snapshot(&mut self) -> Arc<Snapshot> {
-        self.version += 1;
-        let mut targets: Vec<Target> = self.targets.values().cloned().collect();
-        targets.sort_by_key(|target| (target.suspected, target.peer.node));
-        let unsuspected = targets.iter().filter(|target| !target.suspected).count();
+        let table = Arc::make_mut(&mut self.table);
+        table.version += 1;
         let placed = |(role, (holder, epoch)): (&RoleName, &(Peer, Epoch))| {
-            let place = targets.iter().position(|target| target.peer == *holder)?;
-            Some((role.clone(), (place, *epoch)))
+            let place = table.place(holder.node)?;
+            let holds = table.targets[place].peer == *holder;
+            holds.then(|| (role.clone(), (place, *epoch)))
         };
-        let roles = self.roles.iter().filter_map(placed).collect();
-        Arc::new(Snapshot {
-            version: self.version,
-            targets,
-            unsuspected,
-            roles,
-        })
+        table.roles = self.roles.iter().filter_map(placed).collect();
+        Arc::clone(&self.table)
+    }
+
+    /// A target is this from now on. True if that is news.
+    fn put(&mut self, target: Target) -> bool {
+        let place = self.table.place(target.peer.node);
+        if place.is_some_and(|place| self.table.targets[place] == target) {
+            return false;
+        }
+        let table = Arc::make_mut(&mut self.table);
+        if let Some(place) = place {
+            table.remove(place);
+        }
+        table.insert(target);
+        true
+    }
+
+    fn change(&mut self, peer: Peer, how: impl FnOnce(&mut Target)) -> bool {
+        let place = self.table.place(peer.node);
+        let known = place.and_then(|place| self.table.targets.get(place));
+        let Some(mut target) = known.filter(|target| target.peer == peer).cloned() else {
+            return false;
+        };
+        how(&mut target);
+        self.put(target)
     }
 }
 

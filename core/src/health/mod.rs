@@ -135,7 +135,6 @@ pub struct Health {
     pub(crate) planted: Planted,
     /// The other live members.
     lives: BTreeMap<NodeId, Life>,
-    addresses: BTreeMap<SocketAddr, NodeId>,
     connected: BTreeSet<NodeId>,
     /// When live members without a connection count as not heard.
     missing: Timers<NodeId>,
@@ -170,7 +169,6 @@ impl Health {
             mesh_max,
             planted: Planted::default(),
             lives: BTreeMap::new(),
-            addresses: BTreeMap::new(),
             connected: BTreeSet::new(),
             missing: Timers::default(),
             unheard: BTreeSet::new(),
@@ -196,14 +194,7 @@ impl Health {
             Input::Gone { peer, left } => self.on_gone(now, peer, left),
             Input::Up(node) => self.on_up(node),
             Input::Down(node) => self.on_down(now, node),
-            Input::DialFailed(address) => {
-                // The other end may have dialled meanwhile, with more success.
-                let node = self.addresses.get(&address).copied();
-                if let Some(node) = node.filter(|node| !self.connected.contains(node)) {
-                    self.untried.remove(&node);
-                    self.await_connection(now, node);
-                }
-            }
+            Input::DialFailed(address) => self.on_dial_failed(now, address),
             Input::Row { owner, row } => self.on_row(owner, row.as_deref()),
         }
         self.on_timers(now, out);
@@ -244,7 +235,6 @@ impl Health {
         }
         let boot = peer.boot;
         let known = self.lives.insert(peer.node, Life { boot, address });
-        self.addresses.insert(address, peer.node);
         self.is_changed |= self.lost.stop(&peer.node);
         if self.lives.len() > self.mesh_max {
             // Only the one that crosses the bound ends the mesh.
@@ -253,6 +243,21 @@ impl Health {
             }
         } else if !self.connected.contains(&peer.node) && self.await_connection(now, peer.node) {
             self.untried.insert(peer.node);
+        }
+    }
+
+    /// Nobody answered where these listen.
+    fn on_dial_failed(&mut self, now: Time, address: SocketAddr) {
+        let there = self
+            .lives
+            .iter()
+            .filter(|(_, life)| life.address == address);
+        // The other end may have dialled meanwhile, with more success.
+        let silent = there.filter(|(node, _)| !self.connected.contains(node));
+        let silent: Vec<NodeId> = silent.map(|(node, _)| *node).collect();
+        for node in silent {
+            self.untried.remove(&node);
+            self.await_connection(now, node);
         }
     }
 
@@ -266,21 +271,14 @@ impl Health {
 
     fn on_moved(&mut self, node: NodeId, address: SocketAddr) {
         if let Some(life) = self.lives.get_mut(&node) {
-            if self.addresses.get(&life.address) == Some(&node) {
-                self.addresses.remove(&life.address);
-            }
             life.address = address;
-            self.addresses.insert(address, node);
         }
     }
 
     fn on_gone(&mut self, now: Time, peer: Peer, left: bool) {
         let node = peer.node;
-        let Some(life) = self.lives.get(&node).filter(|life| life.boot == peer.boot) else {
+        if (self.lives.get(&node)).is_none_or(|life| life.boot != peer.boot) {
             return;
-        };
-        if self.addresses.get(&life.address) == Some(&node) {
-            self.addresses.remove(&life.address);
         }
         self.lives.remove(&node);
         self.missing.stop(&node);

@@ -1,5 +1,5 @@
-//! What a leader does for one follower or for all of them: streams entries, tells what is committed,
-//! beats.
+//! What a leader does for one follower or for all of them: streams entries, tells what is
+//! committed, beats.
 //!
 //! A message carries entries, the commit index and the proof of life at once. A heartbeat is a
 //! message without entries that claims everything sent before it, so its answer tells of any loss.

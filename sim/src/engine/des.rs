@@ -4,6 +4,7 @@
 
 use quorate_core::id::LinkId;
 
+use super::memory;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::Report;
@@ -173,6 +174,7 @@ pub fn time(plan: &Plan) -> (Report, Stopwatch) {
 }
 
 fn carry_out(plan: &Plan, world: &mut World) {
+    memory::prepare(plan.nodes);
     let end = plan.end.ns();
     while let Some((at, due)) = world.queue.pop() {
         if at > end || world.is_over() {

@@ -5,6 +5,7 @@
 //! compiles the adapter a second time.
 
 pub mod des;
+pub(crate) mod memory;
 mod queue;
 
 pub use queue::Queue;

@@ -51,6 +51,7 @@ use self::watch::vote_sent;
 use crate::checkers::{Checkers, Violation, actions_per_step};
 use crate::engine::Queue;
 use crate::engine::des::Due;
+use crate::engine::memory;
 use crate::marks::Marks;
 use crate::network::{Conn, Ways};
 use crate::plan::{Moment, Plan};
@@ -272,6 +273,7 @@ impl World {
             .as_deref()
             .map(timeline::story)
             .unwrap_or_default();
+        memory::release(self.hosts.len(), (self.hosts, self.conns));
         report
     }
 
