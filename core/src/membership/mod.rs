@@ -361,6 +361,12 @@ impl Membership {
         self.table.members()
     }
 
+    /// How many others are live members, suspects included.
+    #[must_use]
+    pub fn live_others(&self) -> usize {
+        self.table.live().len()
+    }
+
     /// What is believed of one node.
     #[must_use]
     pub fn member(&self, node: NodeId) -> Option<Member> {

@@ -1,13 +1,13 @@
 //! A machine of the world: its disk stays when its process ends.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use quorate_core::id::{LogIndex, NodeId, RoleName, Ticket};
 #[cfg(feature = "mutants")]
 use quorate_core::mutant::Mutant;
 use quorate_core::node::{Command, Node, ValidConfig};
-use quorate_core::raft::Standing;
+use quorate_core::raft::{Entry, Standing};
 use quorate_core::seed::Seed;
 use quorate_core::transport::{Link, Session};
 use quorate_core::voters::Voters;
@@ -38,6 +38,8 @@ pub(super) struct Process {
     pub(super) voters: Voters,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
+    /// What this life wrote behind that.
+    pub(super) written: BTreeMap<LogIndex, Entry>,
     /// The last snapshot a checker has seen of this life.
     pub(super) snapshot_seen: LogIndex,
     /// How often the node had written of its own state when a checker last saw it.

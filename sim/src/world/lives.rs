@@ -1,6 +1,7 @@
 //! The lives of a process: it starts from what its disk holds, joins the others, waits for its
 //! disk, and ends without a word.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use quorate_core::id::Ticket;
@@ -68,6 +69,7 @@ impl World {
             standing,
             voters,
             seen: commit,
+            written: BTreeMap::new(),
             snapshot_seen: commit,
             state_writes: 0,
             state_seen: None,

@@ -117,6 +117,8 @@ pub struct World {
     trials: Vec<Trial>,
     next_judgement: u64,
     sightings: Sightings,
+    /// When somebody that is gone was last seen among the live members of any node.
+    unsettled_at: u64,
     /// What became of the commands of the plan.
     answers: Vec<Told>,
 }
@@ -184,6 +186,7 @@ impl World {
             trials: Vec::new(),
             next_judgement: NEVER,
             sightings: Sightings::default(),
+            unsettled_at: 0,
             answers: Vec::new(),
         };
         world.set_out();

@@ -97,7 +97,11 @@ impl World {
         let digests = up.map(|(id, process)| (id, process.node.view().gossip().digest()));
         let heal = self.plan.heal.unwrap_or(self.plan.end).ns();
         let agreed = self.checkers.membership_converges.converged_after();
-        let since = agreed.map_or(0, |after| self.now.saturating_sub(heal + after));
+        if self.is_anyone_taken_for_live() {
+            self.unsettled_at = self.now;
+        }
+        let settled = |after| self.unsettled_at.max(heal + after);
+        let since = agreed.map_or(0, |after| self.now.saturating_sub(settled(after)));
         let verdict = self.checkers.state_converges.look(since, nodes, digests);
         self.demand("state_converges", verdict);
         if nodes <= PART_OF_PAIRS {
@@ -107,6 +111,14 @@ impl World {
         if self.now >= heal && agreed.is_some() && all_are_up {
             self.look_for_whole(since);
         }
+    }
+
+    /// Whether somebody still waits for a word of one that is gone: a suspect's state is kept, and
+    /// told to those who have given it up.
+    fn is_anyone_taken_for_live(&self) -> bool {
+        let up = || self.hosts.iter().filter_map(|host| host.process.as_ref());
+        let others = up().count().saturating_sub(1);
+        up().any(|process| process.node.view().membership().live_others() > others)
     }
 
     /// Whoever hears both ends of a cut, and holds both alive, has to see it.
