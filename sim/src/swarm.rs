@@ -140,6 +140,7 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
     add_faults(&mut plan, &kinds, gap, random);
     shorten_logs(&mut plan, random);
     if nodes <= 7 && random.chance(SENDERS_PERMILLE) {
+        Area::Transport.bend(&mut plan, random);
         senders::add(&mut plan, random);
     }
     plan

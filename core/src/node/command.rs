@@ -200,7 +200,8 @@ pub enum Refusal {
     Transfer(TransferRefused),
     /// The state was not written.
     State(StateRefused),
-    /// This node does not lead, or not any more; or too many reads wait.
+    /// This node does not lead, or not any more; or too many reads wait; or a majority answers and
+    /// writes nothing, and the leader has committed nothing of its own yet.
     NotConfirmed {
         /// Who leads, if known: ask there.
         leader: Option<NodeId>,

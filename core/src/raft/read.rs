@@ -6,8 +6,9 @@
 //!
 //! * I1. Every message of a leadership has a number of its own, so an answer that was on its way
 //!   when the read came confirms nothing.
-//! * I2. Each read is answered once: with its index, or with a refusal when the office ends. That
-//!   takes no longer than the quorum check.
+//! * I2. Each read is answered once: with its index, or with a refusal when the office ends or
+//!   after [`PATIENCE`], at the next quorum check: a majority that answers need not be able to
+//!   write, and then the leader's first entry is not committed.
 //!
 //! A read costs a round trip, shared by all that wait for it, and depends on no clock; unless the
 //! host trusts its clocks (`lease`).
@@ -23,10 +24,14 @@ use crate::time::Time;
 /// Reads that may wait at a time.
 const READS_MAX: usize = 4096;
 
+/// A read waits at most so many times the longest election timeout, and one time more.
+const PATIENCE: u32 = 4;
+
 /// A read that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Read {
     ticket: Ticket,
+    came: Time,
     /// The number of the last message sent before it came, and the commit index then; `None` until
     /// an entry of the leader's own term is committed.
     asked: Option<(u64, LogIndex)>,
@@ -55,7 +60,11 @@ impl Raft {
         let asked = is_settled.then_some((leadership.round, commit));
         // Whoever waits already has messages on their way; theirs do for nobody that comes later.
         let is_first = leadership.reads.iter().all(|read| read.asked != asked);
-        leadership.reads.push_back(Read { ticket, asked });
+        leadership.reads.push_back(Read {
+            ticket,
+            came: now,
+            asked,
+        });
         if is_settled && is_first {
             leadership.send_to_those(|node, _| voters.contains(node), false, &sight, out);
         }
@@ -91,12 +100,25 @@ impl Raft {
             true => u64::MAX,
             false => followers.get(&voter).map_or(0, Progress::answered),
         });
-        while let Some(Read { ticket, asked }) = leadership.reads.front().copied()
+        while let Some(Read { ticket, asked, .. }) = leadership.reads.front().copied()
             && let Some((round, index)) = asked
             && round < confirmed
         {
             leadership.reads.pop_front();
             out.push(Output::Readable { ticket, index });
+        }
+    }
+
+    /// Refuses what has waited for too long (I2). They stand in the order in which they came.
+    pub(super) fn refuse_late_reads(&mut self, now: Time, out: &mut Vec<Output>) {
+        let patience = self.config.election_timeout_max * PATIENCE;
+        if let Part::Leader(leadership) = &mut self.part {
+            while let Some(Read { ticket, came, .. }) = leadership.reads.front().copied()
+                && now.since(came) >= patience
+            {
+                leadership.reads.pop_front();
+                out.push(Output::ReadRefused { ticket });
+            }
         }
     }
 

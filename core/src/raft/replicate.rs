@@ -284,6 +284,7 @@ impl Raft {
         let lapse = heard.map_or(now, |heard| heard + timeout);
         if lapse > now {
             leadership.quorum_check.set(lapse);
+            self.refuse_late_reads(now, out);
         } else if self.planted.is(Mutant::NoQuorumCheck) {
             self.rearm_quorum_check(now);
         } else {

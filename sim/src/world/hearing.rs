@@ -22,23 +22,27 @@ impl World {
         };
         let (host, peer) = (state.ends[end].host, state.ends[1 - end].host);
         let (life, mut tie) = (self.hosts[host].life, before);
+        let mut all_news = Vec::new();
+        // What a session has brought is the host's, even if the connection is closed now, and
+        // before what the node is told ends the process.
         for heard in heard {
-            if !self.is_life(host, life) {
-                return;
-            }
             match heard {
                 Heard::Resumed | Heard::Lost => {
                     tie = after;
                     let directions = self.directions_of(host, peer, tie);
                     self.on_joined(directions, heard == Heard::Lost);
                 }
-                // What a session has brought is the host's, even if the connection is closed now.
                 Heard::Letter(letter) => {
                     if let Some(directions) = self.directions_of(host, peer, tie) {
                         self.on_letter(directions, letter);
                     }
                 }
-                Heard::News(news) => self.on_news(conn, end, news),
+                Heard::News(news) => all_news.push(news),
+            }
+        }
+        for news in all_news {
+            if self.is_life(host, life) {
+                self.on_news(conn, end, news);
             }
         }
     }

@@ -1,13 +1,13 @@
 //! A machine of the world: its disk stays when its process ends.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use quorate_core::id::{LogIndex, NodeId, RoleName, Ticket};
 #[cfg(feature = "mutants")]
 use quorate_core::mutant::Mutant;
 use quorate_core::node::{Command, Node, ValidConfig};
-use quorate_core::raft::{Entry, Standing};
+use quorate_core::raft::Standing;
 use quorate_core::seed::Seed;
 use quorate_core::transport::{Link, Session};
 use quorate_core::voters::Voters;
@@ -15,11 +15,14 @@ use quorate_core::voters::Voters;
 use super::clock::Clock;
 use super::mail::Mail;
 use super::sessions::Sessions;
+use super::written::Written;
 use crate::disk::Disk;
 use crate::engine::des::Due;
 use crate::plan::{Fate, Moment, Plan};
 use crate::scenario;
 use crate::span::Span;
+
+const BEHIND_NS: u64 = 500_000_000;
 
 /// A running process.
 pub(super) struct Process {
@@ -38,8 +41,8 @@ pub(super) struct Process {
     pub(super) voters: Voters,
     /// The last committed entry a checker has seen of this life.
     pub(super) seen: LogIndex,
-    /// What this life wrote behind that.
-    pub(super) written: BTreeMap<LogIndex, Entry>,
+    /// What this life has written behind that.
+    pub(super) written: Written,
     /// The last snapshot a checker has seen of this life.
     pub(super) snapshot_seen: LogIndex,
     /// How often the node had written of its own state when a checker last saw it.
@@ -115,6 +118,14 @@ pub(super) struct Host {
     pub(super) slow_sync_ns: u64,
     /// By which fault.
     pub(super) slowed_by: usize,
+}
+
+impl Host {
+    /// What a slow process has not come to yet will keep it busy for so long that it lives in the
+    /// past.
+    pub(super) fn is_behind(&self) -> bool {
+        self.step_ns.saturating_mul(self.waiting.len() as u64) > BEHIND_NS
+    }
 }
 
 pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {

@@ -1,7 +1,6 @@
 //! The lives of a process: it starts from what its disk holds, joins the others, waits for its
 //! disk, and ends without a word.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use quorate_core::id::Ticket;
@@ -13,6 +12,7 @@ use super::clock::Clock;
 use super::host::{Condition, Doom, Process, plant};
 use super::mail::Mail;
 use super::sessions::Sessions;
+use super::written::Written;
 use super::{NEVER, World};
 use crate::engine::des::Due;
 use crate::marks::Mark;
@@ -69,7 +69,7 @@ impl World {
             standing,
             voters,
             seen: commit,
-            written: BTreeMap::new(),
+            written: Written::recovered(&start.durable.raft.log, commit),
             snapshot_seen: commit,
             state_writes: 0,
             state_seen: None,

@@ -116,7 +116,11 @@ impl World {
 
     /// What the processes owe each other and their clients.
     fn look_at_debts(&mut self) {
-        for host in self.hosts.iter().filter(|host| host.paused) {
+        for host in self
+            .hosts
+            .iter()
+            .filter(|host| host.paused || host.is_behind())
+        {
             self.checkers.relay_answers.excused(host.id, None);
             self.checkers.answered_once.excused(host.id, self.now);
         }
@@ -167,7 +171,7 @@ impl World {
     pub(super) fn is_lonely_leader(&self, index: usize) -> bool {
         let host = &self.hosts[index];
         let leads = |process: &Process| process.standing.role == Role::Leader;
-        if host.paused || !host.process.as_ref().is_some_and(leads) {
+        if host.paused || host.is_behind() || !host.process.as_ref().is_some_and(leads) {
             return false;
         }
         let Some(process) = &host.process else {

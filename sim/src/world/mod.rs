@@ -32,6 +32,7 @@ mod states;
 mod traffic;
 mod watch;
 mod witness;
+mod written;
 
 use std::hash::Hasher;
 use std::time::Instant;

@@ -1,13 +1,11 @@
 //! Showing the checkers what a step has changed.
 
-use std::collections::BTreeMap;
-
 use quorate_core::control::{Command, Envelope};
 use quorate_core::durable::Record;
 use quorate_core::id::{Epoch, LogIndex, NodeId, Term};
 use quorate_core::node::Action;
 use quorate_core::notice::Notice;
-use quorate_core::raft::{self, Entry, Raft, Role};
+use quorate_core::raft::{self, Raft, Role};
 use quorate_core::wire::{Message, codec};
 
 use super::World;
@@ -50,7 +48,7 @@ impl World {
         self.demand("log_matching", written);
         self.demand("one_vote_per_term", voted);
         if let Some(process) = self.hosts[index].process.as_mut() {
-            keep_written(&mut process.written, actions);
+            process.written.keep(actions);
         }
         let granted = self.observe_committed(index);
         self.observe_snapshot(index);
@@ -82,7 +80,7 @@ impl World {
         while process.seen < commit {
             process.seen = process.seen.next();
             // A step that commits much may snapshot it at once, more than once.
-            let written = || process.written.get(&process.seen);
+            let written = || process.written.at(process.seen);
             let Some(entry) = raft.entry(process.seen).or_else(written) else {
                 // A leader's snapshot took the place of it.
                 process.seen = raft.base().max(process.seen);
@@ -111,9 +109,7 @@ impl World {
                 state = self.checkers.no_stale_epoch_write.compare(id, own);
             }
         }
-        if !process.written.is_empty() {
-            process.written = process.written.split_off(&process.seen.next());
-        }
+        process.written.forget(process.seen);
         self.demand("applied_agree", agreed);
         self.demand("no_stale_epoch_write", state);
         self.demand("committed_is_durable", earned);
@@ -167,19 +163,6 @@ impl World {
             }
             (epoch, None) if epoch == Epoch(index.0) => self.checkers.roles_stay.released(role),
             _ => {}
-        }
-    }
-}
-
-/// Keeps the entries that a step wrote, in place of those that stood there.
-fn keep_written(written: &mut BTreeMap<LogIndex, Entry>, actions: &[Action]) {
-    for action in actions {
-        if let Action::Persist { record, .. } = action
-            && let Record::Raft(raft::Record::Append { entries }) = record
-            && let Some(first) = entries.first()
-        {
-            written.split_off(&first.index);
-            written.extend(entries.iter().map(|entry| (entry.index, entry.clone())));
         }
     }
 }

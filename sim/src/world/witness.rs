@@ -52,7 +52,7 @@ impl World {
             self.marks.hit(Mark::SpareKept);
         }
         self.witness_accusation(index, before);
-        self.witness_exchange(index, heard, actions);
+        self.witness_exchange(index, actions);
         self.witness_vote(index, before, actions);
         self.witness_consensus(index, before);
     }
@@ -254,8 +254,9 @@ impl World {
     }
 
     /// What waited for a connection may be old, so a step that brings one up is not judged.
-    fn witness_exchange(&mut self, index: usize, heard: Heard, actions: &[Action]) {
-        if matches!(heard, Heard::Up(..)) {
+    fn witness_exchange(&mut self, index: usize, actions: &[Action]) {
+        let is_up = |it: &Action| matches!(it, Action::Notify(Notice::LinkUp { .. }));
+        if actions.iter().any(is_up) {
             return;
         }
         let mut told: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();

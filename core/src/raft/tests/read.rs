@@ -133,3 +133,30 @@ fn only_a_leader_is_asked_and_a_deposed_one_refuses_what_waits() {
     let refused: alloc::vec::Vec<_> = (2..5).map(|ticket| Err(Ticket(ticket))).collect();
     assert_eq!(world.nodes[&leader].reads, refused);
 }
+
+/// A majority that answers need not be able to write: its disks may stand still.
+#[test]
+fn a_read_is_refused_when_the_first_entry_takes_too_long() {
+    let mut raft = machine(1, Recovered::default());
+    do_step(&mut raft, 1000, Input::Tick);
+    tell(&mut raft, 1000, 2, pre_vote_reply(1, true));
+    tell(&mut raft, 1000, 1, vote_reply(1, true));
+    let mut out = tell(&mut raft, 1000, 2, vote_reply(1, true));
+    let ticket = Ticket(7);
+    do_step(&mut raft, 1001, Input::Read { ticket });
+    let refused = Output::ReadRefused { ticket };
+    let longest = u64::try_from(raft.config.election_timeout_max.as_millis()).unwrap();
+    let mut refused_at = None;
+    for now in (1010..1000 + 6 * longest).step_by(10) {
+        if let Some(round) = rounds_to(&out, n(2)).max() {
+            tell(&mut raft, now, 2, append_reply(1, round, matched(0)));
+        }
+        out = do_step(&mut raft, now, Input::Tick);
+        if out.contains(&refused) {
+            assert_eq!(refused_at.replace(now), None, "it is answered once");
+        }
+    }
+    assert_eq!(raft.standing().role, Role::Leader);
+    let waited = refused_at.expect("it is answered") - 1001;
+    assert!((4 * longest..=5 * longest).contains(&waited), "{waited} ms");
+}
