@@ -169,7 +169,8 @@ pub enum Error {
         /// Where it was tried.
         address: Option<SocketAddr>,
     },
-    /// The connection broke: it is unknown whether the message arrived.
+    /// The connection broke for too long, or the other node started anew: it is unknown whether the
+    /// message arrived.
     #[error(
         "the connection to {target} broke before it confirmed the message; it may have arrived"
     )]
@@ -203,7 +204,7 @@ pub enum Error {
         max: usize,
     },
     /// The other host wants no more of a stream, or has no room for it.
-    #[error("{target} refused the stream, or the connection to it was lost for too long")]
+    #[error("{target} refused the stream")]
     StreamRefused {
         /// The node.
         target: NodeId,
@@ -217,7 +218,7 @@ pub enum Error {
         timeout: Duration,
     },
     /// The other host has too many messages waiting.
-    #[error("{target} is too busy to take the request")]
+    #[error("{target} is too busy to take the message")]
     PeerBusy {
         /// The node.
         target: NodeId,

@@ -15,6 +15,7 @@ pub(crate) mod door;
 mod intake;
 pub(crate) mod keeper;
 pub(crate) mod peer;
+pub(crate) mod pending;
 pub(crate) mod pump;
 mod requests;
 

@@ -17,6 +17,7 @@ use quorate_core::transport::Priority;
 
 use crate::error::Error;
 use crate::link::peer::Peer;
+use crate::link::pending::Era;
 use crate::stream::IncomingStream;
 
 /// Bytes the inbox holds at most of what no credit bounds: long messages, datagrams, and what a
@@ -68,6 +69,7 @@ pub struct Reply {
 enum Route {
     Peer {
         peer: Arc<Peer>,
+        era: Era,
         priority: Priority,
         id: u64,
     },
@@ -98,6 +100,25 @@ pub struct Messages {
 pub(crate) struct Inbox {
     queue: Arc<Queue>,
     opened: Sender<IncomingStream>,
+}
+
+/// Room in the inbox for a message that is on its way, given back when dropped.
+pub(crate) struct Reserved {
+    queue: Arc<Queue>,
+    len: usize,
+}
+
+impl Reserved {
+    /// In bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.queue.lock().bytes -= self.len;
+    }
 }
 
 /// Messages that wait for the host. What one read of a socket brings is put in at once.
@@ -221,19 +242,12 @@ impl Inbox {
     }
 
     /// Sets room aside for a long message.
-    pub(crate) fn reserve(&self, len: usize) -> bool {
+    pub(crate) fn reserve(&self, len: usize) -> Option<Reserved> {
         let mut held = self.queue.lock();
-        let all = held.bytes.saturating_add(len);
-        let fits = all <= INBOX_BYTES_MAX;
-        if fits {
-            held.bytes = all;
-        }
-        fits
-    }
-
-    /// Gives such room back.
-    pub(crate) fn release(&self, len: usize) {
-        self.queue.lock().bytes -= len;
+        let all = held.bytes.checked_add(len);
+        held.bytes = all.filter(|all| *all <= INBOX_BYTES_MAX)?;
+        let queue = self.queue.clone();
+        Some(Reserved { queue, len })
     }
 
     pub(crate) fn close(&self) {
@@ -244,9 +258,14 @@ impl Inbox {
 }
 
 impl Reply {
-    pub(crate) fn to_peer(peer: Arc<Peer>, priority: Priority, id: u64) -> Reply {
+    pub(crate) fn to_peer(peer: Arc<Peer>, era: Era, priority: Priority, id: u64) -> Reply {
         Reply {
-            route: Some(Route::Peer { peer, priority, id }),
+            route: Some(Route::Peer {
+                peer,
+                era,
+                priority,
+                id,
+            }),
         }
     }
 
@@ -260,7 +279,7 @@ impl Reply {
     ///
     /// # Errors
     /// [`Error`] when it cannot be queued; the requester then gets no answer, or that there is
-    /// none.
+    /// none. [`Error::Disconnected`] when the session in which it asked is over: it knows.
     pub fn send(mut self, payload: &[u8]) -> Result<(), Error> {
         match self.route.take() {
             Some(route) => route.finish(&Answered::Reply(Payload::copy_from(payload))),
@@ -286,8 +305,13 @@ impl fmt::Debug for Reply {
 impl Route {
     fn finish(self, answered: &Answered) -> Result<(), Error> {
         match self {
-            Route::Peer { peer, priority, id } => {
-                let sent = peer.send_reply(priority, id, &answered.to_body());
+            Route::Peer {
+                peer,
+                era,
+                priority,
+                id,
+            } => {
+                let sent = peer.send_reply(era, priority, id, &answered.to_body());
                 sent.map_err(|error| Error::of_submit(error, peer.node()))
             }
             Route::Own { answer } => {

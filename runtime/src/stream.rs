@@ -10,22 +10,24 @@ use quorate_core::transport::Priority;
 
 use crate::error::Error;
 use crate::link::peer::Peer;
+use crate::link::peer::streams::StreamId;
 
-/// A stream that this host writes. Dropped before it is finished, it is given up.
+/// A stream that this host writes. Dropped before it is finished, it is given up. It ends with the
+/// session in which it was opened.
 pub struct OutgoingStream {
     peer: Arc<Peer>,
-    id: u16,
+    id: StreamId,
     is_ended: bool,
 }
 
-/// A stream that another host writes. Dropped before its end, it is refused.
+/// A stream that another host writes. Dropped before all of it was read, it is refused.
 pub struct IncomingStream {
     /// Who writes it.
     pub from: NodeId,
     /// The class of all its bytes.
     pub priority: Priority,
     peer: Arc<Peer>,
-    id: u16,
+    id: StreamId,
     pieces: Receiver<Piece>,
     is_ended: bool,
 }
@@ -65,7 +67,8 @@ impl OutgoingStream {
     /// Writes all of `bytes`; waits while the reader is behind.
     ///
     /// # Errors
-    /// [`Error::StreamRefused`] when the reader wants no more, or the session was lost.
+    /// [`Error::StreamRefused`] when the reader wants no more, [`Error::Disconnected`] when the
+    /// session is over.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -77,23 +80,25 @@ impl OutgoingStream {
         Ok(())
     }
 
-    /// Ends the stream; resolves when all of it is in the other host's hands.
+    /// Ends the stream; resolves when the other host has read all of it.
     ///
     /// # Errors
-    /// As [`write`](Self::write); [`Error::Disconnected`] when it is unknown whether all arrived.
+    /// As [`write`](Self::write): the reader may have read some of it, after
+    /// [`Error::Disconnected`] even all.
     pub async fn finish(mut self) -> Result<(), Error> {
-        self.is_ended = true;
         let target = self.peer.node();
-        let ended = self.peer.end_stream(self.id, true);
-        let arrived = ended.map_err(|error| Error::of_submit(error, target))?;
-        arrived.await.map_err(|_| Error::Disconnected { target })
+        let ended = self.peer.finish_stream(self.id);
+        let settled = ended.map_err(|error| Error::of_submit(error, target))?;
+        self.is_ended = true;
+        let outcome = settled.await.map_err(|_| Error::Disconnected { target })?;
+        outcome.map_err(|error| Error::of_submit(error, target))
     }
 }
 
 impl Drop for OutgoingStream {
     fn drop(&mut self) {
         if !self.is_ended {
-            let _over_already = self.peer.end_stream(self.id, false);
+            let _over_already = self.peer.abort_stream(self.id);
         }
     }
 }
@@ -101,7 +106,7 @@ impl Drop for OutgoingStream {
 impl IncomingStream {
     pub(crate) fn new(
         peer: Arc<Peer>,
-        id: u16,
+        id: StreamId,
         priority: Priority,
         pieces: Receiver<Piece>,
     ) -> IncomingStream {
@@ -148,19 +153,8 @@ impl IncomingStream {
 
 impl Drop for IncomingStream {
     fn drop(&mut self) {
-        if self.is_ended {
-            return;
-        }
-        // What was not read counts as read; whether an end is among it decides what else to say.
-        let mut is_over = false;
-        while let Ok(piece) = self.pieces.try_recv() {
-            match piece {
-                Piece::Bytes { cost, .. } => self.peer.took_of_stream(self.id, cost),
-                Piece::End { .. } => is_over = true,
-            }
-        }
-        if !is_over {
-            self.peer.refuse_stream(self.id);
+        if !self.is_ended {
+            self.peer.refuse_stream(self.id, &self.pieces);
         }
     }
 }

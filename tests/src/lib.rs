@@ -5,6 +5,7 @@
 //! timeout is a failure.
 
 pub mod cluster;
+pub mod pair;
 pub mod pki;
 pub mod proxy;
 pub mod stranger;

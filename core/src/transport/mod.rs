@@ -130,7 +130,7 @@ pub enum Output<'a> {
     /// The session goes on over this connection: what was not acknowledged leaves again.
     Resumed,
     /// The session begins anew: what was not acknowledged may or may not have arrived, all streams
-    /// are gone.
+    /// are gone, and no request of it will be answered.
     Lost,
     /// A message for the state machine.
     Node {
@@ -216,7 +216,7 @@ pub enum Output<'a> {
         /// Its id, among ours.
         stream: u16,
     },
-    /// The peer's host has taken all of a stream of ours.
+    /// The peer's host has taken all of a stream of ours, or all that came before it was refused.
     StreamClosed {
         /// Its id, among ours.
         stream: u16,

@@ -29,9 +29,9 @@ impl<S: Seam> ClusterNetworkManager<S> {
     /// behind.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] when the other node could not be reached again for
-    /// `transport.attempts` times `transport.retry_interval`, or started anew: the message may have
-    /// arrived all the same.
+    /// [`Error::PeerBusy`] when a long message found no room there. [`Error::Disconnected`] when
+    /// the other node could not be reached again for `transport.attempts` times
+    /// `transport.retry_interval`, or started anew: the message may have arrived all the same.
     pub async fn send_message(
         &self,
         target: NodeId,

@@ -1,19 +1,19 @@
 //! What a session brings, on its way to the host: messages into the inbox, bytes to their streams,
 //! answers to whoever waits for them. All of it happens under the peer's lock; none of it waits.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_channel::Sender;
-use futures_channel::oneshot;
 use quorate_core::payload::Payload;
-use quorate_core::transport::{Output, Priority};
+use quorate_core::transport::{Output, Priority, SubmitError};
 use quorate_core::wire::Message;
 
 use super::peer::Peer;
-use super::requests::Requests;
+use super::peer::streams::StreamId;
+use super::pending::Pending;
 use super::{News, over};
-use crate::message::{Answered, Incoming, Receipt, Reply};
+use crate::message::{Answered, Incoming, Receipt, Reply, Reserved};
 use crate::stream::{IncomingStream, Piece};
 
 /// Streams of the other end.
@@ -31,7 +31,7 @@ enum Arrival {
     /// A message too long for one piece: it is put together here.
     Message {
         priority: Priority,
-        total: usize,
+        room: Reserved,
         bytes: Vec<u8>,
     },
 }
@@ -40,11 +40,6 @@ impl Arrivals {
     /// The host wants no more of a stream.
     pub(super) fn forget(&mut self, stream: u16) {
         self.streams.remove(&stream);
-    }
-
-    /// All streams are gone; their readers learn it.
-    pub(super) fn lose(&mut self) {
-        *self = Arrivals::default();
     }
 
     /// Bytes of streams that nobody has to take any more.
@@ -62,9 +57,7 @@ impl Arrivals {
 pub(super) struct Desk<'a> {
     pub(super) peer: &'a Arc<Peer>,
     pub(super) news: &'a mut Vec<News>,
-    pub(super) arrivals: &'a mut Arrivals,
-    pub(super) unacknowledged: &'a mut [VecDeque<(u64, oneshot::Sender<()>)>; Priority::ALL.len()],
-    pub(super) requests: &'a mut Requests,
+    pub(super) pending: &'a mut Pending,
     /// Messages for the inbox.
     pub(super) delivered: &'a mut Vec<Incoming>,
     pub(super) has_room: &'a mut bool,
@@ -96,7 +89,12 @@ impl Desk<'_> {
                 cost,
             } => self.deliver(Incoming {
                 deadline,
-                reply: Some(Reply::to_peer(self.peer.clone(), priority, id)),
+                reply: Some(Reply::to_peer(
+                    self.peer.clone(),
+                    self.pending.era,
+                    priority,
+                    id,
+                )),
                 receipt: Some(Receipt::new(self.peer.clone(), priority, cost)),
                 ..self.incoming(priority, body)
             }),
@@ -108,9 +106,9 @@ impl Desk<'_> {
                 }
             }
             Output::Reply { id, body } => {
-                self.requests.answer(id, Answered::from_body(body));
+                self.pending.requests.answer(id, Answered::from_body(body));
             }
-            Output::Acked { priority, number } => self.acknowledge(priority, number),
+            Output::Acked { priority, number } => self.pending.acknowledge(priority, number),
             Output::StreamOpened {
                 stream,
                 priority,
@@ -121,14 +119,14 @@ impl Desk<'_> {
                 stream,
                 is_complete,
             } => self.end(stream, is_complete),
-            Output::Room
-            | Output::Resumed
-            | Output::StreamRefused { .. }
-            | Output::StreamClosed { .. } => *self.has_room = true,
+            // That there is room then is told, too.
+            Output::StreamRefused { stream } => {
+                self.pending.settle(stream, Err(SubmitError::NoStream));
+            }
+            Output::StreamClosed { stream } => self.pending.settle(stream, Ok(())),
+            Output::Room | Output::Resumed => *self.has_room = true,
             Output::Lost => {
-                *self.unacknowledged = Default::default();
-                self.requests.lose();
-                self.arrivals.lose();
+                self.pending.lose();
                 *self.has_room = true;
             }
             Output::Closed(reason) => self.news.push(News::Over(over(reason))),
@@ -150,90 +148,111 @@ impl Desk<'_> {
         self.delivered.push(incoming);
     }
 
-    fn acknowledge(&mut self, priority: Priority, number: u64) {
-        let waiting = &mut self.unacknowledged[priority.index()];
-        while waiting.front().is_some_and(|(last, _)| *last <= number) {
-            if let Some((_, sender)) = waiting.pop_front() {
-                let _caller_gone = sender.send(());
-            }
+    fn open(&mut self, number: u16, priority: Priority, total: u64) {
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        let arrival = if total > 0 {
+            self.open_message(priority, total)
+        } else {
+            self.open_stream(number, priority)
+        };
+        match arrival {
+            Some(arrival) => drop(self.pending.arrivals.streams.insert(number, arrival)),
+            None => self.pending.arrivals.refused.push(number),
         }
     }
 
-    fn open(&mut self, stream: u16, priority: Priority, total: u64) {
-        let total = usize::try_from(total).unwrap_or(usize::MAX);
-        if total > 0 {
-            // Accepted before any of it is kept, or not at all.
-            if !self.peer.inbox().reserve(total) {
-                self.arrivals.refused.push(stream);
-                return;
-            }
-            let bytes = Vec::new();
-            let message = Arrival::Message {
-                priority,
-                total,
-                bytes,
-            };
-            self.arrivals.streams.insert(stream, message);
-            return;
-        }
+    /// Accepted before any of it is kept, or not at all.
+    fn open_message(&self, priority: Priority, total: usize) -> Option<Arrival> {
+        let room = self.peer.inbox().reserve(total)?;
+        Some(Arrival::Message {
+            priority,
+            room,
+            bytes: Vec::new(),
+        })
+    }
+
+    fn open_stream(&self, number: u16, priority: Priority) -> Option<Arrival> {
+        let era = self.pending.era;
+        let id = StreamId { era, number };
         let (sender, receiver) = async_channel::unbounded();
-        let incoming = IncomingStream::new(self.peer.clone(), stream, priority, receiver);
-        if self.peer.inbox().put_stream(incoming) {
-            let arrival = Arrival::Stream(sender);
-            self.arrivals.streams.insert(stream, arrival);
-        } else {
-            self.arrivals.refused.push(stream);
-        }
+        let incoming = IncomingStream::new(self.peer.clone(), id, priority, receiver);
+        let is_kept = self.peer.inbox().put_stream(incoming);
+        is_kept.then_some(Arrival::Stream(sender))
     }
 
     fn on_data(&mut self, stream: u16, body: &[u8], cost: usize) {
-        match self.arrivals.streams.get_mut(&stream) {
+        let arrivals = &mut self.pending.arrivals;
+        match arrivals.streams.get_mut(&stream) {
             Some(Arrival::Stream(sender)) => {
                 let bytes = Payload::copy_from(body);
                 if sender.try_send(Piece::Bytes { bytes, cost }).is_ok() {
                     return;
                 }
             }
-            Some(Arrival::Message { total, bytes, .. }) => {
-                if bytes.len() + body.len() <= *total {
+            Some(Arrival::Message { room, bytes, .. }) => {
+                if bytes.len() + body.len() <= room.len() {
                     bytes.extend_from_slice(body);
                 } else {
-                    self.give_up_message(stream);
-                    self.arrivals.refused.push(stream);
+                    arrivals.forget(stream);
+                    arrivals.refused.push(stream);
                 }
             }
             None => {}
         }
-        self.arrivals.consumed.push((stream, cost));
+        arrivals.consumed.push((stream, cost));
     }
 
     fn end(&mut self, stream: u16, is_complete: bool) {
-        match self.arrivals.streams.remove(&stream) {
+        match self.pending.arrivals.streams.remove(&stream) {
             Some(Arrival::Stream(sender)) => {
                 let _reader_gone = sender.try_send(Piece::End { is_complete });
             }
             Some(Arrival::Message {
                 priority,
-                total,
+                room,
                 bytes,
-            }) => {
-                self.peer.inbox().release(total);
-                if is_complete && bytes.len() == total {
-                    let payload = Payload::from(bytes);
-                    let incoming = Incoming {
-                        payload,
-                        ..self.incoming(priority, &[])
-                    };
-                    self.deliver(incoming);
-                }
-            }
-            None => {}
+            }) if is_complete && bytes.len() == room.len() => self.deliver(Incoming {
+                payload: Payload::from(bytes),
+                ..self.incoming(priority, &[])
+            }),
+            Some(Arrival::Message { .. }) | None => {}
         }
     }
+}
 
-    fn give_up_message(&mut self, stream: u16) {
-        if let Some(Arrival::Message { total, .. }) = self.arrivals.streams.remove(&stream) {
-            self.peer.inbox().release(total);
+#[cfg(test)]
+mod tests {
+    use quorate_core::id::{ClusterId, NodeId};
+    use quorate_core::node::Config;
+    use quorate_core::time::Time;
+
+    use super::*;
+    use crate::message::inbox;
+
+    #[test]
+    fn a_message_that_will_not_come_gives_its_room_back() {
+        let (inbox, _messages) = inbox();
+        let cluster = ClusterId::new("test").expect("a name");
+        let config = Config::lan(cluster, NodeId(1), ([127, 0, 0, 1], 1).into()).transport;
+        let peer = Peer::new(NodeId(2), &config, Arc::new(|| Time::ZERO), inbox.clone());
+        let (mut state, mut news) = (peer.lock(), Vec::new());
+        let (_, mut desk) = state.split(&peer, &mut news);
+        let len = 200 << 20;
+        for over in [
+            Output::Lost,
+            Output::StreamEnded {
+                stream: 1,
+                is_complete: false,
+            },
+        ] {
+            desk.take(Output::StreamOpened {
+                stream: 1,
+                priority: Priority::Low,
+                total: len as u64,
+            });
+            assert!(!inbox.has_room(len));
+            desk.take(over);
+            assert!(inbox.has_room(len));
         }
     }
 }

@@ -2,14 +2,14 @@
 //! there are.
 
 mod links;
+pub(crate) mod streams;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_listener::{Event, EventListener};
-use futures_channel::oneshot::{Receiver, Sender, channel};
+use futures_channel::oneshot::Receiver;
 use quorate_core::id::NodeId;
 use quorate_core::time::Time;
 use quorate_core::transport::{
@@ -17,8 +17,8 @@ use quorate_core::transport::{
 };
 
 use self::links::Links;
-use super::arriving::{Arrivals, Desk};
-use super::requests::Requests;
+use super::arriving::Desk;
+use super::pending::{Era, Pending};
 use super::{Clock, News, Taken};
 use crate::message::{Answered, Inbox, Incoming};
 
@@ -60,10 +60,7 @@ impl Drop for Waiting<'_> {
 /// What is under the peer's lock.
 pub(crate) struct PeerState {
     pub(super) session: Session,
-    /// Per class: who waits for the acknowledgement of which number.
-    unacknowledged: [VecDeque<(u64, Sender<()>)>; Priority::ALL.len()],
-    requests: Requests,
-    arrivals: Arrivals,
+    pending: Pending,
     /// What the connection just brought for the inbox; empty between calls.
     delivered: Vec<Incoming>,
     /// When the keeper looks next.
@@ -95,9 +92,7 @@ impl Peer {
     pub(crate) fn new(node: NodeId, config: &Config, clock: Clock, inbox: Inbox) -> Arc<Peer> {
         let state = PeerState {
             session: Session::new(config.clone()),
-            unacknowledged: Default::default(),
-            requests: Requests::default(),
-            arrivals: Arrivals::default(),
+            pending: Pending::default(),
             delivered: Vec::new(),
             watched: None,
             has_room: false,
@@ -139,7 +134,6 @@ impl Peer {
         deadline: Option<Time>,
         bodies: &[impl AsRef<[u8]>],
     ) -> Result<(usize, Receiver<()>), SubmitError> {
-        let (sender, receiver) = channel();
         let now = self.now();
         let mut state = self.lock_open()?;
         let (mut count, mut last) = (0, 0);
@@ -153,9 +147,9 @@ impl Peer {
             }
             count += 1;
         }
-        state.await_ack(priority, last, sender);
+        let confirmed = state.pending.await_ack(priority, last);
         self.submitted(state);
-        Ok((count, receiver))
+        Ok((count, confirmed))
     }
 
     /// Queues a request of the host; after `deadline` nobody waits for the reply.
@@ -167,61 +161,32 @@ impl Peer {
     ) -> Result<Call, SubmitError> {
         let now = self.now();
         let mut state = self.lock_open()?;
-        let id = state.requests.next_id();
+        let id = state.pending.requests.next_id();
         let request = Outgoing::Request {
             id,
             body,
             deadline: Some(deadline),
         };
         state.session.submit(now, priority, request)?;
-        let receiver = state.requests.add(deadline);
+        let receiver = state.pending.requests.add(deadline);
         self.submitted(state);
         let peer = self.clone();
         Ok(Call { peer, id, receiver })
     }
 
-    /// Queues the answer to a request of the other host.
+    /// Queues the answer to a request of the other host, made in the session of that era.
     pub(crate) fn send_reply(
         &self,
+        era: Era,
         priority: Priority,
         id: u64,
         body: &[u8],
     ) -> Result<(), SubmitError> {
-        let mut state = self.lock();
+        let mut state = self.lock_of(era)?;
         let reply = Outgoing::Reply { id, body };
         state.session.submit(self.now(), priority, reply)?;
         self.submitted(state);
         Ok(())
-    }
-
-    /// Opens a stream.
-    pub(crate) fn open_stream(&self, priority: Priority, total: u64) -> Result<u16, SubmitError> {
-        let mut state = self.lock();
-        let stream = state.session.open_stream(self.now(), priority, total)?;
-        self.submitted(state);
-        Ok(stream)
-    }
-
-    /// Queues the beginning of `bytes`.
-    pub(crate) fn write_stream(&self, stream: u16, bytes: &[u8]) -> Result<usize, SubmitError> {
-        let mut state = self.lock();
-        let taken = state.session.write_stream(self.now(), stream, bytes)?;
-        self.submitted(state);
-        Ok(taken)
-    }
-
-    /// Ends a stream; tells when all of it has arrived.
-    pub(crate) fn end_stream(
-        &self,
-        stream: u16,
-        is_complete: bool,
-    ) -> Result<Receiver<()>, SubmitError> {
-        let (sender, receiver) = channel();
-        let mut state = self.lock_open()?;
-        let (priority, number) = state.session.end_stream(self.now(), stream, is_complete)?;
-        state.await_ack(priority, number, sender);
-        self.submitted(state);
-        Ok(receiver)
     }
 
     /// The longest message or request in one piece.
@@ -236,21 +201,6 @@ impl Peer {
             state.session.consume(self.now(), priority, all);
             self.submitted(state);
         }
-    }
-
-    /// The host has taken bytes of a stream.
-    pub(crate) fn took_of_stream(&self, stream: u16, cost: usize) {
-        let mut state = self.lock();
-        state.session.consume_stream(self.now(), stream, cost);
-        self.submitted(state);
-    }
-
-    /// The host wants no more of a stream.
-    pub(crate) fn refuse_stream(&self, stream: u16) {
-        let mut state = self.lock();
-        state.arrivals.forget(stream);
-        state.session.refuse_stream(self.now(), stream);
-        self.submitted(state);
     }
 
     /// Something was given to the session: it may have something to send, and a timer.
@@ -294,6 +244,15 @@ impl Peer {
         Ok(state)
     }
 
+    /// The same, unless the session of that era is over.
+    fn lock_of(&self, era: Era) -> Result<MutexGuard<'_, PeerState>, SubmitError> {
+        let state = self.lock();
+        if state.pending.era != era {
+            return Err(SubmitError::Closed);
+        }
+        Ok(state)
+    }
+
     /// When the session or a request wants to be looked at.
     pub(super) fn deadline(&self) -> Option<Time> {
         let mut state = self.lock();
@@ -305,10 +264,10 @@ impl Peer {
     pub(super) fn tick(&self) -> Option<Stall> {
         let mut state = self.lock();
         let now = self.now();
-        state.requests.expire(now);
+        state.pending.requests.expire(now);
         let stall = state.session.tick(now);
         if matches!(stall, Some(Stall::Failed { .. })) {
-            state.lose();
+            state.pending.lose();
             drop(state);
             self.make_room();
             self.flush();
@@ -316,16 +275,20 @@ impl Peer {
         stall
     }
 
-    /// Whether something was sent that is not acknowledged, or somebody waits for room.
+    /// Whether something was sent that is not acknowledged, or somebody waits for room or a reader.
     pub(super) fn is_awaited(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0 || self.lock().session.owed() > 0
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            return true;
+        }
+        let state = self.lock();
+        state.session.owed() > 0 || state.pending.awaits_reader()
     }
 
     /// Nobody reaches it any more.
     pub(super) fn give_up(&self) {
         let mut state = self.lock();
         state.session.give_up();
-        state.lose();
+        state.pending.lose();
         drop(state);
         self.make_room();
     }
@@ -355,7 +318,7 @@ impl Peer {
     pub(crate) fn fail(&self) {
         let mut state = self.lock();
         state.is_over = true;
-        state.lose();
+        state.pending.lose();
         drop(state);
         self.make_room();
     }
@@ -376,9 +339,7 @@ impl PeerState {
         let desk = Desk {
             peer,
             news,
-            arrivals: &mut self.arrivals,
-            unacknowledged: &mut self.unacknowledged,
-            requests: &mut self.requests,
+            pending: &mut self.pending,
             delivered: &mut self.delivered,
             has_room: &mut self.has_room,
         };
@@ -394,10 +355,10 @@ impl PeerState {
     ) -> Woken<'a> {
         peer.inbox.put(&mut self.delivered);
         news.extend(self.delivered.drain(..).map(News::Untaken));
-        for (stream, cost) in self.arrivals.take_consumed() {
+        for (stream, cost) in self.pending.arrivals.take_consumed() {
             self.session.consume_stream(now, stream, cost);
         }
-        for stream in self.arrivals.take_refused() {
+        for stream in self.pending.arrivals.take_refused() {
             self.session.refuse_stream(now, stream);
         }
         Woken {
@@ -409,7 +370,7 @@ impl PeerState {
 
     fn deadline(&self) -> Option<Time> {
         let session = self.session.deadline().map(|deadline| deadline.at);
-        let requests = self.requests.deadline();
+        let requests = self.pending.requests.deadline();
         session.into_iter().chain(requests).min()
     }
 
@@ -423,17 +384,6 @@ impl PeerState {
             self.watched = Some(next);
         }
         is_sooner
-    }
-
-    fn await_ack(&mut self, priority: Priority, number: u64, sender: Sender<()>) {
-        self.unacknowledged[priority.index()].push_back((number, sender));
-    }
-
-    /// What was under way is lost: their senders gone, all who wait learn it.
-    fn lose(&mut self) {
-        self.unacknowledged = Default::default();
-        self.requests.lose();
-        self.arrivals.lose();
     }
 }
 
@@ -460,6 +410,6 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.peer.lock().requests.forget(self.id);
+        self.peer.lock().pending.requests.forget(self.id);
     }
 }

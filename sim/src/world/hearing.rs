@@ -45,6 +45,7 @@ impl World {
                 self.on_news(conn, end, news);
             }
         }
+        self.on_letters_taken(host, peer);
     }
 
     /// What a connection tells the node, as long as it is open.

@@ -301,6 +301,16 @@ impl World {
         }
     }
 
+    /// All that came at once is taken. Not before is more handed over: of two streams of one number
+    /// the end of the first is among it.
+    pub(super) fn on_letters_taken(&mut self, host: usize, to: usize) {
+        let post = self.post(host, to);
+        if let Some(mut post) = post.filter(|post| post.desk.is_work_due) {
+            post.work();
+            self.demand_mail();
+        }
+    }
+
     /// The session of a host with another one is lost, and what was under way in it.
     pub(super) fn on_mail_lost(&mut self, host: usize, to: usize) {
         if let Some(mut post) = self.post(host, to) {

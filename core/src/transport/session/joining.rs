@@ -25,15 +25,15 @@ pub(in super::super) struct Accord {
 }
 
 impl Session {
-    /// A life of the peer introduces itself, which speaks `version` with us. True if that ended
-    /// what there was with an earlier life. An older life than the one we know changes nothing.
+    /// A life of the peer introduces itself, which speaks `version` with us. True if that ended the
+    /// session with an earlier life. An older life than the one we know changes nothing.
     pub(in super::super) fn meet(&mut self, boot: u64, version: u8) -> bool {
         let is_new = self.theirs.boot.is_none_or(|known| known < boot);
         if !is_new {
             return false;
         }
-        let is_lost = self.theirs.boot.is_some() && (self.owed() > 0 || self.streams.len() > 0);
-        if self.theirs.boot.is_some() {
+        let is_lost = self.theirs.boot.is_some();
+        if is_lost {
             self.renew();
         }
         self.theirs = Theirs {

@@ -1,7 +1,7 @@
 //! What the host hands over, and how it leaves.
 
 use super::super::frame::{BODY_BYTES_MAX, HEADER_LEN, Header, Kind};
-use super::super::stream::{ABORT, CLOSED, END, OPEN, REFUSED};
+use super::super::stream::{ABORT, CLOSED, END, OPEN, Outbound, REFUSED};
 use super::super::window::Flight;
 use super::super::{LinkFault, Outgoing, Priority, SubmitError};
 use super::{Mutant, Session, Time};
@@ -134,10 +134,14 @@ impl Session {
     }
 
     /// Ends a stream; a finished one with everything that was written, an aborted one is thrown
-    /// away at the other end. The number is acknowledged when all of it has arrived.
+    /// away at the other end. The number is acknowledged when all of it has arrived; whether it is
+    /// wanted there is told later, by
+    /// [`Output::StreamClosed`](super::super::Output::StreamClosed) or, before that,
+    /// [`Output::StreamRefused`](super::super::Output::StreamRefused).
     ///
     /// # Errors
-    /// [`SubmitError::NoStream`] when it is over already.
+    /// [`SubmitError::NoStream`] when it is over already, or is to be finished and was refused: it
+    /// can only be aborted then.
     pub fn end_stream(
         &mut self,
         now: Time,
@@ -145,12 +149,12 @@ impl Session {
         is_complete: bool,
     ) -> Result<(Priority, u64), SubmitError> {
         let stream = self.streams.outbound.get_mut(&id);
+        let is_over = |stream: &Outbound| stream.is_ended || (is_complete && stream.is_refused);
         let stream = stream
-            .filter(|stream| !stream.is_ended)
+            .filter(|stream| !is_over(stream))
             .ok_or(SubmitError::NoStream)?;
         stream.is_ended = true;
         let class = stream.class;
-        let is_complete = is_complete && !stream.is_refused;
         let flags = if is_complete { END } else { ABORT };
         let number = self.push_data(now, (id, class), flags, &[]);
         Ok((class, number))
@@ -203,12 +207,13 @@ impl Session {
         }
     }
 
-    /// The host wants no more of a stream.
+    /// The host wants no more of a stream, whether or not its end has arrived. Nothing happens when
+    /// all of it was taken.
     pub fn refuse_stream(&mut self, now: Time, id: u16) {
         let Some(stream) = self.streams.inbound.get_mut(&id) else {
             return;
         };
-        if !stream.is_refused && !stream.is_ended {
+        if !stream.is_refused {
             stream.is_refused = true;
             self.push_credit(now, id, REFUSED, 0);
         }

@@ -122,6 +122,12 @@ fn a_peer_that_starts_again_begins_anew() {
     let (_, at_b) = talk(&mut a, &mut b);
     assert_eq!(messages(&at_b), ["fresh"]);
     assert_eq!(b.hear(&stray), [], "the same number again");
+    // With nothing under way, too: what has arrived may have been a request.
+    b.session = Session::new(config());
+    b.reconnect(2, 3);
+    a.reconnect(1, 1);
+    let (at_a, _) = talk(&mut a, &mut b);
+    assert_eq!(at_a, [Told::Established(2), Told::Lost, Told::Resumed]);
 }
 
 #[test]

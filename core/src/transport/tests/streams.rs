@@ -69,15 +69,25 @@ fn a_stream_that_has_used_all_its_credit_can_still_end() {
 #[test]
 fn a_writer_that_has_finished_is_told_that_it_was_refused() {
     let (mut a, mut b) = pair();
-    let id = a.session.open_stream(NOW, Priority::Low, 10).unwrap();
-    write(&mut a, id, 10).unwrap();
-    b.hear(&a.wire());
-    b.session.refuse_stream(NOW, id);
-    a.session.end_stream(NOW, id, true).unwrap();
-    let (at_a, _) = talk(&mut a, &mut b);
-    let place = |wanted| at_a.iter().position(|told| *told == wanted);
-    let (refused, freed) = (place(Told::Refused(id)), place(Told::Freed(id)));
-    assert!(refused.is_some() && refused < freed, "{at_a:?}");
+    b.takes = false;
+    for is_before_the_end in [true, false] {
+        let id = a.session.open_stream(NOW, Priority::Low, 10).unwrap();
+        write(&mut a, id, 10).unwrap();
+        b.hear(&a.wire());
+        if is_before_the_end {
+            b.session.refuse_stream(NOW, id);
+        }
+        a.session.end_stream(NOW, id, true).unwrap();
+        b.hear(&a.wire());
+        b.session.refuse_stream(NOW, id);
+        b.take_all();
+        let (at_a, _) = talk(&mut a, &mut b);
+        let place = |wanted| at_a.iter().position(|told| *told == wanted);
+        let (refused, freed) = (place(Told::Refused(id)), place(Told::Freed(id)));
+        assert!(refused.is_some() && refused < freed, "{at_a:?}");
+        b.session.refuse_stream(NOW, id);
+        assert_eq!(talk(&mut a, &mut b).0, [], "all of it was taken");
+    }
 }
 
 #[test]
@@ -140,7 +150,9 @@ fn either_end_may_give_a_stream_up() {
     assert_eq!(received(&at_b, id), 0, "what comes too late is thrown away");
     assert!(at_a.contains(&Told::Refused(id)));
     assert_eq!(write(&mut a, id, 1), Err(SubmitError::NoStream));
-    a.session.end_stream(NOW, id, true).unwrap();
+    let finished = a.session.end_stream(NOW, id, true);
+    assert_eq!(finished, Err(SubmitError::NoStream));
+    a.session.end_stream(NOW, id, false).unwrap();
     let (at_a, at_b) = talk(&mut a, &mut b);
     assert!(at_b.contains(&Told::Ended(id, false)));
     assert!(at_a.contains(&Told::Freed(id)));

@@ -55,9 +55,11 @@ pub(super) struct Desk {
     pub(super) awaiting: [VecDeque<Awaiting>; Priority::ALL.len()],
     /// Requests without a reply, by the number of the send; until when each is awaited.
     pub(super) requests: BTreeMap<u64, u64>,
+    /// There may be room for more.
+    pub(super) is_work_due: bool,
     /// Streams that are being written.
     pub(super) outgoing: BTreeMap<u16, Outgoing>,
-    /// Long messages that were written and not taken yet.
+    /// Streams that were ended and not taken yet.
     pub(super) closing: BTreeMap<u16, u64>,
     /// Messages and requests that the reader has not taken, per class.
     pub(super) inboxes: [Inbox; Priority::ALL.len()],
@@ -94,7 +96,6 @@ pub(super) struct Awaiting {
 pub(super) struct Outgoing {
     pub(super) id: u64,
     pub(super) len: usize,
-    pub(super) is_long: bool,
     pub(super) written: usize,
     /// The writer gives up after so many bytes.
     pub(super) gives_up_at: Option<usize>,

@@ -22,6 +22,7 @@ const PIECE_BYTES: usize = 16 * 1024;
 impl Post<'_> {
     /// Hands over what waits, as far as there is room.
     pub(super) fn work(&mut self) {
+        self.desk.is_work_due = false;
         self.send_waiting();
         self.send_replies();
         self.write_streams();
@@ -88,8 +89,12 @@ impl Post<'_> {
 
     fn open(&mut self, id: u64, parcel: &Parcel) -> Result<(), SubmitError> {
         let choice = parcel.choice;
-        let (len, is_long) = (choice.len, choice.kind == Kind::Long);
-        let total = if is_long { len as u64 } else { 0 };
+        let len = choice.len;
+        let total = if choice.kind == Kind::Long {
+            len as u64
+        } else {
+            0
+        };
         let stream = self.session.open_stream(self.local, choice.class, total)?;
         let written = Written { id, len };
         let direction = self.direction();
@@ -99,7 +104,6 @@ impl Post<'_> {
         let outgoing = Outgoing {
             id,
             len,
-            is_long,
             written: 0,
             gives_up_at,
         };
@@ -176,11 +180,8 @@ impl Post<'_> {
         }
         let is_complete = outgoing.gives_up_at.is_none();
         match self.session.end_stream(self.local, stream, is_complete) {
-            // Only a long message that was taken as a whole has arrived.
-            Ok(_) if is_complete && outgoing.is_long => {
-                self.desk.closing.insert(stream, id);
-            }
-            Ok((_, number)) if is_complete => self.await_ack(number, id, true),
+            // Only what was taken as a whole has arrived.
+            Ok(_) if is_complete => drop(self.desk.closing.insert(stream, id)),
             Ok(_) => self.end(id, Outcome::Cancelled),
             Err(error) => self.end(id, outcome(error)),
         }

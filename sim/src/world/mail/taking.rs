@@ -61,9 +61,9 @@ impl Post<'_> {
             Letter::Refused { stream } => self.on_refused(stream),
             Letter::Closed { stream } => {
                 self.on_all_taken(stream);
-                self.work();
+                self.desk.is_work_due = true;
             }
-            Letter::Room => self.work(),
+            Letter::Room => self.desk.is_work_due = true,
         }
     }
 
@@ -108,7 +108,7 @@ impl Post<'_> {
         self.checkers.sends_end.begun(reply, self.me, self.now, 0);
         self.checkers.arrives_once.sent(reply);
         self.desk.replies.push_back((reply, request, len));
-        self.work();
+        self.desk.is_work_due = true;
     }
 
     /// The turn of the readers.
