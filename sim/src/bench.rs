@@ -4,6 +4,7 @@
 //! `world::looks` says. Figures by the wall clock depend on what else the machine does; those by
 //! processor time depend on it less.
 
+mod day;
 mod shrinking;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use self::day::day;
 pub use self::shrinking::shrinking;
 use crate::engine::des::{self, Options};
 use crate::meter::{Meter, Used};

@@ -9,7 +9,7 @@ use crate::{meter, mutants};
 
 #[derive(Arguments, Debug)]
 pub(super) struct Args {
-    /// Only these cases; all but `shrink` without it.
+    /// Only these cases; all but `shrink` and `day` without it.
     #[arg(value_enum)]
     cases: Vec<Case>,
     /// Threads; all cores without it.
@@ -31,6 +31,8 @@ enum Case {
     Hundred,
     /// A thousand nodes for a simulated minute, from the first start on.
     Thousand,
+    /// Whether five nodes hold more after 24 simulated hours than before.
+    Day,
     /// How small failing plans become, and how soon; needs a build with bugs.
     Shrink,
 }
@@ -86,6 +88,7 @@ fn measure(case: Case, threads: usize, plans: usize) -> Outcome {
         Case::Step => bench::step_cost(plans.div_ceil(10)),
         Case::Hundred => bench::hundred(),
         Case::Thousand => bench::thousand(),
+        Case::Day => bench::day(),
         Case::Shrink => bench::shrinking(threads, complain),
     }
 }

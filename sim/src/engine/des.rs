@@ -8,6 +8,7 @@ use super::memory;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::report::Report;
+use crate::span::Span;
 use crate::steps::Stopwatch;
 use crate::world::World;
 
@@ -173,13 +174,32 @@ pub fn time(plan: &Plan) -> (Report, Stopwatch) {
     (world.finish(), stopwatch)
 }
 
+/// Carries out a plan, and tells every so often how many bytes the nodes hold.
+#[must_use]
+pub fn watch(plan: &Plan, every: Span, mut look: impl FnMut(Span, u64)) -> Report {
+    let (mut world, mut next) = (World::new(plan), every);
+    carry_on(plan, &mut world, |world, at| {
+        if at >= next.ns() {
+            look(next, world.held_bytes());
+            next = next.plus(every);
+        }
+    });
+    world.finish()
+}
+
 fn carry_out(plan: &Plan, world: &mut World) {
+    carry_on(plan, world, |_, _| {});
+}
+
+/// Each moment is shown before anything happens in it.
+fn carry_on(plan: &Plan, world: &mut World, mut show: impl FnMut(&World, u64)) {
     memory::prepare(plan.nodes);
     let end = plan.end.ns();
     while let Some((at, due)) = world.queue.pop() {
         if at > end || world.is_over() {
             break;
         }
+        show(world, at);
         world.judge_until(at);
         world.now = at;
         world.on_due(due);

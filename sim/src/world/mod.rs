@@ -19,6 +19,7 @@ mod entries;
 mod faults;
 mod heard;
 mod hearing;
+mod holding;
 mod host;
 mod judge;
 mod lives;
