@@ -59,6 +59,15 @@ impl Receipt {
             cost,
         }
     }
+
+    fn give(self) {
+        self.peer.took(self.priority, self.cost);
+    }
+
+    /// Whether both go to the same place, so that one does for both.
+    fn is_with(&self, other: &Receipt) -> bool {
+        self.priority == other.priority && Arc::ptr_eq(&self.peer, &other.peer)
+    }
 }
 
 /// Answers one request. Dropping it tells the requester that there will be no answer.
@@ -150,21 +159,54 @@ impl Queue {
         held.bytes -= incoming.payload.len();
         Ok(Some(incoming))
     }
+
+    /// The first ones, appended to `buffer`.
+    fn pop_many(&self, buffer: &mut Vec<Incoming>, limit: usize) -> Result<Option<usize>, ()> {
+        let mut held = self.lock();
+        let count = held.messages.len().min(limit);
+        if count == 0 {
+            return if held.is_closed { Err(()) } else { Ok(None) };
+        }
+        let before = buffer.len();
+        buffer.extend(held.messages.drain(..count));
+        let lens = buffer[before..].iter().map(|it| it.payload.len());
+        held.bytes -= lens.sum::<usize>();
+        Ok(Some(count))
+    }
+
+    /// What a look finds, as soon as it finds something; none when nothing will come.
+    async fn wait<T>(&self, mut look: impl FnMut(&Queue) -> Result<Option<T>, ()>) -> Option<T> {
+        loop {
+            if let Some(found) = look(self).ok()? {
+                return Some(found);
+            }
+            let arrived = self.arrived.listen();
+            if let Some(found) = look(self).ok()? {
+                return Some(found);
+            }
+            arrived.await;
+        }
+    }
 }
 
 impl Messages {
     /// The next message, `None` once the node is stopped and all are taken.
     pub async fn next(&self) -> Option<Incoming> {
-        loop {
-            if let Some(incoming) = self.queue.pop().ok()? {
-                return Some(taken(incoming));
-            }
-            let arrived = self.queue.arrived.listen();
-            if let Some(incoming) = self.queue.pop().ok()? {
-                return Some(taken(incoming));
-            }
-            arrived.await;
+        self.queue.wait(Queue::pop).await.map(taken)
+    }
+
+    /// Waits for messages and appends those that are here to `buffer`, at most `limit`. The answer
+    /// is how many: 0 once the node is stopped and all are taken, or if `limit` is 0. Where many
+    /// arrive, this costs less than taking them one by one.
+    pub async fn next_many(&self, buffer: &mut Vec<Incoming>, limit: usize) -> usize {
+        if limit == 0 {
+            return 0;
         }
+        let before = buffer.len();
+        let look = |queue: &Queue| queue.pop_many(buffer, limit);
+        let count = self.queue.wait(look).await.unwrap_or(0);
+        all_taken(&mut buffer[before..]);
+        count
     }
 
     /// The next message, if one is here.
@@ -182,9 +224,27 @@ impl Messages {
 /// The host takes it: its sender may send more.
 fn taken(mut incoming: Incoming) -> Incoming {
     if let Some(receipt) = incoming.receipt.take() {
-        receipt.peer.took(receipt.priority, receipt.cost);
+        receipt.give();
     }
     incoming
+}
+
+/// The host takes all of these: those of one sender in a row are told of together.
+fn all_taken(incoming: &mut [Incoming]) {
+    let mut last: Option<Receipt> = None;
+    for receipt in incoming.iter_mut().filter_map(|it| it.receipt.take()) {
+        match &mut last {
+            Some(last) if last.is_with(&receipt) => last.cost += receipt.cost,
+            Some(_) | None => {
+                if let Some(last) = last.replace(receipt) {
+                    last.give();
+                }
+            }
+        }
+    }
+    if let Some(last) = last {
+        last.give();
+    }
 }
 
 pub(crate) fn inbox() -> (Inbox, Messages) {
@@ -403,5 +463,24 @@ mod tests {
         let next = || futures_lite::future::block_on(messages.next());
         let len = || next().map(|incoming| incoming.payload.len());
         assert_eq!([len(), len(), len()], [Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn many_are_taken_in_their_order_and_no_more_than_asked_for() {
+        let (inbox, messages) = inbox();
+        let mut taken = Vec::new();
+        let mut take = |limit| {
+            let many = messages.next_many(&mut taken, limit);
+            futures_lite::future::block_on(many)
+        };
+        let mut three = vec![message(1), message(2), message(3)];
+        inbox.put(&mut three);
+        assert_eq!([take(0), take(2), take(2)], [0, 2, 1]);
+        inbox.put(&mut vec![message(4)]);
+        inbox.close();
+        assert_eq!([take(9), take(9)], [1, 0]);
+        let lens = taken.iter().map(|it| it.payload.len());
+        assert_eq!(lens.collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(inbox.queue.lock().bytes, 0);
     }
 }

@@ -127,9 +127,12 @@ pub fn one_way<S: Runs>(papers: &Papers, len: usize, count: u64) -> Vec<f64> {
         },
         |manager| async move {
             let messages = manager.messages();
-            for _ in 0..=count {
-                let message = messages.next().await.expect("it runs");
-                assert!(message.payload.len() == len || &*message.payload == b"hello");
+            let (mut left, mut taken) = (count + 1, Vec::new());
+            while left > 0 {
+                left -= messages.next_many(&mut taken, BATCH as usize).await as u64;
+                for message in taken.drain(..) {
+                    assert!(message.payload.len() == len || &*message.payload == b"hello");
+                }
             }
         },
     )

@@ -156,14 +156,15 @@ async fn form(directory: &Path, nodes: u64) -> io::Result<Vec<Host>> {
 
 /// Takes what arrives, and notes how long it took.
 async fn take(manager: ClusterNetworkManager, spans: Arc<Mutex<Spans>>, start: Instant) {
-    let messages = manager.messages();
-    while let Some(message) = messages.next().await {
-        let Some((left, _)) = message.payload.split_first_chunk() else {
-            continue;
-        };
-        let took = micros(start).saturating_sub(u64::from_le_bytes(*left));
+    let (messages, mut taken) = (manager.messages(), Vec::new());
+    while messages.next_many(&mut taken, BATCH).await > 0 {
+        let now = micros(start);
         let mut spans = spans.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.add(took);
+        for message in taken.drain(..) {
+            if let Some((left, _)) = message.payload.split_first_chunk() {
+                spans.add(now.saturating_sub(u64::from_le_bytes(*left)));
+            }
+        }
     }
 }
 
