@@ -98,6 +98,10 @@ mutants! {
     SnapshotOfLaterVoters => "snapshot-of-later-voters",
     /// A snapshot leaves out which requests have taken effect.
     SnapshotForgetsClients => "snapshot-forgets-clients",
+    /// A node that has lost its memory takes part as if it had none to lose.
+    RebuiltVotesEarly => "rebuilt-votes-early",
+    /// A node that has lost its memory acknowledges entries while its old vote still counts.
+    RebuiltAnswersEarly => "rebuilt-answers-early",
     /// A follower cuts its log where a repeated message begins.
     TruncatesOnDuplicate => "truncates-on-duplicate",
     /// Promises do not wait for the disk.

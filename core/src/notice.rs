@@ -134,6 +134,8 @@ impl Notice {
             Notice::Raft(raft::Notice::Removed { .. }) => "leader_removed",
             Notice::Raft(raft::Notice::SnapshotTaken { .. }) => "snapshot_taken",
             Notice::Raft(raft::Notice::SnapshotInstalled { .. }) => "snapshot_installed",
+            Notice::Raft(raft::Notice::Rebuilding { .. }) => "rebuilding",
+            Notice::Raft(raft::Notice::Rebuilt { .. }) => "rebuilt",
             Notice::Voters(_) => "voters_changed",
             Notice::Raft(raft::Notice::TransferEnded { .. }) => "transfer_ended",
             Notice::Raft(raft::Notice::PeerFault { .. }) => "raft_peer_fault",
@@ -160,7 +162,9 @@ impl Notice {
             Notice::Member(membership::Fact::Suspected { .. } | membership::Fact::Died { .. })
             | Notice::Membership(_)
             | Notice::Raft(
-                raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. },
+                raft::Notice::PeerFault { .. }
+                | raft::Notice::ElectionRepeated { .. }
+                | raft::Notice::Rebuilding { .. },
             )
             | Notice::GossipFault { .. }
             | Notice::Partition(
@@ -185,6 +189,7 @@ impl Notice {
                 | raft::Notice::TransferBegun { .. }
                 | raft::Notice::Removed { .. }
                 | raft::Notice::SnapshotInstalled { .. }
+                | raft::Notice::Rebuilt { .. }
                 | raft::Notice::TransferEnded { .. },
             )
             | Notice::Partition(PartitionStatus::Whole)

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_core::failover::{Placement, RoleSpec};
 use quorate_core::id::{NodeId, RoleName, Zone};
@@ -184,6 +185,35 @@ impl<S: Seam> Builder<S> {
     pub fn crypto(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
         self
+    }
+
+    /// Gives up a damaged or lost log: the node is rebuilt from its peers when it is started next,
+    /// by `build` and `start`, as always, and then by `join_cluster`. Somebody must ask for it,
+    /// once, when a disk was replaced or a start has failed with
+    /// [`DiskError::Corrupt`](crate::DiskError::Corrupt); it is no part of an ordinary start.
+    ///
+    /// Such a node takes no part in decisions before a majority of the other voters has taken its
+    /// old vote, so it breaks no promise it cannot remember. Where no such majority is left, it
+    /// waits for ever. The damaged segments stay in the data directory, in `set-aside-1` and so on.
+    /// `docs/wal.md` tells more.
+    ///
+    /// # Errors
+    /// [`StartError`]; [`DiskError::Whole`](crate::DiskError::Whole) when there is nothing to
+    /// rebuild, also after an earlier rebuild. When a write fails, the node does not start until
+    /// this has succeeded.
+    pub async fn rebuild(self) -> Result<(), StartError> {
+        let seam = self.seam.clone();
+        let home = self.home.unwrap_or_else(default_home);
+        let data = self.data.unwrap_or_else(|| home.join(DATA_DIRECTORY));
+        let disk = self.disk;
+        let mut disk = disk.unwrap_or_else(|| Box::new(FileDisk::new(seam.clone(), data)));
+        let mut token = [0; 8];
+        token.copy_from_slice(&seam.entropy()[..8]);
+        let token = u64::from_le_bytes(token);
+        // Above the number of any start before, which counts from 1, and of an earlier rebuild.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let boot = since.map_or(0, |since| since.as_secs());
+        Ok(crate::disk::rebuild(disk.as_mut(), boot, token).await?)
     }
 
     /// Reads what has to be read and checks it; nothing is bound or written yet.

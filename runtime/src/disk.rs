@@ -17,11 +17,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quorate_core::durable::image::ImageError;
 use quorate_core::durable::segments::{self, Loaded, Segment, Write};
 use quorate_core::durable::wal::Corrupt;
+use quorate_core::id::Lsn;
 
 use crate::seam::Seam;
 
 /// The file that a running node locks in its data directory.
 pub const LOCK_FILE: &str = "quorate.lock";
+
+/// Where a rebuilt node keeps its damaged segments, in its data directory: with a number behind it.
+pub const ASIDE_PREFIX: &str = "set-aside-";
 
 /// A segment is allocated ahead in steps of so many bytes, so that a sync seldom has to make the
 /// growth of a file durable beside its bytes.
@@ -43,6 +47,12 @@ pub trait Disk: Send + 'static {
 
     /// Does what the core asks for, durably.
     fn write(&mut self, write: Write) -> Pending<'_, ()>;
+
+    /// Takes the segments before this one, which a rebuilt node must not use any more, out of the
+    /// log, durably and the oldest first. It may keep them elsewhere; by default they are removed.
+    fn set_aside(&mut self, before: Lsn) -> Pending<'_, ()> {
+        self.write(Write::Forget { before })
+    }
 }
 
 /// Why a log cannot be used.
@@ -64,6 +74,12 @@ pub enum DiskError {
         file: PathBuf,
         /// Why.
         error: ImageError,
+    },
+    /// It is not damaged: whoever remembers its promises is not rebuilt.
+    #[error("{} holds a whole log: there is nothing to rebuild, start the node", file.display())]
+    Whole {
+        /// The log.
+        file: PathBuf,
     },
     /// Another process uses it.
     #[error("{} is in use by another process", file.display())]
@@ -109,6 +125,30 @@ pub(crate) async fn recover(disk: &mut dyn Disk) -> Result<Loaded, DiskError> {
             error,
         })?;
     Ok(loaded)
+}
+
+/// Puts a log that makes its node be rebuilt from its peers in the place of a damaged or lost one.
+/// A log that is whole stays.
+pub(crate) async fn rebuild(disk: &mut dyn Disk, boot: u64, token: u64) -> Result<(), DiskError> {
+    let file = disk.name();
+    match recover(disk).await {
+        Ok(loaded) if loaded.last > Lsn(0) => return Err(DiskError::Whole { file }),
+        Ok(_) | Err(DiskError::Corrupt { .. }) => {}
+        Err(other) => return Err(other),
+    }
+    let failed = |error| DiskError::Io {
+        file: file.clone(),
+        error,
+    };
+    let all = disk.load().await.map_err(failed)?;
+    for write in segments::rebuild(&all, boot, token) {
+        match write {
+            Write::Forget { before } => disk.set_aside(before).await,
+            write @ (Write::Begin { .. } | Write::Append(_)) => disk.write(write).await,
+        }
+        .map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// A log in files of a directory, with its system calls on the seam's blocking threads.
@@ -175,7 +215,21 @@ impl<S: Seam> Disk for FileDisk<S> {
         self.with_files(move |files| match write {
             Write::Begin { first, bytes } => files.begin(&Segment::name(first), &bytes),
             Write::Append(bytes) => files.append(&bytes),
-            Write::Forget { before } => files.forget(&Segment::name(before)),
+            Write::Forget { before } => {
+                files.take_out(&Segment::name(before), |file| std::fs::remove_file(file))
+            }
+        })
+    }
+
+    fn set_aside(&mut self, before: Lsn) -> Pending<'_, ()> {
+        self.with_files(move |files| {
+            let aside = files.make_aside()?;
+            let keep = |file: &Path| {
+                let name = file.file_name().unwrap_or_default();
+                std::fs::rename(file, aside.join(name))
+            };
+            files.take_out(&Segment::name(before), keep)?;
+            sync_directory(&aside)
         })
     }
 }
@@ -271,14 +325,32 @@ impl Files {
         file.sync_data()
     }
 
-    fn forget(&self, before: &str) -> io::Result<()> {
+    fn take_out(
+        &self,
+        before: &str,
+        mut out: impl FnMut(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         // The oldest first: a crash leaves no gap.
         for name in self.names()? {
             if *name < *before {
-                std::fs::remove_file(self.directory.join(name))?;
+                out(&self.directory.join(name))?;
             }
         }
         sync_directory(&self.directory)
+    }
+
+    /// A new directory for segments that are no part of the log any more.
+    fn make_aside(&self) -> io::Result<PathBuf> {
+        let mut all = (1_u32..).map(|nth| self.directory.join(format!("{ASIDE_PREFIX}{nth}")));
+        loop {
+            let Some(aside) = all.next() else {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            };
+            match std::fs::create_dir(&aside) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map(|()| aside),
+            }
+        }
     }
 }
 

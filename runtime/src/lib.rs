@@ -31,7 +31,7 @@ mod trace;
 pub use builder::{Builder, DATA_DIRECTORY, HOME_DEFAULT, HOME_VARIABLE};
 pub use config::CONFIG_FILE;
 pub use discovery::{Discovery, Multicast, SeedName, SeedNameError};
-pub use disk::{Disk, DiskError, FileDisk, LOCK_FILE, Pending};
+pub use disk::{ASIDE_PREFIX, Disk, DiskError, FileDisk, LOCK_FILE, Pending};
 pub use error::{ConfigFileError, Error, PeerRefusal, ReloadError, StartError};
 pub use event::{ClusterEvent, Events, Happened, Missed, StateChange, StateWatch};
 pub use handle::{Applied, Chosen, ClusterNetworkManager};

@@ -24,26 +24,7 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
             "leadership"
         ),
         Notice::Voters(voters) => tracing::info!(%node, %voters, "voters"),
-        Notice::Raft(raft::Notice::RoleChanged {
-            from,
-            to,
-            term,
-            cause,
-        }) => tracing::info!(%node, %term, ?from, ?to, ?cause, "raft role changed"),
-        Notice::Raft(
-            what @ (raft::Notice::TransferBegun { .. }
-            | raft::Notice::TransferEnded { .. }
-            | raft::Notice::SnapshotInstalled { .. }
-            | raft::Notice::Removed { .. }),
-        ) => tracing::info!(%node, ?what, "raft"),
-        Notice::Raft(raft::Notice::SnapshotTaken { index, bytes }) => {
-            tracing::debug!(%node, %index, bytes, "snapshot");
-        }
-        Notice::Raft(
-            what @ (raft::Notice::PeerFault { .. } | raft::Notice::ElectionRepeated { .. }),
-        ) => {
-            tracing::warn!(%node, ?what, "raft");
-        }
+        Notice::Raft(what) => of_raft(node, what),
         Notice::Partition(PartitionStatus::Whole) => {
             tracing::info!(%node, "the cluster is whole again");
         }
@@ -87,6 +68,28 @@ fn of_view(node: NodeId, view: &View) {
         died = view.died.len(),
         "view"
     );
+}
+
+fn of_raft(node: NodeId, notice: &raft::Notice) {
+    match notice {
+        raft::Notice::RoleChanged {
+            from,
+            to,
+            term,
+            cause,
+        } => tracing::info!(%node, %term, ?from, ?to, ?cause, "raft role changed"),
+        what @ (raft::Notice::TransferBegun { .. }
+        | raft::Notice::TransferEnded { .. }
+        | raft::Notice::SnapshotInstalled { .. }
+        | raft::Notice::Rebuilt { .. }
+        | raft::Notice::Removed { .. }) => tracing::info!(%node, ?what, "raft"),
+        raft::Notice::SnapshotTaken { index, bytes } => {
+            tracing::debug!(%node, %index, bytes, "snapshot");
+        }
+        what @ (raft::Notice::PeerFault { .. }
+        | raft::Notice::ElectionRepeated { .. }
+        | raft::Notice::Rebuilding { .. }) => tracing::warn!(%node, ?what, "raft"),
+    }
 }
 
 fn member(node: NodeId, fact: &Fact) {

@@ -35,6 +35,8 @@ pub struct Disk {
     lost: Vec<Write>,
     /// The segment with a flipped bit.
     flipped: Option<Lsn>,
+    /// Its node must be rebuilt.
+    is_lost: bool,
 }
 
 /// What a started process finds.
@@ -89,6 +91,10 @@ impl Disk {
             Fate::Kept => bytes,
             Fate::Torn => random.index(bytes + 1),
             Fate::Lost => 0,
+            Fate::Rebuilt => {
+                self.is_lost = true;
+                0
+            }
             Fate::Wiped => {
                 self.durable.clear();
                 self.unsynced.clear();
@@ -98,7 +104,7 @@ impl Disk {
         let all = std::mem::take(&mut self.unsynced);
         self.lost = match fate {
             Fate::Lost => all,
-            Fate::Kept | Fate::Torn | Fate::Wiped => self.keep(all, survives),
+            Fate::Kept | Fate::Torn | Fate::Wiped | Fate::Rebuilt => self.keep(all, survives),
         };
         self.votes.clear();
         self.syncing = None;
@@ -184,6 +190,16 @@ impl Disk {
         self.durable.iter().any(flipped)
     }
 
+    /// What somebody does whose node cannot start any more, if the disk is lost: the log gives way
+    /// to one that says so.
+    pub fn rebuild(&mut self, boot: u64, random: &mut Random) {
+        if std::mem::take(&mut self.is_lost) {
+            for write in segments::rebuild(&self.durable, boot, random.word()) {
+                write.perform(&mut self.durable);
+            }
+        }
+    }
+
     /// Reads the log as a starting process does, and cuts off its torn tail.
     ///
     /// # Errors
@@ -234,7 +250,9 @@ pub fn vote_of(record: &Record) -> Option<VoteRecord> {
             raft::Record::HardState { vote: None, .. }
             | raft::Record::Append { .. }
             | raft::Record::Snapshot(_)
-            | raft::Record::Kept { .. },
+            | raft::Record::Kept { .. }
+            | raft::Record::Rebuild { .. }
+            | raft::Record::Rebuilt,
         )
         | Record::Boot { .. } => None,
     }

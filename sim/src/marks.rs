@@ -59,6 +59,8 @@ marks! {
     SnapshotTaken => "snapshot-taken",
     /// A leader's state took the place of a follower's log.
     SnapshotInstalled => "snapshot-installed",
+    /// A node that lost its disk is rebuilt.
+    Rebuilt => "rebuilt",
     /// A follower cut conflicting entries off.
     ConflictCut => "conflict-cut",
     /// A member refuted an accusation.

@@ -279,6 +279,8 @@ pub enum Fate {
     Torn,
     /// Nothing.
     Wiped,
+    /// Nothing that may be used: before the process starts again its node is rebuilt.
+    Rebuilt,
 }
 
 impl Plan {

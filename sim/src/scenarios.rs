@@ -30,6 +30,7 @@ stories! {
     "quiet",
     "long-absence",
     "bridge",
+    "rebuilt-voter",
 }
 
 /// The story of that name.

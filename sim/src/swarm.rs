@@ -306,6 +306,7 @@ mod tests {
             " disk n2 stall for ",
             " disk n1 error",
             " bit flip",
+            " rebuilt",
             " join n",
             " leave n",
             " ask leader transfer to n",

@@ -159,6 +159,8 @@ fn written(record: &Durable) -> String {
         Durable::Raft(raft::Record::Kept { entries, .. }) => {
             format!("{} entries behind the snapshot", entries.len())
         }
+        Durable::Raft(raft::Record::Rebuild { .. }) => "it must be rebuilt".to_string(),
+        Durable::Raft(raft::Record::Rebuilt) => "it is rebuilt".to_string(),
     }
 }
 

@@ -76,6 +76,11 @@ pub enum Command {
     /// Change the voters also if the leader does not reach a majority of the new ones: then nothing
     /// is decided until they are back.
     ForceVoters(VoterChange),
+    /// Take a node's vote, if it has one: what it promised with it is lost. Done when it has none.
+    TakeVote {
+        /// The node.
+        node: NodeId,
+    },
 }
 
 impl Command {
@@ -109,7 +114,8 @@ impl Command {
             | Command::ReleaseRole { .. }
             | Command::Barrier
             | Command::RemoveNode { .. }
-            | Command::AdmitNode { .. } => Ok(()),
+            | Command::AdmitNode { .. }
+            | Command::TakeVote { .. } => Ok(()),
         }
     }
 }
@@ -146,6 +152,8 @@ pub enum Effect {
     },
     /// The node may be a member.
     Admitted,
+    /// The node has no vote, as of this entry.
+    VoteTaken,
 }
 
 /// Why a command changed nothing.

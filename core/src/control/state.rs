@@ -212,6 +212,7 @@ impl State {
                 self.removed.remove(node);
                 (Ok(Effect::Admitted), None)
             }
+            Command::TakeVote { node: _ } => (Ok(Effect::VoteTaken), None),
         }
     }
 

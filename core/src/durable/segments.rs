@@ -9,6 +9,7 @@
 //! ```
 //!
 //! * I1: a segment begins with the first record of the log, or with the first part of a snapshot.
+//!   The log of a node that is rebuilt begins with that record, and never with number 1.
 //!   When the last record of that snapshot is durable, the segments before it say nothing that
 //!   those from it on do not say, and are removed.
 //! * I2: [`load`] is total, and takes a log only whole: a segment or a record that is missing or
@@ -144,7 +145,11 @@ impl Restated {
                 (self.term, self.vote) = (*term, *vote);
             }
             Record::Raft(
-                raft::Record::Append { .. } | raft::Record::Snapshot(_) | raft::Record::Kept { .. },
+                raft::Record::Append { .. }
+                | raft::Record::Snapshot(_)
+                | raft::Record::Kept { .. }
+                | raft::Record::Rebuild { .. }
+                | raft::Record::Rebuilt,
             ) => {}
         }
     }
@@ -193,7 +198,7 @@ pub struct Loaded {
 /// # Errors
 /// [`Corrupt`], at the first damage.
 pub fn load(segments: &[Segment]) -> Result<Loaded, Corrupt> {
-    let mut loaded = Loaded::default();
+    let (mut loaded, mut begins_anew) = (Loaded::default(), false);
     for (nth, segment) in segments.iter().enumerate() {
         let is_last = nth + 1 == segments.len();
         let expected = match nth {
@@ -234,6 +239,8 @@ pub fn load(segments: &[Segment]) -> Result<Loaded, Corrupt> {
             return Err(corrupt(valid_len, loaded.last.next()));
         }
         loaded.open = Some(valid_len);
+        let begin = scan.records.first().map(|(_, record)| record);
+        begins_anew |= nth == 0 && begin.is_some_and(is_rebuild);
         for (lsn, record) in scan.records {
             loaded.durable.apply(record);
             loaded.last = lsn;
@@ -241,7 +248,9 @@ pub fn load(segments: &[Segment]) -> Result<Loaded, Corrupt> {
     }
     match segments.first() {
         // What stood before it is in a snapshot, or missing.
-        Some(begin) if begin.first > Lsn(1) && loaded.durable.raft.snapshot.is_none() => {
+        Some(begin)
+            if begin.first > Lsn(1) && !begins_anew && loaded.durable.raft.snapshot.is_none() =>
+        {
             Err(Corrupt {
                 segment: begin.first,
                 offset: 0,
@@ -250,6 +259,33 @@ pub fn load(segments: &[Segment]) -> Result<Loaded, Corrupt> {
         }
         Some(_) | None => Ok(loaded),
     }
+}
+
+fn is_rebuild(record: &Record) -> bool {
+    matches!(record, Record::Raft(raft::Record::Rebuild { .. }))
+}
+
+/// What puts a log in the place of a damaged or lost one: that of a node that must be rebuilt from
+/// its peers. Until all of it is done, a damaged log stays one.
+///
+/// `boot` must be above every start the node has had, and `token` is told to nobody else.
+#[must_use]
+pub fn rebuild(segments: &[Segment], boot: u64, token: u64) -> [Write; 2] {
+    let room = |last: &Segment| last.first.0.saturating_add(last.bytes.len() as u64);
+    // No record takes less than a byte: so there is a gap behind what was there, and no log with a
+    // gap is loaded.
+    let first = Lsn(segments.last().map_or(0, room).saturating_add(2));
+    let restated = Restated {
+        boot,
+        ..Restated::default()
+    };
+    let mut bytes = restated.encode(first);
+    let record = Record::Raft(raft::Record::Rebuild { token });
+    wal::encode(first, &record, &mut bytes);
+    [
+        Write::Begin { first, bytes },
+        Write::Forget { before: first },
+    ]
 }
 
 /// Turns records into what a disk shall do.

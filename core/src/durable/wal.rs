@@ -57,8 +57,8 @@ impl fmt::Display for Corrupt {
         write!(
             f,
             "write-ahead log damaged at byte {} of {} (record {}): no torn write explains it. \
-             Replace this node by one with a new id and an empty directory: under the old id it \
-             might break promises it no longer knows",
+             As it is, the node might break promises it no longer knows: have it rebuilt from its \
+             peers (`Builder::rebuild`), or replace it by one with a new id",
             self.offset,
             Segment::name(self.segment),
             self.expected

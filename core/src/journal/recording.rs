@@ -165,6 +165,8 @@ fn records_of(durable: &Durable) -> Vec<Record> {
         Record::Boot { boot: durable.boot },
         Record::Raft(raft::Record::HardState { term, vote }),
     ]);
+    let lost = durable.raft.rebuild;
+    records.extend(lost.map(|token| Record::Raft(raft::Record::Rebuild { token })));
     if let Some(snapshot) = &durable.raft.snapshot {
         let parts = snapshot.parts(DURABLE_BYTES);
         records.extend(parts.map(|part| Record::Raft(raft::Record::Snapshot(part))));

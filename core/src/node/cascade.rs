@@ -106,14 +106,14 @@ impl Node {
                 let mut out = Vec::new();
                 self.raft.step(now, input, &mut out);
                 for output in out {
-                    self.on_raft(output, next, actions);
+                    self.on_raft(now, output, next, actions);
                 }
             }
             Work::Control(input) => {
                 let mut out = Vec::new();
                 self.control.step(now, input, &mut out);
                 for output in out {
-                    self.on_control(output, next, actions);
+                    self.on_control(now, output, next, actions);
                 }
             }
             Work::Failover(input) => {
@@ -283,7 +283,13 @@ impl Node {
         }));
     }
 
-    fn on_raft(&mut self, output: raft::Output, next: &mut Vec<Work>, actions: &mut Vec<Action>) {
+    fn on_raft(
+        &mut self,
+        now: Time,
+        output: raft::Output,
+        next: &mut Vec<Work>,
+        actions: &mut Vec<Action>,
+    ) {
         match output {
             raft::Output::Send { to, message } => next.push(send(to, Message::Raft(message))),
             raft::Output::Promise { to, message } => {
@@ -318,13 +324,7 @@ impl Node {
             }
             // Not before what was committed in the same step is applied.
             raft::Output::Readable { ticket, index } => next.push(Work::Read { ticket, index }),
-            raft::Output::ReadRefused { ticket } => {
-                if self.reading.remove(&ticket).is_some() {
-                    let leader = self.raft.standing().leader;
-                    let answer = Err(Refusal::NotConfirmed { leader });
-                    actions.push(Action::Reply { ticket, answer });
-                }
-            }
+            raft::Output::ReadRefused { ticket } => self.on_read_refused(ticket, actions),
             raft::Output::ChangeRefused { data, why } => {
                 if let Ok(envelope) = codec::decode::<Envelope>(&data) {
                     let refused = control::Refused::Voters(why);
@@ -339,6 +339,7 @@ impl Node {
                 next.push(Work::Electorate(electorate::Input::Voters(voters)));
                 next.push(Work::Bar);
             }
+            raft::Output::VoteUnwanted { token } => next.extend(self.give_up_vote(now, token)),
             raft::Output::Transferred(outcome) => self.on_transferred(outcome, actions),
             raft::Output::Changed(standing) => {
                 actions.push(Action::Notify(Notice::Leadership(standing)));

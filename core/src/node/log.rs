@@ -1,8 +1,10 @@
 //! Between the control log and the node: what is put into it, what it has decided, what is read.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::cascade::{NOBODY, Work, send};
+use super::rebuild::REBUILD;
 use super::{Action, Answer, Node, Refusal};
 use crate::control::{self, Ending, Envelope, Refused};
 use crate::durable::{image, read_state};
@@ -10,7 +12,8 @@ use crate::id::{LogIndex, NodeId, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
 use crate::raft::Snapshot;
-use crate::voters::Voters;
+use crate::time::Time;
+use crate::voters::{VoterChange, Voters};
 use crate::wire::{Message, codec};
 use crate::{balance, electorate, failover, raft};
 
@@ -31,6 +34,14 @@ impl Node {
         );
         let answer = Ok(Answer::Register(state.register(&key).cloned()));
         actions.push(Action::Reply { ticket, answer });
+    }
+
+    pub(super) fn on_read_refused(&mut self, ticket: Ticket, actions: &mut Vec<Action>) {
+        if self.reading.remove(&ticket).is_some() {
+            let leader = self.raft.standing().leader;
+            let answer = Err(Refusal::NotConfirmed { leader });
+            actions.push(Action::Reply { ticket, answer });
+        }
     }
 
     /// The state is written down.
@@ -101,6 +112,7 @@ impl Node {
 
     pub(super) fn on_control(
         &mut self,
+        now: Time,
         output: control::Output,
         next: &mut Vec<Work>,
         actions: &mut Vec<Action>,
@@ -112,6 +124,10 @@ impl Node {
                 ticket: NOBODY,
                 ending: _,
             } => {}
+            control::Output::Reply {
+                ticket: REBUILD,
+                ending,
+            } => next.extend(self.on_vote_answer(now, &ending)),
             control::Output::Reply { ticket, ending } => {
                 let answer = match ending {
                     Ending::Applied { index, outcome } => Ok(Answer::Applied { index, outcome }),
@@ -166,6 +182,7 @@ impl Node {
             | control::Command::ReleaseRole { .. }
             | control::Command::Write { .. }
             | control::Command::AdmitNode { .. }
+            | control::Command::TakeVote { .. }
             | control::Command::Barrier => None,
         };
         if let Some(refused) = refused {
@@ -177,10 +194,16 @@ impl Node {
         Work::Raft(match envelope.command {
             control::Command::ChangeVoters(change) => raft::Input::Change { change, data },
             control::Command::ForceVoters(change) => raft::Input::ForceChange { change, data },
+            control::Command::TakeVote { node } if self.raft.voters().contains(node) => {
+                let (add, remove) = (BTreeSet::new(), BTreeSet::from([node]));
+                let change = VoterChange { add, remove };
+                raft::Input::Change { change, data }
+            }
             control::Command::GrantRole { .. }
             | control::Command::ReleaseRole { .. }
             | control::Command::RemoveNode { .. }
-            | control::Command::AdmitNode { .. } => raft::Input::ProposeVital { data },
+            | control::Command::AdmitNode { .. }
+            | control::Command::TakeVote { .. } => raft::Input::ProposeVital { data },
             control::Command::Write { .. } | control::Command::Barrier => {
                 raft::Input::Propose { data }
             }

@@ -9,6 +9,7 @@ mod hints;
 mod links;
 mod log;
 mod problems;
+mod rebuild;
 mod recover;
 mod view;
 
@@ -168,6 +169,9 @@ pub struct Node {
     transferring: Option<Ticket>,
     /// Reads that wait until the leadership is confirmed, and what they read.
     reading: BTreeMap<Ticket, String>,
+    /// While this node is rebuilt: when it asks next to lose its vote; `None` while an answer is
+    /// awaited.
+    asks_at: Option<Time>,
 }
 
 impl Node {

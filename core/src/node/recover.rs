@@ -92,6 +92,7 @@ impl Node {
             leaving: None,
             transferring: None,
             reading: BTreeMap::new(),
+            asks_at: Some(Time::ZERO),
             config,
         }
     }

@@ -131,7 +131,7 @@ impl Raft {
     /// may be gone again; a node that only they leave out may hold what nobody else holds, and then
     /// nobody else can be elected (thesis §4.2.2).
     pub(super) fn may_campaign(&self) -> bool {
-        self.log.may_vote(self.me, self.commit)
+        self.rebuild.is_none() && self.log.may_vote(self.me, self.commit)
     }
 
     /// A learner or a follower, as the voters in force and the commit index say.

@@ -72,6 +72,9 @@ impl Raft {
     pub(super) fn persist_snapshot(&self, snapshot: &Snapshot, out: &mut Vec<Output>) {
         let parts = snapshot.parts(RECORD_BYTES);
         out.extend(parts.map(|part| Output::Persist(Record::Snapshot(part))));
+        // The records before go with this one's last: it must be said again before that.
+        let token = self.rebuild.map(|rebuild| rebuild.token);
+        out.extend(token.map(|token| Output::Persist(Record::Rebuild { token })));
         let mut next = snapshot.meta().index.next();
         loop {
             let entries = self.log.batch(next, usize::MAX, RECORD_BYTES);

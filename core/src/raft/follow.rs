@@ -122,6 +122,7 @@ impl Raft {
             false => append.commit.min(matched),
         };
         self.commit_up_to(proven, out);
+        self.conclude_rebuild(now, out);
         if self.part.role() != Role::Learner {
             self.take_part(now, out);
         }

@@ -45,6 +45,7 @@ impl Raft {
         let (index, last) = (part.of.index, part.of.term);
         if index <= self.commit || self.log.term_at(index) == Some(last) {
             self.commit_up_to(index, out);
+            self.conclude_rebuild(now, out);
             return self.promise_match(from, round, index, out);
         }
         let was = self.assembly.take().filter(|it| *it.meta() == part.of);
@@ -98,6 +99,7 @@ impl Raft {
         (self.grown, self.is_due) = (0, false);
         self.persist_snapshot(&snapshot, out);
         self.snapshot = Some(snapshot);
+        self.conclude_rebuild(now, out);
         self.adopt_voters(now, out);
         self.take_part(now, out);
         self.promise_match(from, round, index, out);

@@ -27,7 +27,7 @@
 //! leader) over `progress` (what it knows of one follower), `backlog` (what it is asked for),
 //! `change` (of the voters), `transfer` (the office is handed over), `read` and `lease`, `log`,
 //! `notice`; `snapshot` (the value), `compact` (one is taken), `delivery` and `install` (one is
-//! sent and arrives), `recovered` (after a restart).
+//! sent and arrives), `recovered` (after a restart), `rebuild` (after a disk is lost).
 
 mod backlog;
 mod change;
@@ -43,6 +43,7 @@ mod message;
 mod notice;
 mod progress;
 mod read;
+mod rebuild;
 mod recovered;
 mod replicate;
 mod snapshot;
@@ -62,6 +63,7 @@ pub use message::{
     SnapshotReply, TimeoutNow, Vote, VoteReply,
 };
 pub use notice::{Cause, Notice, PeerFault, Stats, TransferCause, TransferRefused};
+use rebuild::Rebuild;
 pub use recovered::Recovered;
 use serde::{Deserialize, Serialize};
 pub use snapshot::{Assembly, SNAPSHOT_BYTES_MAX, Snapshot, SnapshotMeta, SnapshotPart};
@@ -141,6 +143,14 @@ pub enum Record {
         /// No more of them follow.
         is_last: bool,
     },
+    /// The disk is new, and what this node promised is forgotten: it must not vote before the
+    /// cluster has taken its vote.
+    Rebuild {
+        /// Tells this loss from any other.
+        token: u64,
+    },
+    /// That has happened, and the log holds it.
+    Rebuilt,
 }
 
 /// The part this node plays.
@@ -222,6 +232,11 @@ pub enum Input {
     },
     /// The own disk has confirmed nothing for too long: a leader hands over, or resigns.
     DiskStalled,
+    /// The vote that [`Output::VoteUnwanted`] spoke of is gone, by this entry of the log.
+    VoteGone {
+        /// Which.
+        at: LogIndex,
+    },
     /// A node became reachable: the leader replicates to it, as a learner if it has no vote.
     PeerUp {
         /// The node.
@@ -303,6 +318,12 @@ pub enum Output {
     },
     /// Other voters are in force, as of the end of the log.
     Voters(Voters),
+    /// A leader is heard, and this node, which is being rebuilt, must lose its vote before it can
+    /// go on. Repeated until [`Input::VoteGone`].
+    VoteUnwanted {
+        /// Under which the vote is taken once.
+        token: u64,
+    },
     /// How an asked-for transfer ended.
     Transferred(Result<NodeId, TransferRefused>),
     /// Role, term or known leader changed.
@@ -368,6 +389,8 @@ pub struct Raft {
     announced: Standing,
     /// Own attempts in a row that came to nothing.
     attempts: u32,
+    /// While what this node promised in earlier lives is forgotten.
+    rebuild: Option<Rebuild>,
     pub(crate) planted: Planted,
 }
 
@@ -414,7 +437,8 @@ impl Raft {
         let voters = voters.clone();
         let term = recovered.term.max(log.last_term());
         let vote = recovered.vote.filter(|_| term == recovered.term);
-        let part = match log.may_vote(me, commit) {
+        let rebuild = recovered.rebuild.map(Rebuild::of);
+        let part = match log.may_vote(me, commit) && rebuild.is_none() {
             true => Part::Follower,
             false => Part::Learner,
         };
@@ -447,6 +471,7 @@ impl Raft {
             reachable: BTreeSet::new(),
             announced,
             attempts: 0,
+            rebuild,
             planted: Planted::default(),
         };
         raft.promise(now);
@@ -458,6 +483,7 @@ impl Raft {
     pub fn step(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Tick => self.on_tick(now, out),
+            Input::Received { from, message } if self.is_deaf_to(now, from, &message, out) => {}
             Input::Received { from, message } => match message {
                 Message::PreVote(ask) => self.on_pre_vote(now, from, ask, out),
                 Message::PreVoteReply(reply) => self.on_pre_vote_reply(now, from, reply, out),
@@ -482,6 +508,7 @@ impl Raft {
             Input::Read { ticket } => self.on_read(now, ticket, out),
             Input::Transfer { to } => self.on_transfer(now, to, out),
             Input::DiskStalled => self.on_disk_stalled(now, out),
+            Input::VoteGone { at } => self.on_vote_gone(at),
             Input::PeerUp { node } => self.on_peer_up(node, out),
             Input::PeerDown { node, dead } => self.on_peer_down(now, node, dead),
         }

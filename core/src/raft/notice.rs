@@ -69,6 +69,18 @@ pub enum Notice {
         /// Bytes of it.
         bytes: u64,
     },
+    /// The disk of this node was lost: it asks the cluster to take its old vote, and takes no part
+    /// before that.
+    Rebuilding {
+        /// Who leads.
+        leader: NodeId,
+    },
+    /// This node, whose disk was lost, has been rebuilt: it may vote again if the log makes it a
+    /// voter.
+    Rebuilt {
+        /// The entry that took its old vote.
+        at: LogIndex,
+    },
     /// A message broke a rule; it was ignored.
     PeerFault {
         /// Who sent it.

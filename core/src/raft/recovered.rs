@@ -16,6 +16,8 @@ pub struct Recovered {
     pub snapshot: Option<Snapshot>,
     /// All entries after the snapshot, or from index 1; contiguous.
     pub log: Vec<Entry>,
+    /// Set while earlier promises are forgotten: the token of that loss.
+    pub rebuild: Option<u64>,
     /// A snapshot of which not all records have been met.
     pub(crate) assembly: Option<Assembly>,
 }
@@ -30,6 +32,8 @@ impl Recovered {
             Record::HardState { term, vote } => (self.term, self.vote) = (term, vote),
             Record::Append { entries } | Record::Kept { entries, .. } => self.overwrite(entries),
             Record::Snapshot(part) => self.add_part(&part),
+            Record::Rebuild { token } => self.rebuild = Some(token),
+            Record::Rebuilt => self.rebuild = None,
         }
     }
 

@@ -5,6 +5,7 @@ mod lease;
 mod matching;
 mod random;
 mod read;
+mod rebuild;
 mod snapshot;
 mod solo;
 mod stories;

@@ -185,7 +185,11 @@ impl Machine {
         let is_vote = |(_, record): &(Lsn, Record)| match record {
             Record::Raft(raft::Record::HardState { vote, .. }) => vote.is_some(),
             Record::Raft(
-                raft::Record::Append { .. } | raft::Record::Snapshot(_) | raft::Record::Kept { .. },
+                raft::Record::Append { .. }
+                | raft::Record::Snapshot(_)
+                | raft::Record::Kept { .. }
+                | raft::Record::Rebuild { .. }
+                | raft::Record::Rebuilt,
             )
             | Record::Boot { .. } => false,
         };
@@ -261,6 +265,7 @@ impl Machine {
             | Output::Readable { .. }
             | Output::ReadRefused { .. }
             | Output::Voters(_)
+            | Output::VoteUnwanted { .. }
             | Output::SnapshotDue { .. }
             | Output::Assembled { .. }
             | Output::Changed(_)

@@ -229,6 +229,7 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("force-voters", Command::ForceVoters(change)),
         ("remove-node", Command::RemoveNode { node }),
         ("admit-node", Command::AdmitNode { node }),
+        ("take-vote", Command::TakeVote { node }),
     ]
 }
 
@@ -250,6 +251,7 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("voters-changed", Ok(Effect::VotersChanged)),
         ("removed", Ok(Effect::Removed { at: LogIndex(20) })),
         ("admitted", Ok(Effect::Admitted)),
+        ("vote-taken", Ok(Effect::VoteTaken)),
         ("removes-voter", Err(Refused::RemovesVoter)),
         ("backlog", Err(Refused::Backlog)),
         (

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::Args;
 use quorate_tokio::id::{ClientId, Epoch, RequestId, RoleName};
 use quorate_tokio::{
-    ClusterEvent, ClusterNetworkManager, Events, Identity, Incoming, NodeId, Placement, Recording,
-    RoleSpec, StartError, control,
+    ClusterEvent, ClusterNetworkManager, DiskError, Events, Identity, Incoming, NodeId, Placement,
+    Recording, RoleSpec, StartError, control,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -33,12 +33,17 @@ pub(crate) struct Arguments {
     /// Where its life is recorded.
     #[arg(long)]
     record: Option<PathBuf>,
+    /// Should its log be damaged: give it up, and be rebuilt from the others.
+    #[arg(long)]
+    rebuild: bool,
 }
 
 /// Why a node did not start.
 pub(crate) enum Trouble {
     /// Somebody else listens on its port.
     PortBusy,
+    /// Its log is damaged.
+    Damaged(String),
     /// Anything else.
     Other(String),
 }
@@ -80,9 +85,17 @@ pub(crate) async fn start(
     Ok(manager)
 }
 
+/// Gives up the log of a node.
+async fn rebuild(home: &Path, listen: SocketAddr) -> Result<(), Trouble> {
+    let builder = ClusterNetworkManager::builder(listen).data_dir(home.join("data"));
+    builder.rebuild().await.map_err(trouble)
+}
+
 fn trouble(error: StartError) -> Trouble {
     if error.is_port_in_use() {
         Trouble::PortBusy
+    } else if matches!(error, StartError::Disk(DiskError::Corrupt { .. })) {
+        Trouble::Damaged(error.to_string())
     } else {
         Trouble::Other(error.to_string())
     }
@@ -97,13 +110,22 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
         record,
         ..
     } = &arguments;
-    let manager = match start(home, *listen, *voters, record.clone()).await {
+    let mut started = start(home, *listen, *voters, record.clone()).await;
+    if let (Err(Trouble::Damaged(why)), true) = (&started, arguments.rebuild) {
+        tell(&Report::Refused { why: why.clone() });
+        let gave_up = rebuild(home, *listen).await;
+        started = match gave_up {
+            Ok(()) => start(home, *listen, *voters, record.clone()).await,
+            Err(trouble) => Err(trouble),
+        };
+    }
+    let manager = match started {
         Ok(manager) => manager,
         Err(Trouble::PortBusy) => {
             tell(&Report::PortBusy);
             return ExitCode::SUCCESS;
         }
-        Err(Trouble::Other(why)) => {
+        Err(Trouble::Damaged(why) | Trouble::Other(why)) => {
             tell(&Report::Failed { why });
             return ExitCode::FAILURE;
         }

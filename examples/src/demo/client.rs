@@ -85,7 +85,9 @@ impl Client {
             match child::start(&home, free_address()?, voters, None).await {
                 Ok(manager) => break manager,
                 Err(child::Trouble::PortBusy) => {}
-                Err(child::Trouble::Other(why)) => return Err(io::Error::other(why)),
+                Err(child::Trouble::Damaged(why) | child::Trouble::Other(why)) => {
+                    return Err(io::Error::other(why));
+                }
             }
         };
         manager

@@ -17,6 +17,9 @@ use crate::talk::{Order, Report};
 /// How often a node is started again because its port was taken in the meantime.
 const PORTS_TRIED_MAX: usize = 20;
 
+/// A byte in what is restated at the head of a segment, behind which there is a record always.
+const HEAD_BYTE: usize = 26;
+
 /// A report, by whom and when it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -113,6 +116,30 @@ impl Cluster {
         self.spawn(node)
     }
 
+    /// Flips the bits of a byte of a killed node's log, in front of intact records.
+    ///
+    /// # Errors
+    /// When its log cannot be read or written.
+    pub(crate) fn damage(&self, node: u64) -> io::Result<()> {
+        let data = self.directory.join(format!("n{node}")).join("data");
+        let files = std::fs::read_dir(data)?.collect::<io::Result<Vec<_>>>()?;
+        let segments = files.into_iter().map(|file| file.path());
+        let mut segments = segments.filter(|file| file.extension() == Some(OsStr::new("wal")));
+        let segment = segments.next().ok_or(io::ErrorKind::NotFound)?;
+        let mut bytes = std::fs::read(&segment)?;
+        let byte = bytes.get_mut(HEAD_BYTE).ok_or(io::ErrorKind::NotFound)?;
+        *byte ^= 0xFF;
+        std::fs::write(segment, bytes)
+    }
+
+    /// Starts a node with a damaged log: it is to be rebuilt from the others.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub(crate) fn rebuild(&mut self, node: u64) -> io::Result<()> {
+        self.spawn_with(node, &["--rebuild"])
+    }
+
     /// Sends an order to a running node.
     ///
     /// # Errors
@@ -148,6 +175,7 @@ impl Cluster {
                 Report::Started { .. }
                 | Report::Leader { .. }
                 | Report::Joined { .. }
+                | Report::Refused { .. }
                 | Report::Suspected { .. }
                 | Report::Died { .. }
                 | Report::Role { .. }
@@ -190,6 +218,10 @@ impl Cluster {
     }
 
     fn spawn(&mut self, node: u64) -> io::Result<()> {
+        self.spawn_with(node, &[])
+    }
+
+    fn spawn_with(&mut self, node: u64, more: &[&str]) -> io::Result<()> {
         let seeds: Vec<String> = self.addresses().iter().map(SocketAddr::to_string).collect();
         let home = self.directory.join(format!("n{node}"));
         let Some(process) = self.processes.get_mut(&node) else {
@@ -205,6 +237,7 @@ impl Cluster {
             .args(["--listen", &process.address.to_string()])
             .args(["--voters", &self.voters.to_string()])
             .args(["--seeds", &seeds.join(",")])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

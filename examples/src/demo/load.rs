@@ -118,7 +118,7 @@ async fn form(directory: &Path, nodes: u64) -> io::Result<Vec<Host>> {
         let manager = child::start(&home, listen, nodes, None).await;
         let manager = manager.map_err(|trouble| match trouble {
             Trouble::PortBusy => io::ErrorKind::AddrInUse.into(),
-            Trouble::Other(why) => io::Error::other(why),
+            Trouble::Damaged(why) | Trouble::Other(why) => io::Error::other(why),
         })?;
         let address = manager
             .local_addr()

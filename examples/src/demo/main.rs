@@ -37,6 +37,9 @@ struct Arguments {
     /// Kill a process with `kill -9` every two seconds for so many seconds, and count what is lost.
     #[arg(long, value_name = "SECONDS", conflicts_with = "interactive")]
     storm: Option<u64>,
+    /// Into the storm: damage the log of one of the killed, which is then rebuilt from the others.
+    #[arg(long, requires = "storm")]
+    damage: bool,
     /// Play yourself: k kill the leader, p pause or resume it, r restart the killed, q quit.
     #[arg(long, conflicts_with = "json")]
     interactive: bool,
@@ -127,7 +130,12 @@ async fn told(
     let held = if let Some(seconds) = arguments.storm {
         let span = Duration::from_secs(seconds);
         narrator.say(&format!("kill -9 every two seconds for {seconds} s"));
-        match storm::rage(&mut story, &client, arguments.nodes, span).await {
+        let storm = storm::Forecast {
+            nodes: arguments.nodes,
+            span,
+            damages: arguments.damage,
+        };
+        match storm::rage(&mut story, &client, storm).await {
             Ok(storm) => {
                 storm.print(arguments.json).map_err(io::Error::other)?;
                 Ok(storm.ok())

@@ -14,6 +14,20 @@ use crate::story::Story;
 /// From one kill to the next, if service is back by then.
 const BEAT: Duration = Duration::from_secs(2);
 
+/// The kill that damages a log.
+const DAMAGING_KILL: u64 = 2;
+
+/// What a storm is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forecast {
+    /// Voters, numbered from 1.
+    pub(crate) nodes: u64,
+    /// How long it rages.
+    pub(crate) span: Duration,
+    /// One of the killed finds its log damaged, and is rebuilt from the others.
+    pub(crate) damages: bool,
+}
+
 /// The figures of a storm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Storm {
@@ -21,6 +35,8 @@ pub(crate) struct Storm {
     pub(crate) kills: u64,
     /// Of them, holders of the role.
     pub(crate) holders_killed: u64,
+    /// Of them, processes whose log was damaged: they refused to start, and were rebuilt.
+    pub(crate) rebuilt: u64,
     /// What became of the commands.
     #[serde(flatten)]
     pub(crate) audit: Audit,
@@ -42,10 +58,11 @@ impl Storm {
             return print_object(self, self.ok());
         }
         println!(
-            "{} kills, {} of the role's holder; {} commands acknowledged, {} lost, {} doubled; \
-             longest gap {} ms",
+            "{} kills, {} of the role's holder, {} rebuilt; {} commands acknowledged, {} lost, \
+             {} doubled; longest gap {} ms",
             self.kills,
             self.holders_killed,
+            self.rebuilt,
             self.audit.acknowledged,
             self.audit.lost,
             self.audit.doubled,
@@ -55,24 +72,23 @@ impl Storm {
     }
 }
 
-/// Lets it rage for `span`, then counts.
+/// Lets it rage, then counts.
 ///
 /// # Errors
 /// When service is not back within a minute of a kill, or a process fails.
 pub(crate) async fn rage(
     story: &mut Story<'_>,
     client: &Client,
-    nodes: u64,
-    span: Duration,
+    forecast: Forecast,
 ) -> io::Result<Storm> {
     story.gather(client).await?;
     client.start();
-    let end = Instant::now() + span;
-    let (mut kills, mut holders_killed) = (0, 0);
+    let end = Instant::now() + forecast.span;
+    let (mut kills, mut holders_killed, mut rebuilt) = (0, 0, 0);
     while Instant::now() < end {
         let beat = Instant::now() + BEAT;
         let holder = client.holder().map(|node| node.0);
-        let in_turn = kills % nodes + 1;
+        let in_turn = kills % forecast.nodes + 1;
         let victim = holder.filter(|_| kills % 3 != 2).unwrap_or(in_turn);
         let killed = story.kill(victim).await?;
         kills += 1;
@@ -80,13 +96,19 @@ pub(crate) async fn rage(
             holders_killed += 1;
             client.served_by_another(victim, killed).await?;
         }
-        story.cluster().restart(victim)?;
+        if forecast.damages && kills == DAMAGING_KILL {
+            story.rebuild(victim).await?;
+            rebuilt += 1;
+        } else {
+            story.cluster().restart(victim)?;
+        }
         let rest = beat.saturating_duration_since(Instant::now());
         story.listen_for(rest).await?;
     }
     Ok(Storm {
         kills,
         holders_killed,
+        rebuilt,
         audit: client.finish().await?,
     })
 }

@@ -24,6 +24,8 @@ struct Known {
     /// The life of each member that each node knows.
     members: BTreeMap<u64, BTreeMap<u64, u64>>,
     boots: BTreeMap<u64, u64>,
+    /// Who did not start from its log, and why.
+    refused: BTreeMap<u64, String>,
     /// Who holds the role, under which epoch.
     primary: Option<(u64, u64)>,
     wrote: Option<(bool, String)>,
@@ -148,6 +150,26 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
+    /// Damages the log of a killed node, and lets it be rebuilt from the others.
+    ///
+    /// # Errors
+    /// When it starts from that log all the same, or not after it was given up.
+    pub(crate) async fn rebuild(&mut self, node: u64) -> io::Result<()> {
+        self.cluster.damage(node)?;
+        let boot = self.known.boots.remove(&node);
+        self.cluster.rebuild(node)?;
+        let back = |story: &Story<'_>| {
+            let refused = story.known.refused.get(&node)?.clone();
+            (story.known.boots.get(&node) > boot.as_ref()).then_some(refused)
+        };
+        let why = self
+            .until("the node with the damaged log is back", back)
+            .await?;
+        let told = format!("n{node} did not start: {why}; its log is given up");
+        self.narrator.say(&told);
+        Ok(())
+    }
+
     /// The leader most nodes know, and its term.
     pub(crate) fn leader(&self) -> Option<(u64, u64)> {
         let newest = self.known.leaders.values().max_by_key(|(_, term)| *term)?;
@@ -264,6 +286,9 @@ impl<'a> Story<'a> {
                 self.known
                     .members
                     .insert(*by, BTreeMap::from([(*by, *boot)]));
+            }
+            Report::Refused { why } => {
+                self.known.refused.insert(*by, why.clone());
             }
             Report::PortBusy | Report::Failed { .. } => {}
             Report::Leader { node, term } => {

@@ -19,6 +19,11 @@ pub(crate) enum Report {
         /// Why.
         why: String,
     },
+    /// It does not start from its log, which is given up for it to be rebuilt.
+    Refused {
+        /// Why.
+        why: String,
+    },
     /// It knows who leads.
     Leader {
         /// Who, if anyone.

@@ -14,7 +14,7 @@ use super::ledger::Ledger;
 /// # Errors
 /// Too few disks hold it.
 pub fn check(ledger: &Ledger, voters: &Voters, index: LogIndex, term: Term) -> Verdict {
-    let holds = |node: &&NodeId| ledger.entry(**node, index) == Some(term);
+    let holds = |node: &&NodeId| ledger.held(**node, index, term);
     if sides(voters).all(|side| 2 * side.iter().filter(holds).count() > side.len()) {
         return Ok(());
     }

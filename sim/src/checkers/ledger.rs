@@ -43,7 +43,9 @@ impl Disk {
                     self.take(part.of.index, part.of.term);
                 }
             }
-            Record::Raft(raft::Record::Kept { .. }) => {}
+            Record::Raft(
+                raft::Record::Kept { .. } | raft::Record::Rebuild { .. } | raft::Record::Rebuilt,
+            ) => {}
         }
     }
 
@@ -73,6 +75,8 @@ impl Disk {
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     disks: BTreeMap<NodeId, Disk>,
+    /// What those that are being rebuilt have lost, each time under the token of the loss.
+    lost: BTreeMap<NodeId, Vec<(u64, Disk)>>,
 }
 
 impl Ledger {
@@ -92,7 +96,15 @@ impl Ledger {
             log: found.raft.log.iter().map(|entry| entry.term).collect(),
             pending: VecDeque::new(),
         };
-        self.disks.insert(node, disk);
+        let before = self.disks.insert(node, disk).unwrap_or_default();
+        let Some(token) = found.raft.rebuild else {
+            self.lost.remove(&node);
+            return;
+        };
+        let lost = self.lost.entry(node).or_default();
+        if lost.last().is_none_or(|(known, _)| *known != token) {
+            lost.push((token, before));
+        }
     }
 
     /// A process in `term` has written a record.
@@ -132,6 +144,16 @@ impl Ledger {
         self.disks.get(&node)?.entry(index)
     }
 
+    /// Whether the entry at `index` of this term is durable, or was on a disk that was lost after
+    /// it was acknowledged: until that node is rebuilt, no majority does without those that have
+    /// it.
+    #[must_use]
+    pub fn held(&self, node: NodeId, index: LogIndex, term: Term) -> bool {
+        let lost = self.lost.get(&node).into_iter().flatten();
+        let mut disks = lost.map(|(_, disk)| disk).chain(self.disks.get(&node));
+        disks.any(|disk| disk.entry(index) == Some(term))
+    }
+
     /// Whether the disk has the effect of the entry at `index`: itself, or a snapshot.
     #[must_use]
     pub fn holds(&self, node: NodeId, index: LogIndex) -> bool {
@@ -156,7 +178,12 @@ impl Ledger {
                 pending.term <= term && last <= index && !is_known
             }
             Record::Boot { .. }
-            | Record::Raft(raft::Record::HardState { .. } | raft::Record::Kept { .. }) => false,
+            | Record::Raft(
+                raft::Record::HardState { .. }
+                | raft::Record::Kept { .. }
+                | raft::Record::Rebuild { .. }
+                | raft::Record::Rebuilt,
+            ) => false,
         };
         disk.pending.iter().any(touches)
     }

@@ -42,6 +42,7 @@ pub mod outbox_bounded;
 pub mod progress;
 pub mod promises_wait;
 pub mod reads_are_linearizable;
+pub mod rebuilt_keep_still;
 pub mod relay_answers;
 pub mod removes_only_conflicts;
 pub mod roles_stay;
@@ -127,6 +128,8 @@ pub struct Checkers {
     /// See the module.
     pub removes_only_conflicts: removes_only_conflicts::Checker,
     /// See the module.
+    pub rebuilt_keep_still: rebuilt_keep_still::Checker,
+    /// See the module.
     pub roles_stay: roles_stay::Checker,
     /// See the module.
     pub suspects_may_refute: suspects_may_refute::Checker,
@@ -158,6 +161,7 @@ impl Checkers {
     /// A process has started from what its disk held.
     pub fn started(&mut self, node: NodeId, found: &Durable) {
         self.ledger.started(node, found);
+        self.rebuilt_keep_still.started(node, found.raft.rebuild);
         self.removes_only_conflicts.started(node, &found.raft.log);
         self.beliefs_rise.started(node);
         self.state_rises.started(node);

@@ -59,7 +59,8 @@ impl Checker {
             | Command::ForceVoters(_)
             | Command::Barrier
             | Command::RemoveNode { .. }
-            | Command::AdmitNode { .. } => {}
+            | Command::AdmitNode { .. }
+            | Command::TakeVote { .. } => {}
         }
     }
 

@@ -68,9 +68,9 @@ const BEYOND: [(&str, &str); 3] = [
 ];
 
 /// What a crash may be followed by.
-const CRASH: [&str; 13] = [
-    "silently", "torn", "wiped", "keeping", "losing", "maybe", "at", "after", "between", "restart",
-    "for", "and", "then",
+const CRASH: [&str; 14] = [
+    "silently", "torn", "wiped", "rebuilt", "keeping", "losing", "maybe", "at", "after", "between",
+    "restart", "for", "and", "then",
 ];
 
 /// What a node may be asked.
@@ -297,10 +297,11 @@ impl Draft {
 
     /// What becomes of the disk, if the next words say so.
     fn fate(&mut self, clause: &mut Clause<'_>) -> Parsed<Option<Fate>> {
-        let rows: [(&[&str], Fate); 10] = [
+        let rows: [(&[&str], Fate); 11] = [
             (&["torn", "record"], Fate::Torn),
             (&["torn"], Fate::Torn),
             (&["wiped"], Fate::Wiped),
+            (&["rebuilt"], Fate::Rebuilt),
             (&["disk", "kept"], Fate::Kept),
             (&["keeping", "disk"], Fate::Kept),
             (&["kept"], Fate::Kept),
@@ -335,7 +336,9 @@ impl Draft {
             } else if let Some(fate) = self.fate(clause)? {
                 back.fate = Some(fate);
             } else if !clause.eat("and") {
-                clause.end(&["torn", "wiped", "at", "new", "address", "keeping", "losing"])?;
+                clause.end(&[
+                    "torn", "wiped", "rebuilt", "at", "new", "address", "keeping", "losing",
+                ])?;
             }
         }
         if named.is_empty() {

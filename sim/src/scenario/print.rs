@@ -143,7 +143,7 @@ impl fmt::Display for Fault {
                 if let Some(left) = back.fate {
                     f.write_str(match left {
                         Fate::Lost => " losing unsynced",
-                        Fate::Kept | Fate::Torn | Fate::Wiped => fate(left),
+                        Fate::Kept | Fate::Torn | Fate::Wiped | Fate::Rebuilt => fate(left),
                     })?;
                 }
                 f.write_str(if back.moved { " at new address" } else { "" })
@@ -338,6 +338,7 @@ fn fate(fate: Fate) -> &'static str {
         Fate::Torn => " torn",
         Fate::Kept => " keeping disk",
         Fate::Wiped => " wiped",
+        Fate::Rebuilt => " rebuilt",
     }
 }
 

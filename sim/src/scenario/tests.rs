@@ -62,6 +62,10 @@ fn an_action_may_be_said_in_several_ways() {
             "at 5s crash n2 after vote wiped",
             "crash n2 after vote 1 wiped",
         ),
+        (
+            "at 5s crash n2 rebuilt, restart after 3s",
+            "crash n2 rebuilt, restart after 3s",
+        ),
         ("at 5s cut n1 -> n3", "cut n1 -> n3"),
         ("at 5s isolate n1 for 2s", "cut n1 <-> all for 2s"),
         ("at 5s deafen n1", "cut all -> n1"),

@@ -39,6 +39,7 @@ const RAFT: &[Kind] = &[
     Kind::SlowDisk,
     Kind::StallDisk,
     Kind::FailDisk,
+    Kind::Rebuild,
     Kind::Drift,
     Kind::Jump,
     Kind::Transfer,
@@ -80,6 +81,7 @@ const DISK: &[Kind] = &[
     Kind::StallDisk,
     Kind::FailDisk,
     Kind::FlipBit,
+    Kind::Rebuild,
 ];
 
 /// A part of the system.

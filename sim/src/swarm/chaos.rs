@@ -3,8 +3,10 @@
 //! * I1: what is lost for good leaves a majority of the voters the plan begins with.
 //! * I2: a node that joins late is named by nothing before it does.
 //!
-//! Deliberately absent: a disk that comes back empty. A node that has lost its memory needs a new
-//! number (`docs/scenarios.md`), so that there is no property to search for.
+//! * I3: a node that is rebuilt counts as lost: others must be able to decide without it.
+//!
+//! Deliberately absent: a disk that comes back empty and whose node is not rebuilt. Nothing can be
+//! promised of it (`docs/scenarios.md`).
 
 use quorate_core::seed::Random;
 
@@ -120,6 +122,7 @@ impl<'a> Chaos<'a> {
             Kind::StallDisk => self.stall_disk(at),
             Kind::FailDisk => self.fail_disk(at),
             Kind::FlipBit => self.flip_bit(at),
+            Kind::Rebuild => self.rebuild(at),
             Kind::Join => self.join(at),
             Kind::Leave => self.leave(at),
             Kind::Transfer => {
@@ -292,6 +295,26 @@ impl<'a> Chaos<'a> {
             self.add(at, crash_for_good(who));
             self.add(at + away, Fault::Restart(Some(who), Return::default()));
         }
+    }
+
+    fn rebuild(&mut self, at: u64) {
+        let Some(who) = self.lose() else { return };
+        if self.random.chance(300) {
+            self.add(at, Fault::FlipBit(who));
+        }
+        self.add(at, crash_for_good(who));
+        let mut back = at + self.random.within(1..=2_000);
+        if self.random.chance(300) {
+            // It may refuse to start first, or live for a while.
+            self.add(back, Fault::Restart(Some(who), Return::default()));
+            back += self.random.within(1..=2_000);
+            self.add(back, crash_for_good(who));
+        }
+        let rebuilt = Return {
+            fate: Some(Fate::Rebuilt),
+            moved: self.random.chance(100),
+        };
+        self.add(back, Fault::Restart(Some(who), rebuilt));
     }
 
     fn join(&mut self, at: u64) {

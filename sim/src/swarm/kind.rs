@@ -51,6 +51,8 @@ pub(super) enum Kind {
     FailDisk,
     /// A bit of a log flips, and its process starts anew.
     FlipBit,
+    /// A disk is lost, or a bit of a log flips, and its node is rebuilt from its peers.
+    Rebuild,
     /// A node joins that was not there.
     Join,
     /// A node leaves, and perhaps comes back.
@@ -90,6 +92,7 @@ impl Kind {
         Kind::StallDisk,
         Kind::FailDisk,
         Kind::FlipBit,
+        Kind::Rebuild,
         Kind::Join,
         Kind::Leave,
         Kind::Transfer,

@@ -133,6 +133,14 @@ fn of_raft_notice(notice: &raft::Notice) -> Change {
             format!("installs the snapshot of {index}, {bytes} bytes"),
             format!("{from} does not keep the log before it"),
         ),
+        raft::Notice::Rebuilding { leader } => change(
+            format!("asks {leader} to take its old vote"),
+            "its disk was lost".to_string(),
+        ),
+        raft::Notice::Rebuilt { at } => change(
+            "is rebuilt, and may vote again".to_string(),
+            format!("entry {at} took its old vote"),
+        ),
         raft::Notice::PeerFault { from, fault } => {
             change(format!("raft: {from} broke a rule"), format!("{fault:?}"))
         }

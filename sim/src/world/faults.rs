@@ -7,11 +7,11 @@ use quorate_core::node::Event;
 use quorate_core::raft::Role;
 
 use super::World;
-use super::host::{Doom, Host, Process};
+use super::host::{Condition, Doom, Host, Process};
 use crate::checkers::able_core::AbleCore;
 use crate::engine::des::Due;
 use crate::marks::Mark;
-use crate::plan::{Fault, Moment, Part, Return, Seat, Ways, Who};
+use crate::plan::{Fate, Fault, Moment, Part, Return, Seat, Ways, Who};
 use crate::record::What;
 
 impl World {
@@ -116,6 +116,10 @@ impl World {
         }
         if let Some(fate) = back.fate {
             self.hosts[host].disk.reconsider(fate, &mut self.disks);
+            let condition = &mut self.hosts[host].condition;
+            if (fate, *condition) == (Fate::Rebuilt, Condition::Corrupt) {
+                *condition = Condition::Fine;
+            }
         }
         if back.moved {
             self.move_host(host);
@@ -149,11 +153,13 @@ impl World {
         }
     }
 
-    /// Those of the hosts that run, which must go on if they can decide.
+    /// Those of the hosts that run, which must go on if they can decide. Whoever is being rebuilt
+    /// does not decide with them.
     fn core_of(&self, hosts: impl Iterator<Item = usize>) -> AbleCore {
         let hosts = hosts.map(|host| &self.hosts[host]);
         let running: Vec<(NodeId, &Process)> = hosts
             .filter_map(|host| Some((host.id, host.process.as_ref()?)))
+            .filter(|(_, process)| !process.node.view().raft().is_rebuilding())
             .collect();
         let mut core = AbleCore::of(running.iter().map(|(id, _)| *id).collect());
         for (id, process) in &running {

@@ -21,6 +21,9 @@ use crate::record::What;
 
 /// Each node is told the addresses of so many others, the first ones.
 const SEEDS_MAX: usize = 8;
+/// What a node's first start after it was rebuilt counts from: a time, as with real nodes, which is
+/// above the number of any start before.
+const REBUILT_BOOT: u64 = 1_000_000;
 /// A driver calls a disk stalled when a sync takes longer.
 pub(super) const STALL_NS: u64 = 500_000_000;
 
@@ -30,6 +33,8 @@ impl World {
         let host = &mut self.hosts[index];
         host.life += 1;
         self.lives += 1;
+        let boot = REBUILT_BOOT + self.now / 1_000_000;
+        host.disk.rebuild(boot, &mut self.disks);
         let found = match host.disk.recover() {
             Ok(found) => found,
             Err(corrupt) => return self.on_corrupt(index, corrupt),

@@ -99,6 +99,10 @@ impl World {
                     let envelope = codec::decode::<Envelope>(&entry.data).ok();
                     let writes = &mut self.checkers.no_stale_epoch_write;
                     writes.apply(at, envelope.as_ref());
+                    if let Some(envelope) = &envelope {
+                        let client = envelope.client.0;
+                        self.checkers.rebuilt_keep_still.committed(client, at);
+                    }
                     granted.extend(envelope.map(|envelope| (at, envelope.command)));
                 }
                 Ok(false) => {}

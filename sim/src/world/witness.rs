@@ -115,6 +115,13 @@ impl World {
         let (id, boot) = (self.hosts[index].id, process.node.view().me().boot);
         let ledger = &self.checkers.ledger;
         let mut verdict = promises_wait::speaks(ledger, id, boot);
+        let still = match message {
+            Message::Raft(message) => {
+                let commit = process.node.view().raft().commit();
+                self.checkers.rebuilt_keep_still.sent(id, commit, message)
+            }
+            Message::Membership(_) | Message::Control(_) | Message::Gossip(_) => Ok(()),
+        };
         match message {
             Message::Raft(raft::Message::VoteReply(reply)) if reply.granted => {
                 verdict = verdict.and(promises_wait::votes(ledger, id, reply.term, to));
@@ -151,6 +158,7 @@ impl World {
             | Message::Gossip(_) => {}
         }
         self.demand("promises_wait", verdict);
+        self.demand("rebuilt_keep_still", still);
     }
 
     fn witness_notice(&mut self, index: usize, before: &Before, notice: &Notice) {
@@ -189,6 +197,7 @@ impl World {
                 self.marks.hit(Mark::SnapshotInstalled);
                 self.checkers.removes_only_conflicts.installed(id);
             }
+            Notice::Raft(raft::Notice::Rebuilt { .. }) => self.marks.hit(Mark::Rebuilt),
             Notice::Partition(PartitionStatus::Split { .. }) => self.marks.hit(Mark::SplitSeen),
             Notice::Partition(PartitionStatus::OneWay { .. } | PartitionStatus::Bridged { .. }) => {
                 self.marks.hit(Mark::BridgeSeen)
@@ -211,7 +220,8 @@ impl World {
                 | raft::Notice::ElectionRepeated { .. }
                 | raft::Notice::TransferBegun { .. }
                 | raft::Notice::Removed { .. }
-                | raft::Notice::TransferEnded { .. },
+                | raft::Notice::TransferEnded { .. }
+                | raft::Notice::Rebuilding { .. },
             )
             | Notice::RoleChanged { .. }
             | Notice::LinkUp { .. }

@@ -48,7 +48,10 @@ impl Written {
                 match record {
                     raft::Record::Append { entries } => self.put(entries),
                     raft::Record::Snapshot(part) => self.snapshot(part),
-                    raft::Record::HardState { .. } | raft::Record::Kept { .. } => {}
+                    raft::Record::HardState { .. }
+                    | raft::Record::Kept { .. }
+                    | raft::Record::Rebuild { .. }
+                    | raft::Record::Rebuilt => {}
                 }
             }
         }

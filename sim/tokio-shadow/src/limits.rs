@@ -22,7 +22,7 @@ fn fault(fault: &Fault) -> Option<&'static str> {
             (Moment::Now, Fate::Lost) => None,
             (Moment::Now, Fate::Torn) => Some("its disk never tears a record"),
             (Moment::Now, Fate::Kept) => Some("its disk keeps only what was synced"),
-            (Moment::Now, Fate::Wiped) => Some("its disk cannot be wiped"),
+            (Moment::Now, Fate::Wiped | Fate::Rebuilt) => Some("its disk cannot be lost"),
             (Moment::Persist(_) | Moment::Vote(_) | Moment::VoteSent(_) | Moment::Synced(_), _) => {
                 Some("it crashes a node at a time, not at a moment of its work")
             }

@@ -495,6 +495,8 @@ pub(super) fn has_cause(notice: &Notice, expected: Cause) -> bool {
         | Notice::Removed { .. }
         | Notice::SnapshotTaken { .. }
         | Notice::SnapshotInstalled { .. }
+        | Notice::Rebuilding { .. }
+        | Notice::Rebuilt { .. }
         | Notice::PeerFault { .. } => false,
     }
 }

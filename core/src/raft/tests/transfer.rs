@@ -249,6 +249,8 @@ fn elections_that_repeat_say_why() {
             | Notice::Removed { .. }
             | Notice::SnapshotTaken { .. }
             | Notice::SnapshotInstalled { .. }
+            | Notice::Rebuilding { .. }
+            | Notice::Rebuilt { .. }
             | Notice::PeerFault { .. } => None,
         });
     let told: alloc::vec::Vec<_> = told.collect();

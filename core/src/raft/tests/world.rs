@@ -31,6 +31,8 @@ pub(super) struct Slot {
     pub(super) reads: Vec<Result<(Ticket, LogIndex), Ticket>>,
     pub(super) changes_refused: Vec<ChangeRefused>,
     pub(super) transfers: Vec<Result<NodeId, TransferRefused>>,
+    /// The tokens under which its vote was to be taken.
+    pub(super) unwanted: Vec<u64>,
     held: Vec<(usize, NodeId, Message)>,
     boot: u64,
 }
@@ -150,6 +152,7 @@ impl World {
                     reads: Vec::new(),
                     changes_refused: Vec::new(),
                     transfers: Vec::new(),
+                    unwanted: Vec::new(),
                     held: Vec::new(),
                     boot: 0,
                 },
@@ -196,6 +199,14 @@ impl World {
         slot.records
             .truncate(slot.durable.saturating_add(kept).min(slot.records.len()));
         slot.durable = slot.records.len();
+    }
+
+    /// A node that is down loses its disk, and is to be rebuilt.
+    pub(super) fn lose_disk(&mut self, node: NodeId, token: u64) {
+        let slot = self.slot(node);
+        assert!(slot.raft.is_none());
+        slot.records = Vec::from([Record::Rebuild { token }]);
+        slot.durable = 1;
     }
 
     pub(super) fn restart(&mut self, node: NodeId) {
@@ -251,6 +262,7 @@ impl World {
         assert!(raft.commit() >= commit && raft.commit() <= raft.last_index());
         assert!(raft.standing().term >= term);
         let (role, is_voter) = (raft.standing().role, raft.voters().contains(node));
+        let is_voter = is_voter && !raft.is_rebuilding();
         assert!(!is_voter || role != Role::Learner, "a voter may campaign");
         let due = raft.deadline();
         assert!(
@@ -301,6 +313,7 @@ impl World {
             Output::Rejected { .. } => self.slot(node).rejected += 1,
             Output::ChangeRefused { data: _, why } => self.slot(node).changes_refused.push(why),
             Output::Voters(_) => {}
+            Output::VoteUnwanted { token } => self.slot(node).unwanted.push(token),
             Output::Readable { ticket, index } => self.slot(node).reads.push(Ok((ticket, index))),
             Output::ReadRefused { ticket } => self.slot(node).reads.push(Err(ticket)),
             Output::Transferred(outcome) => self.slot(node).transfers.push(outcome),
