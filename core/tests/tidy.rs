@@ -222,6 +222,27 @@ fn files_functions_and_lines_have_room() {
 }
 
 #[test]
+fn every_story_names_a_test_that_exists() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = fs::read_to_string(root.join("docs/stories.md")).expect("it is there");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    // Names of tests are sentences; checkers, files and commands are not.
+    let told: Vec<&str> = quoted.filter(|it| it.matches('_').count() >= 3).collect();
+    let files = ["core/src/raft/tests", "core/tests", "tests/tests"].map(|it| root.join(it));
+    let files = files.iter().flat_map(|directory| sources(directory));
+    let sources: Vec<String> = files
+        .map(|path| fs::read_to_string(&path).expect("text"))
+        .collect();
+    assert!(told.len() > 30, "only {} stories", told.len());
+    for name in told {
+        let test = format!("fn {name}(");
+        let exists = sources.iter().any(|source| source.contains(&test));
+        assert!(exists, "{name} is told nowhere");
+    }
+}
+
+#[test]
 fn banned_words_do_not_stand_in_the_core() {
     for (path, source) in workspace() {
         if core_module(&path).is_none() {

@@ -1,6 +1,7 @@
 //! Stories of several machines, tables for one, and a random world.
 
 mod change;
+mod duels;
 mod lease;
 mod matching;
 mod random;
