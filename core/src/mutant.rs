@@ -176,6 +176,8 @@ mutants! {
     DeliversBytesTwice => "delivers-bytes-twice",
     /// The writer of a stream is not told that all of it was taken.
     ClosesSilently => "closes-silently",
+    /// The writer of a stream is not told that it was refused.
+    RefusesSilently => "refuses-silently",
     /// What a stream's reader has not read counts against all messages of the class.
     StreamsShareCredit => "streams-share-credit",
     /// Bulk whose turn it is goes on until none of it waits.

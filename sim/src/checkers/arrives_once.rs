@@ -48,13 +48,6 @@ impl Checker {
         self.open.insert(id, false);
     }
 
-    /// Its reader has read all it wanted of it.
-    pub fn refused(&mut self, id: u64) {
-        if let Some(has_arrived) = self.open.get_mut(&id) {
-            *has_arrived = true;
-        }
-    }
-
     /// It knows what became of it.
     pub fn settled(&mut self, id: u64) {
         self.open.remove(&id);

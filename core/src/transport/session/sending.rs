@@ -215,7 +215,9 @@ impl Session {
         };
         if !stream.is_refused {
             stream.is_refused = true;
-            self.push_credit(now, id, REFUSED, 0);
+            if !self.planted.is(Mutant::RefusesSilently) {
+                self.push_credit(now, id, REFUSED, 0);
+            }
         }
     }
 

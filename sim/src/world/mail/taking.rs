@@ -197,21 +197,19 @@ impl Post<'_> {
         }
         match pace {
             Pace::Slow | Pace::Late(_) => {}
-            Pace::Refuses(most) if arrived > most => {
-                self.read_stream(stream);
-                if let Some((id, _)) = written {
-                    self.checkers.arrives_once.refused(id);
-                }
-                self.refuse(stream);
-            }
+            Pace::Refuses(most) if arrived > most => self.refuse(stream),
             Pace::Prompt | Pace::Refuses(_) => self.read_stream(stream),
         }
     }
 
+    /// What was not read is thrown away; its writer is told before that all is taken.
     fn refuse(&mut self, stream: u16) {
-        self.desk.incoming.remove(&stream);
         self.marks.hit(Mark::StreamRefused);
         self.session.refuse_stream(self.local, stream);
+        let incoming = self.desk.incoming.remove(&stream);
+        for cost in incoming.into_iter().flat_map(|incoming| incoming.unread) {
+            self.session.consume_stream(self.local, stream, cost);
+        }
     }
 
     fn on_ended(&mut self, way: Way, stream: u16, is_complete: bool) {
