@@ -15,6 +15,7 @@ mod applying;
 mod command;
 mod lanes;
 mod message;
+mod orders;
 mod piece;
 mod state;
 
@@ -68,6 +69,9 @@ pub enum Input {
         /// The command.
         command: Command,
     },
+    /// The leader wants this in the log for the cluster's own sake. Nobody is answered, and with
+    /// the leader's office it is forgotten.
+    Order(Command),
     /// A message of another node.
     Received {
         /// Who sent it.
@@ -164,10 +168,17 @@ pub struct Stats {
 /// A proposal of this node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Waiting {
+    /// Whom to answer; nobody, if it is an order.
     tickets: Vec<Ticket>,
     envelope: Envelope,
     /// Times it was handed to a leader.
     tries: u64,
+}
+
+impl Waiting {
+    fn is_order(&self) -> bool {
+        self.tickets.is_empty()
+    }
 }
 
 /// The control machine of one node.
@@ -225,6 +236,7 @@ impl Control {
             } => {
                 self.on_propose(now, ticket, request, command, out);
             }
+            Input::Order(command) => self.on_order(now, command, out),
             Input::Received {
                 from,
                 message: Message::Forward(forward),
@@ -313,6 +325,18 @@ impl Control {
             }
             return;
         }
+        self.propose(now, alloc::vec![ticket], request, command, out);
+    }
+
+    /// Enters a proposal into the book and hands it over.
+    fn propose(
+        &mut self,
+        now: Time,
+        tickets: Vec<Ticket>,
+        request: Option<Key>,
+        command: Command,
+        out: &mut Vec<Output>,
+    ) {
         let room = self.waiting.len() < self.config.proposals_max;
         let key = if room {
             request.or_else(|| self.lanes.take())
@@ -320,11 +344,12 @@ impl Control {
             None
         };
         let Some(key) = key else {
-            out.push(Output::Reply {
+            let ending = Ending::Busy;
+            let busy = |ticket| Output::Reply {
                 ticket,
-                ending: Ending::Busy,
-            });
-            return;
+                ending: ending.clone(),
+            };
+            return out.extend(tickets.into_iter().map(busy));
         };
         self.give_up.set(key, now + self.config.proposal_timeout);
         if !self.hand_over.is_set() {
@@ -336,7 +361,7 @@ impl Control {
             command,
         };
         let waiting = Waiting {
-            tickets: alloc::vec![ticket],
+            tickets,
             envelope: envelope.clone(),
             tries: u64::from(self.leader.is_some()),
         };
@@ -394,6 +419,7 @@ impl Control {
         }
         self.leader = leader;
         self.forwarded.clear();
+        self.forget_orders(leader, out);
         if leader.is_some() {
             self.hand_over_all(now, out);
         }

@@ -18,9 +18,6 @@ use crate::time::Time;
 use crate::wire::{Message, codec};
 use crate::{balance, electorate, failover, gossip, health, membership, raft};
 
-/// The ticket of proposals that nobody waits for; drivers count theirs from 1.
-pub(super) const NOBODY: Ticket = Ticket(0);
-
 /// Promises to peers that wait for the disk at a time. While a disk hangs, a leader's heartbeats
 /// would otherwise pile up one promise each.
 const HELD_MAX: usize = 4096;
@@ -120,13 +117,13 @@ impl Node {
                 let mut out = Vec::new();
                 self.failover.step(now, input, &mut out);
                 let commands = out.into_iter();
-                next.extend(commands.map(|failover::Output::Propose(command)| propose(command)));
+                next.extend(commands.map(|failover::Output::Propose(command)| order(command)));
             }
             Work::Electorate(input) => {
                 let mut out = Vec::new();
                 self.electorate.step(now, input, &mut out);
                 let commands = out.into_iter();
-                next.extend(commands.map(|electorate::Output::Propose(command)| propose(command)));
+                next.extend(commands.map(|electorate::Output::Propose(command)| order(command)));
             }
             Work::Balance(input) => self.routes_changed |= self.balance.step(input),
             Work::Links(input) => {
@@ -389,14 +386,9 @@ fn on_links(output: links::Output, next: &mut Vec<Work>, actions: &mut Vec<Actio
     }
 }
 
-/// A command that the node itself wants in the log.
-fn propose(command: control::Command) -> Work {
-    let (ticket, request) = (NOBODY, None);
-    Work::Control(control::Input::Propose {
-        ticket,
-        request,
-        command,
-    })
+/// A command that the leader wants in the log for the cluster's own sake.
+fn order(command: control::Command) -> Work {
+    Work::Control(control::Input::Order(command))
 }
 
 /// Sends over this very connection.

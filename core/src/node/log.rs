@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::cascade::{NOBODY, Work, send};
+use super::cascade::{Work, send};
 use super::rebuild::REBUILD;
 use super::{Action, Answer, Node, Refusal};
 use crate::control::{self, Ending, Envelope, Refused};
@@ -120,10 +120,6 @@ impl Node {
         match output {
             control::Output::Append(envelope) => next.push(self.on_append(envelope)),
             control::Output::Send { to, message } => next.push(send(to, Message::Control(message))),
-            control::Output::Reply {
-                ticket: NOBODY,
-                ending: _,
-            } => {}
             control::Output::Reply {
                 ticket: REBUILD,
                 ending,
