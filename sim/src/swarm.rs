@@ -313,6 +313,8 @@ mod tests {
             " add-voter n",
             " remove-voter n",
             " set-state ",
+            " grant \"archive\" to n",
+            " release \"primary\" under e",
             "\nsenders 1 every ",
         ] {
             assert!(texts.contains(words), "{words}");

@@ -77,6 +77,7 @@ impl Ours {
                 | Output::ReadRefused { .. }
                 | Output::ChangeRefused { .. }
                 | Output::Voters(_)
+                | Output::VoteUnwanted { .. }
                 | Output::SnapshotDue { .. }
                 | Output::Assembled { .. }
                 | Output::Transferred(_)

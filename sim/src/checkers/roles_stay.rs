@@ -26,6 +26,8 @@ pub struct Checker {
     requests: BTreeSet<(ClientId, RequestId)>,
     gone: BTreeSet<Peer>,
     holders: BTreeMap<RoleName, Peer>,
+    /// Where these are is somebody else's wish as well.
+    asked: BTreeSet<RoleName>,
 }
 
 impl Checker {
@@ -33,6 +35,11 @@ impl Checker {
     /// had time to hear of it has not.
     pub fn gone(&mut self, peer: Peer) {
         self.gone.insert(peer);
+    }
+
+    /// A host wants this role somewhere, or nowhere: from now on it may move for no other reason.
+    pub fn asked(&mut self, role: &RoleName) {
+        self.asked.insert(role.clone());
     }
 
     /// A leader appends a grant, at this time of its own.
@@ -45,7 +52,7 @@ impl Checker {
         request: (ClientId, RequestId),
         now: u64,
     ) -> Verdict {
-        if !self.requests.insert(request) {
+        if !self.requests.insert(request) || self.asked.contains(&attempt.1) {
             return Ok(());
         }
         let proposer = request.0.0 >> CLIENT_BITS;
@@ -65,6 +72,7 @@ impl Checker {
     /// It had no reason to move.
     pub fn granted(&mut self, role: &RoleName, to: Peer, is_settled: bool) -> Verdict {
         match self.holders.insert(role.clone(), to) {
+            Some(_) if self.asked.contains(role) => Ok(()),
             Some(before) if before == to => Err(format!("{role} is granted to {to} again")),
             Some(before) if is_settled && !self.gone.contains(&before) => Err(format!(
                 "{role} moves from {before} to {to}, and nobody has seen {before} gone"
@@ -102,6 +110,9 @@ mod tests {
         assert!(checker.clone().granted(&role, peer(1), true).is_err());
         assert!(checker.clone().granted(&role, peer(2), true).is_err());
         assert_eq!(checker.clone().granted(&role, peer(2), false), Ok(()));
+        let mut asked = checker.clone();
+        asked.asked(&role);
+        assert_eq!(asked.granted(&role, peer(2), true), Ok(()));
         checker.gone(peer(1));
         assert_eq!(checker.granted(&role, peer(2), true), Ok(()));
         checker.released(&role);

@@ -91,6 +91,11 @@ pub enum Question {
     Status,
     /// Who holds a role.
     Role(String),
+    /// To give a role to this node, if it is still held under this epoch; without one, under the
+    /// epoch that the asked node knows.
+    Grant(String, u64, Option<u64>),
+    /// To take a role from its holder, on the same condition.
+    Release(String, Option<u64>),
     /// What a register holds.
     Read(String),
     /// To write a register under the role `primary`: the key and the value.

@@ -1,7 +1,5 @@
 //! What happens at a moment: `crash leader torn, restart after 3s`.
 
-use quorate_core::id::RoleName;
-
 use super::clause::{Clause, Parsed};
 use super::draft::Draft;
 use super::network;
@@ -71,23 +69,6 @@ const BEYOND: [(&str, &str); 3] = [
 const CRASH: [&str; 14] = [
     "silently", "torn", "wiped", "rebuilt", "keeping", "losing", "maybe", "at", "after", "between",
     "restart", "for", "and", "then",
-];
-
-/// What a node may be asked.
-const QUESTIONS: [&str; 13] = [
-    "leave",
-    "add-voter",
-    "remove-voter",
-    "transfer",
-    "members",
-    "status",
-    "role",
-    "read",
-    "write",
-    "barrier",
-    "set-state",
-    "delete-state",
-    "read-state",
 ];
 
 /// Faults, each of which ends by itself after so long, if it does.
@@ -407,42 +388,15 @@ impl Draft {
         self.lasting(clause, all.map(|who| Fault::Drift(who, ppm)).collect())
     }
 
-    /// What a node is asked.
-    fn question(&mut self, clause: &mut Clause<'_>) -> Parsed<Question> {
-        let key = |clause: &mut Clause<'_>| values::name(clause, "a key", 128);
-        Ok(match clause.one_of("a command", &QUESTIONS)? {
-            "leave" => Question::Leave,
-            "transfer" => Question::Transfer(self.heir(clause)?),
-            "add-voter" => Question::AddVoter(self.numbered(clause)?),
-            "remove-voter" => Question::RemoveVoter(self.numbered(clause)?),
-            "members" => Question::Members,
-            "status" => Question::Status,
-            "role" => {
-                let role = values::name(clause, "a role", 63)?;
-                if let Err(error) = RoleName::new(&role) {
-                    let (place, what) = (clause.before(), error.to_string());
-                    return Err(Problem { place, what });
-                }
-                Question::Role(role)
-            }
-            "read" => Question::Read(key(clause)?),
-            "write" => Question::Write(key(clause)?, values::name(clause, "a value", 200)?),
-            "barrier" => Question::Barrier,
-            "set-state" => Question::SetState(key(clause)?, values::name(clause, "a value", 200)?),
-            "delete-state" => Question::DeleteState(key(clause)?),
-            _ => Question::ReadState(key(clause)?),
-        })
-    }
-
     /// `to n2`, or nobody in particular.
-    fn heir(&mut self, clause: &mut Clause<'_>) -> Parsed<Option<u64>> {
+    pub(super) fn heir(&mut self, clause: &mut Clause<'_>) -> Parsed<Option<u64>> {
         if !clause.eat("to") {
             return Ok(None);
         }
         self.numbered(clause).map(Some)
     }
 
-    fn numbered(&mut self, clause: &mut Clause<'_>) -> Parsed<u64> {
+    pub(super) fn numbered(&mut self, clause: &mut Clause<'_>) -> Parsed<u64> {
         match self.who(clause)? {
             Who::Node(node) => Ok(node),
             Who::Part(_) => Err(played_later(clause)),

@@ -23,6 +23,7 @@ mod nodes;
 mod parse;
 mod print;
 mod problem;
+mod questions;
 mod senders;
 mod settings;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use std::fmt::{self, Write};
 
+use super::questions;
 use crate::expect::{Belief, Claim, Count, Expectation, Observers, When};
 use crate::plan::{
     Change, Fate, Fault, Moment, Part, Plan, Preset, Quality, Question, Seat, Setting, Strike,
@@ -159,7 +160,9 @@ impl fmt::Display for Fault {
             Fault::FlipBit(one) => write!(f, "disk {} bit flip", who(*one)),
             Fault::Join(one) => write!(f, "join {}", who(*one)),
             Fault::Ask(one, Question::Leave) => write!(f, "leave {}", who(*one)),
-            Fault::Ask(one, question) => write!(f, "ask {} {}", who(*one), asked(question)),
+            Fault::Ask(one, question) => {
+                write!(f, "ask {} {}", who(*one), questions::asked(question))
+            }
             Fault::Pause(one) => write!(f, "pause {}", who(*one)),
             Fault::Resume(one) => write!(f, "resume {}", who(*one)),
             Fault::SlowDisk(one, sync) => write!(f, "disk {} slow {sync}", who(*one)),
@@ -216,26 +219,6 @@ impl fmt::Display for Told<'_> {
             return Ok(());
         }
         write!(f, " since {}", it.since)
-    }
-}
-
-/// What a node is asked.
-fn asked(question: &Question) -> String {
-    match question {
-        Question::Leave => "leave".to_string(),
-        Question::Transfer(None) => "transfer".to_string(),
-        Question::Transfer(Some(to)) => format!("transfer to n{to}"),
-        Question::AddVoter(node) => format!("add-voter n{node}"),
-        Question::RemoveVoter(node) => format!("remove-voter n{node}"),
-        Question::Members => "members".to_string(),
-        Question::Status => "status".to_string(),
-        Question::Role(role) => format!("role \"{role}\""),
-        Question::Read(key) => format!("read \"{key}\""),
-        Question::Write(key, value) => format!("write \"{key}\" \"{value}\""),
-        Question::Barrier => "barrier".to_string(),
-        Question::SetState(key, value) => format!("set-state \"{key}\" \"{value}\""),
-        Question::DeleteState(key) => format!("delete-state \"{key}\""),
-        Question::ReadState(prefix) => format!("read-state \"{prefix}\""),
     }
 }
 

@@ -472,7 +472,10 @@ fn nodes_join_leave_move_and_are_asked() {
          at 26s ask n1 write k v; ask n1 set-state a b; ask n1 barrier\n\
          expect answered within 2s\nat 27s add voter n4\nexpect answered within 3s\n\
          at 28s crash n4\nat 34s restart n4 at new address\n\
-         expect alive n4 everywhere within 8s\nheal at 45s\nend at 75s",
+         expect alive n4 everywhere within 8s\nat 37s ask n2 grant archive to n1\n\
+         expect answered within 1s\nat 38s ask n2 release archive\nexpect answered within 1s\n\
+         at 39s ask n1 grant archive to n2 under e1\nexpect refused within 1s\n\
+         heal at 45s\nend at 75s",
     );
     assert!(marks.has(Mark::Departure));
 }

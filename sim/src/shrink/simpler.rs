@@ -94,7 +94,10 @@ fn keeps(fault: &mut Fault, gone: u64) -> bool {
         | Fault::Calm(ways) => keep_ways(ways, gone),
         Fault::Ask(
             who,
-            Question::Transfer(Some(of)) | Question::AddVoter(of) | Question::RemoveVoter(of),
+            Question::Transfer(Some(of))
+            | Question::AddVoter(of)
+            | Question::RemoveVoter(of)
+            | Question::Grant(_, of, _),
         ) => {
             let stays = *of != gone;
             *of -= u64::from(*of > gone);

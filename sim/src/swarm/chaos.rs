@@ -22,6 +22,8 @@ const LATE_MAX: u64 = 2;
 /// No clock runs faster or slower than by so many millionths.
 pub(super) const DRIFT_PPM_MAX: u64 = 50_000;
 const LEADER: Who = Who::Part(Part::Leader);
+/// Roles are granted under such epochs in the first half of a run.
+const EPOCHS: u64 = 60;
 
 /// A plan in the making.
 pub(super) struct Chaos<'a> {
@@ -340,10 +342,20 @@ impl<'a> Chaos<'a> {
         }
     }
 
+    /// A role, and perhaps a guess under which epoch it is held.
+    fn placement(&mut self) -> (String, Option<u64>) {
+        let role = ["archive", crate::world::PRIMARY][self.random.index(2)].to_string();
+        let guess = self.random.within(1..=EPOCHS);
+        (role, self.random.chance(500).then_some(guess))
+    }
+
     fn question(&mut self) -> Question {
+        let ((role, epoch), to) = (self.placement(), self.number());
         let random = &mut *self.random;
         let key = format!("asked-{}", random.below(4));
-        match random.below(9) {
+        match random.below(12) {
+            9 | 10 => Question::Grant(role, to, epoch),
+            11 => Question::Release(role, epoch),
             0 => Question::Members,
             1 => Question::Status,
             2 => Question::Role(crate::world::PRIMARY.to_string()),

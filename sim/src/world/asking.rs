@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use quorate_core::control;
-use quorate_core::id::{NodeId, RoleName, Ticket};
+use quorate_core::id::{Epoch, NodeId, Peer, RoleName, Ticket};
 use quorate_core::node::{Answer, Command, Refusal};
 use quorate_core::payload::Payload;
 use quorate_core::voters::VoterChange;
@@ -31,16 +31,20 @@ impl World {
             let answer = Err("the process does not run".to_string());
             return self.told(fault, answer);
         }
+        if let Question::Grant(role, ..) | Question::Release(role, _) = question {
+            self.checkers.roles_stay.asked(&self.role_of(role));
+        }
         let ticket = Ticket(TICKETS | fault as u64);
         let command = self.command_of(index, question);
         self.command(index, ticket, command);
     }
 
     fn command_of(&self, index: usize, question: &Question) -> Command {
-        let change = |change| Command::Propose {
+        let propose = |command| Command::Propose {
             request: None,
-            command: control::Command::ChangeVoters(change),
+            command,
         };
+        let change = |change| propose(control::Command::ChangeVoters(change));
         let bytes = |text: &str| Payload::copy_from(text.as_bytes());
         match question {
             Question::Leave => Command::Leave,
@@ -50,22 +54,31 @@ impl World {
             Question::Members => Command::Members,
             Question::Status => Command::Status,
             Question::Role(role) => Command::Role {
-                role: RoleName::new(role).unwrap_or_else(|_| self.primary.clone()),
+                role: self.role_of(role),
             },
+            Question::Grant(role, to, epoch) => {
+                let role = self.role_of(role);
+                propose(control::Command::GrantRole {
+                    expected: self.epoch_asked(index, &role, *epoch),
+                    holder: self.life_known_to(index, NodeId(*to)),
+                    role,
+                })
+            }
+            Question::Release(role, epoch) => {
+                let role = self.role_of(role);
+                propose(control::Command::ReleaseRole {
+                    expected: self.epoch_asked(index, &role, *epoch),
+                    role,
+                })
+            }
             Question::Read(key) => Command::Read { key: key.clone() },
-            Question::Write(key, value) => Command::Propose {
-                request: None,
-                command: control::Command::Write {
-                    role: self.primary.clone(),
-                    epoch: self.epoch_seen_by(index),
-                    key: key.clone(),
-                    value: bytes(value),
-                },
-            },
-            Question::Barrier => Command::Propose {
-                request: None,
-                command: control::Command::Barrier,
-            },
+            Question::Write(key, value) => propose(control::Command::Write {
+                role: self.primary.clone(),
+                epoch: self.epoch_seen_by(index),
+                key: key.clone(),
+                value: bytes(value),
+            }),
+            Question::Barrier => propose(control::Command::Barrier),
             Question::SetState(key, value) => Command::SetState {
                 key: key.clone(),
                 value: bytes(value),
@@ -76,6 +89,25 @@ impl World {
                 prefix: prefix.clone(),
             },
         }
+    }
+
+    fn role_of(&self, role: &str) -> RoleName {
+        RoleName::new(role).unwrap_or_else(|_| self.primary.clone())
+    }
+
+    /// The epoch that was named, or else the one that a node knows.
+    fn epoch_asked(&self, index: usize, role: &RoleName, named: Option<u64>) -> Epoch {
+        let process = self.hosts[index].process.as_ref();
+        let known = process.and_then(|it| it.node.view().control().state().role(role));
+        let known = known.map_or(Epoch(0), |role| role.epoch);
+        named.map_or(known, Epoch)
+    }
+
+    /// The life of another node that a node knows, or its first.
+    fn life_known_to(&self, index: usize, node: NodeId) -> Peer {
+        let process = self.hosts[index].process.as_ref();
+        let known = process.and_then(|it| it.node.view().membership().member(node));
+        known.map_or(Peer { node, boot: 1 }, |member| member.peer())
     }
 
     /// An answer; true if it was to a command of the plan.
