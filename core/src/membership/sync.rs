@@ -5,7 +5,7 @@
 //! a storm of joins many do. The fingerprint of a table is the exclusive or of a number per live
 //! member and incarnation, kept for each of 64 parts. Two answers in a row from tables unlike ours
 //! are more than news on its way: then the parts are compared and those that differ are exchanged,
-//! both ways.
+//! both ways. A node that is not well probes seldom and may have missed much: it compares at once.
 //!
 //! Invariants: I1 one comparison per probe period is opened at most. I2 an idle, converged cluster
 //! compares nothing. I3 a death in it is an accusation only, as in any exchange.
@@ -96,7 +96,8 @@ impl Membership {
             return;
         }
         self.comparison.unlike_in_a_row = self.comparison.unlike_in_a_row.saturating_add(1);
-        let due = self.comparison.unlike_in_a_row >= UNLIKE_BEFORE_SYNC;
+        let is_well = self.health.score() == 0;
+        let due = !is_well || self.comparison.unlike_in_a_row >= UNLIKE_BEFORE_SYNC;
         if due && now >= self.comparison.allowed_at {
             self.comparison.allowed_at = now + self.config.probe_interval;
             self.send_sync(with, out);
@@ -191,7 +192,24 @@ impl Membership {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{knowing, sent};
     use super::*;
+
+    #[test]
+    fn two_unlike_answers_call_for_a_comparison_and_one_does_for_whoever_is_not_well() {
+        let mut machine = knowing(&[2, 3]);
+        let compare = |machine: &mut Membership, millis, with| {
+            let mut out = Vec::new();
+            machine.compare(Time::from_millis(millis), NodeId(with), 0, &mut out);
+            sent(&out).len()
+        };
+        assert_eq!(compare(&mut machine, 60_000, 2), 0);
+        assert_eq!(compare(&mut machine, 60_500, 3), 1);
+        let mut ill = knowing(&[2, 3]);
+        ill.health.worsen(1);
+        assert_eq!(compare(&mut ill, 60_000, 2), 1);
+        assert_eq!(compare(&mut ill, 60_001, 3), 0, "one in a period");
+    }
 
     #[test]
     fn fingerprints_agree_exactly_when_the_members_do() {

@@ -114,7 +114,7 @@ fn facts(out: &[Output]) -> Vec<Fact> {
 
 /// A started machine 1 that knows the given nodes, all in their first life, and has nothing to
 /// tell.
-fn knowing(others: &[u64]) -> Membership {
+pub(super) fn knowing(others: &[u64]) -> Membership {
     let mut machine = machine(1, 1);
     step(&mut machine, Time(0), Input::Started);
     let updates = others.iter().map(|n| update(*n, 1, State::Alive)).collect();
@@ -129,7 +129,7 @@ fn peer(node: u64, boot: u64) -> Peer {
     Peer { node, boot }
 }
 
-fn sent(out: &[Output]) -> Vec<(u64, Message)> {
+pub(super) fn sent(out: &[Output]) -> Vec<(u64, Message)> {
     let sent = |output: &Output| match output {
         Output::Send { to, message } => Some((to.0, message.clone())),
         Output::Fact(_)
