@@ -217,9 +217,10 @@ impl Node {
                 }
                 // The death of an earlier life ended replication; its connection may already be the
                 // new life's.
-                if self.links.active(node).is_some() {
-                    next.push(Work::Raft(raft::Input::PeerUp { node }));
-                }
+                next.push(Work::Raft(match self.links.active(node) {
+                    Some(_) => raft::Input::PeerUp { node },
+                    None => raft::Input::PeerKnown { node },
+                }));
                 next.push(Work::Health(health::Input::Joined { peer, address }));
                 next.push(Work::Gossip(gossip::Input::Joined(peer)));
                 next.push(Work::Failover(failover::Input::Alive(peer)));

@@ -242,6 +242,11 @@ pub enum Input {
         /// The node.
         node: NodeId,
     },
+    /// A node is there, and perhaps no connection leads to it yet: a leader will want to reach it.
+    PeerKnown {
+        /// The node.
+        node: NodeId,
+    },
     /// A node is declared dead or its connection broke. A hint: it may shorten the wait before a
     /// pre-vote, and lets this node answer others' pre-votes as if the leader were silent; it never
     /// lengthens anything.
@@ -386,6 +391,8 @@ pub struct Raft {
     quiet_since: Time,
     /// The nodes that are there: whoever leads replicates to them, voters or not.
     reachable: BTreeSet<NodeId>,
+    /// Others that are there: whoever leads turns to them one by one.
+    unmet: BTreeSet<NodeId>,
     announced: Standing,
     /// Own attempts in a row that came to nothing.
     attempts: u32,
@@ -469,6 +476,7 @@ impl Raft {
             election: Timer::stopped(),
             quiet_since: now,
             reachable: BTreeSet::new(),
+            unmet: BTreeSet::new(),
             announced,
             attempts: 0,
             rebuild,
@@ -510,6 +518,7 @@ impl Raft {
             Input::DiskStalled => self.on_disk_stalled(now, out),
             Input::VoteGone { at } => self.on_vote_gone(at),
             Input::PeerUp { node } => self.on_peer_up(node, out),
+            Input::PeerKnown { node } => self.on_peer_known(node),
             Input::PeerDown { node, dead } => self.on_peer_down(now, node, dead),
         }
     }
@@ -621,13 +630,28 @@ impl Raft {
         if node == self.me {
             return;
         }
+        self.unmet.remove(&node);
         self.reachable.insert(node);
         self.resume_replication(node, out);
+    }
+
+    fn on_peer_known(&mut self, node: NodeId) {
+        if node != self.me && !self.reachable.contains(&node) {
+            self.unmet.insert(node);
+        }
+    }
+
+    /// A leader turns to one node more. It does not dial all of a large cluster at a moment.
+    fn meet_next(&mut self, out: &mut Vec<Output>) {
+        if let Some(node) = self.unmet.pop_first() {
+            self.on_peer_up(node, out);
+        }
     }
 
     fn on_peer_down(&mut self, now: Time, node: NodeId, dead: bool) {
         if dead {
             self.reachable.remove(&node);
+            self.unmet.remove(&node);
         }
         self.suspend_replication(node, dead);
         if self.leader == Some(node) && node != self.me {

@@ -31,6 +31,7 @@ impl Raft {
                 .set(now + sight.config.heartbeat_interval);
             leadership.lease.on_beat(leadership.round, now);
             leadership.beat(&sight, out);
+            self.meet_next(out);
         }
     }
 

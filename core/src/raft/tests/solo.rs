@@ -543,3 +543,33 @@ fn planted_bugs_show() {
     tell(&mut raft, 1001, 3, append_reply(4, 1, matched(2)));
     assert_eq!(raft.commit(), LogIndex(2));
 }
+
+/// No connection need have led to a learner: the leader makes one, and not all at a moment.
+#[test]
+fn a_leader_turns_to_those_it_has_not_met_one_by_one() {
+    let mut raft = machine(1, Recovered::default());
+    for node in [7, 8, 9] {
+        do_step(&mut raft, 0, Input::PeerKnown { node: n(node) });
+    }
+    let dead = true;
+    do_step(&mut raft, 0, Input::PeerDown { node: n(9), dead });
+    do_step(&mut raft, 1000, Input::Tick);
+    tell(&mut raft, 1000, 2, pre_vote_reply(1, true));
+    tell(&mut raft, 1000, 1, vote_reply(1, true));
+    tell(&mut raft, 1000, 2, vote_reply(1, true));
+    assert_eq!(raft.standing().role, Role::Leader);
+    let mut met = Vec::new();
+    for beat in 1..=4 {
+        let out = do_step(&mut raft, 1000 + 50 * beat, Input::Tick);
+        let strangers = out.into_iter().filter_map(|output| {
+            let Output::Send { to, .. } = output else {
+                return None;
+            };
+            (to.0 > 3 && !met.contains(&to)).then_some(to)
+        });
+        let strangers: Vec<NodeId> = strangers.collect();
+        assert!(strangers.len() <= 1, "{strangers:?}");
+        met.extend(strangers);
+    }
+    assert_eq!(met, [n(7), n(8)]);
+}
