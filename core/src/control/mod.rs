@@ -344,10 +344,9 @@ impl Control {
             None
         };
         let Some(key) = key else {
-            let ending = Ending::Busy;
             let busy = |ticket| Output::Reply {
                 ticket,
-                ending: ending.clone(),
+                ending: Ending::Busy,
             };
             return out.extend(tickets.into_iter().map(busy));
         };
@@ -491,10 +490,10 @@ mod tests {
     use crate::id::{Epoch, Peer};
     use crate::seed::{Seed, Stream};
 
-    const ME: NodeId = NodeId(1);
-    const OTHER: NodeId = NodeId(2);
+    pub(super) const ME: NodeId = NodeId(1);
+    pub(super) const OTHER: NodeId = NodeId(2);
 
-    fn control() -> Control {
+    pub(super) fn control() -> Control {
         let config = Config {
             forward_interval: Duration::from_millis(100),
             proposal_timeout: Duration::from_secs(1),
@@ -504,7 +503,7 @@ mod tests {
         Control::new(config, ME, State::default(), random)
     }
 
-    fn step(control: &mut Control, millis: u64, input: Input) -> Vec<Output> {
+    pub(super) fn step(control: &mut Control, millis: u64, input: Input) -> Vec<Output> {
         let mut out = Vec::new();
         control.step(Time::from_millis(millis), input, &mut out);
         out

@@ -36,30 +36,9 @@ impl Control {
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
-    use super::super::{Config, Envelope, Input, State};
+    use super::super::tests::{ME, OTHER, control, step};
+    use super::super::{Envelope, Input};
     use super::*;
-    use crate::seed::{Seed, Stream};
-
-    const ME: NodeId = NodeId(1);
-    const OTHER: NodeId = NodeId(2);
-
-    fn control() -> Control {
-        let config = Config {
-            forward_interval: Duration::from_millis(100),
-            proposal_timeout: Duration::from_secs(1),
-            proposals_max: 2,
-        };
-        let random = Seed::from_number(1).stream(Stream::Control);
-        Control::new(config, ME, State::default(), random)
-    }
-
-    fn step(control: &mut Control, millis: u64, input: Input) -> Vec<Output> {
-        let mut out = Vec::new();
-        control.step(Time::from_millis(millis), input, &mut out);
-        out
-    }
 
     fn order(control: &mut Control, millis: u64) -> Vec<Envelope> {
         let out = step(control, millis, Input::Order(Command::Barrier));

@@ -2,8 +2,10 @@
 
 mod change;
 mod duels;
+mod learners;
 mod lease;
 mod matching;
+mod partitions;
 mod random;
 mod read;
 mod rebuild;

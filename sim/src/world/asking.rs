@@ -97,10 +97,14 @@ impl World {
 
     /// The epoch that was named, or else the one that a node knows.
     fn epoch_asked(&self, index: usize, role: &RoleName, named: Option<u64>) -> Epoch {
+        named.map_or_else(|| self.epoch_known_to(index, role), Epoch)
+    }
+
+    /// Under which a role is held, as far as a node knows.
+    pub(super) fn epoch_known_to(&self, index: usize, role: &RoleName) -> Epoch {
         let process = self.hosts[index].process.as_ref();
         let known = process.and_then(|it| it.node.view().control().state().role(role));
-        let known = known.map_or(Epoch(0), |role| role.epoch);
-        named.map_or(known, Epoch)
+        known.map_or(Epoch(0), |role| role.epoch)
     }
 
     /// The life of another node that a node knows, or its first.

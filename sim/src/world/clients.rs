@@ -46,9 +46,7 @@ impl World {
     }
 
     pub(super) fn epoch_seen_by(&self, host: usize) -> Epoch {
-        let process = self.hosts[host].process.as_ref();
-        let role = process.and_then(|p| p.node.view().control().state().role(&self.primary));
-        role.map_or(Epoch(0), |role| role.epoch)
+        self.epoch_known_to(host, &self.primary)
     }
 
     pub(super) fn command(&mut self, host: usize, ticket: Ticket, command: Command) {
