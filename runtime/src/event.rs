@@ -12,6 +12,7 @@ use quorate_core::membership::{self, Evidence, Fact, Member, Reason, View};
 use quorate_core::notice::Notice;
 use quorate_core::payload::Payload;
 use quorate_core::time::Time;
+use quorate_core::voters::Voters;
 
 use crate::discovery::SeedName;
 use crate::error::PeerRefusal;
@@ -67,6 +68,9 @@ pub enum ClusterEvent {
         /// Who, if known.
         leader: Option<NodeId>,
     },
+    /// Other voters are in force, as of the end of this node's log: one set, or during a change
+    /// two.
+    VotersChanged(Voters),
     /// A role changed hands.
     RoleChanged {
         /// The role.
@@ -301,6 +305,7 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
             term: standing.term,
             leader: standing.leader,
         }),
+        Notice::Voters(voters) => Some(ClusterEvent::VotersChanged(voters.clone())),
         Notice::RoleChanged {
             role,
             holder,
@@ -328,7 +333,6 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
         Notice::Started { .. }
         | Notice::Membership(_)
         | Notice::Raft(_)
-        | Notice::Voters(_)
         | Notice::GossipFault { .. }
         | Notice::UnknownEntry { .. }
         | Notice::UnreadableSnapshot { .. }

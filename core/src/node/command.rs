@@ -15,6 +15,7 @@ use crate::membership::{Member, Reason};
 use crate::payload::Payload;
 use crate::quorum::Shortfall;
 use crate::raft::{Role, TransferRefused};
+use crate::voters::Voters;
 
 /// A request of the host. Each is answered exactly once, under its ticket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,6 +164,9 @@ pub struct Status {
     /// As leader: a majority answered within the election timeout. Otherwise: a leader was heard
     /// within it.
     pub has_quorum: bool,
+    /// Who votes, as of the end of its log. It is one of them while `role` is not
+    /// [`Role::Learner`].
+    pub voters: Voters,
     /// The last committed entry known.
     pub commit: LogIndex,
     /// The last entry applied to the control state.

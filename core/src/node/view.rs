@@ -119,6 +119,7 @@ impl<'a> View<'a> {
             role: standing.role,
             leader: standing.leader,
             has_quorum: raft.has_quorum(self.node.now),
+            voters: raft.voters().clone(),
             commit: raft.commit(),
             applied: self.node.control.state().applied(),
         }

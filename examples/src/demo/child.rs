@@ -4,16 +4,20 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use quorate_tokio::id::{ClientId, Epoch, RequestId, RoleName};
 use quorate_tokio::{
     ClusterEvent, ClusterNetworkManager, DiskError, Events, Identity, Incoming, NodeId, Placement,
-    Recording, RoleSpec, StartError, control,
+    Recording, Role, RoleSpec, StartError, control,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::talk::{Order, Report, Write, Written};
+
+/// From one look at the node's standing to the next.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How a node is started; the demo starts its nodes itself.
 #[derive(Clone, Debug, Args)]
@@ -134,6 +138,7 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
     let boot = manager.status().await.map_or(0, |status| status.me.boot);
     tell(&Report::Started { boot });
     tokio::spawn(watch(events));
+    tokio::spawn(tell_of_vote(manager.clone()));
     tokio::spawn(serve(manager.clone()));
     let joining = manager.clone();
     let seeds = arguments
@@ -150,6 +155,16 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 fn tell(report: &Report) {
     if let Ok(line) = serde_json::to_string(report) {
         println!("{line}");
+    }
+}
+
+/// Waits until this node votes, which one that is rebuilt does not for a while.
+async fn tell_of_vote(manager: ClusterNetworkManager) {
+    while let Ok(status) = manager.status().await {
+        if status.role != Role::Learner && !status.voters.is_joint() {
+            return tell(&Report::Votes);
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -173,6 +173,7 @@ impl Cluster {
                     return Err(io::Error::other(format!("n{} failed: {why}", seen.by)));
                 }
                 Report::Started { .. }
+                | Report::Votes
                 | Report::Leader { .. }
                 | Report::Joined { .. }
                 | Report::Refused { .. }

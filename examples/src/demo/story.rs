@@ -1,7 +1,7 @@
 //! The story: a cluster gathers, commands flow, the leader is killed, another serves, the old one
 //! returns and is fenced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ struct Known {
     /// The life of each member that each node knows.
     members: BTreeMap<u64, BTreeMap<u64, u64>>,
     boots: BTreeMap<u64, u64>,
+    /// Who has said that it votes.
+    voting: BTreeSet<u64>,
     /// Who did not start from its log, and why.
     refused: BTreeMap<u64, String>,
     /// Who holds the role, under which epoch.
@@ -150,13 +152,15 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Damages the log of a killed node, and lets it be rebuilt from the others.
+    /// Damages the log of a killed node, and lets it be rebuilt from the others. Returns when it
+    /// votes again: until then the cluster bears one failure less.
     ///
     /// # Errors
     /// When it starts from that log all the same, or not after it was given up.
     pub(crate) async fn rebuild(&mut self, node: u64) -> io::Result<()> {
         self.cluster.damage(node)?;
         let boot = self.known.boots.remove(&node);
+        self.known.voting.remove(&node);
         self.cluster.rebuild(node)?;
         let back = |story: &Story<'_>| {
             let refused = story.known.refused.get(&node)?.clone();
@@ -167,7 +171,8 @@ impl<'a> Story<'a> {
             .await?;
         let told = format!("n{node} did not start: {why}; its log is given up");
         self.narrator.say(&told);
-        Ok(())
+        let votes = |story: &Story<'_>| story.known.voting.contains(&node).then_some(());
+        self.until("the rebuilt node votes again", votes).await
     }
 
     /// The leader most nodes know, and its term.
@@ -286,6 +291,9 @@ impl<'a> Story<'a> {
                 self.known
                     .members
                     .insert(*by, BTreeMap::from([(*by, *boot)]));
+            }
+            Report::Votes => {
+                self.known.voting.insert(*by);
             }
             Report::Refused { why } => {
                 self.known.refused.insert(*by, why.clone());

@@ -24,6 +24,8 @@ pub(crate) enum Report {
         /// Why.
         why: String,
     },
+    /// It votes: its log says so, and no change of voters is under way.
+    Votes,
     /// It knows who leads.
     Leader {
         /// Who, if anyone.
