@@ -61,10 +61,10 @@ async fn write(node: &ClusterNetworkManager, times: u64) {
     }
 }
 
-/// Waits until the node is a voter.
+/// Waits until the node is a voter, and the change that made it one is over.
 async fn votes(node: &ClusterNetworkManager) {
-    let is_voter = |status: &Status| (status.role != Role::Learner).then_some(());
-    standing(node, is_voter).await;
+    let votes = |status: &Status| status.role != Role::Learner && !status.voters.is_joint();
+    standing(node, |status| votes(status).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::{Action, Answer, Node, Refusal, links};
+use super::{Action, Answer, Node, Refusal, links, log};
 use crate::control::{self, Envelope};
 use crate::durable::Record;
 use crate::id::{LinkId, LogIndex, NodeId, Peer, Ticket};
@@ -310,15 +310,7 @@ impl Node {
                 snapshot,
             } => self.on_assembled(from, round, snapshot, next, actions),
             raft::Output::Rejected { data, why } => {
-                if let Ok(envelope) = codec::decode::<Envelope>(&data) {
-                    next.push(Work::Control(match why {
-                        raft::Rejection::NotLeading => control::Input::NotAppended(envelope),
-                        raft::Rejection::Backlog => {
-                            let refused = control::Refused::Backlog;
-                            control::Input::Refused { envelope, refused }
-                        }
-                    }));
-                }
+                next.extend(log::rejected(&data, why).map(Work::Control));
             }
             // Not before what was committed in the same step is applied.
             raft::Output::Readable { ticket, index } => next.push(Work::Read { ticket, index }),

@@ -206,3 +206,17 @@ impl Node {
         })
     }
 }
+
+/// What control is told of a proposal that was not appended.
+pub(super) fn rejected(data: &[u8], why: raft::Rejection) -> Option<control::Input> {
+    let envelope = codec::decode::<Envelope>(data).ok()?;
+    Some(match why {
+        raft::Rejection::NotLeading | raft::Rejection::Courting => {
+            control::Input::NotAppended(envelope)
+        }
+        raft::Rejection::Backlog => {
+            let refused = control::Refused::Backlog;
+            control::Input::Refused { envelope, refused }
+        }
+    })
+}

@@ -11,6 +11,10 @@
 //! * I3. A node is a learner only when the voters that leave it out are committed.
 //! * I4. A node that becomes a voter holds almost the whole log already, so it delays no commit.
 //! * I5. A change begins only while a majority of the new voters is heard, unless it is forced.
+//!
+//! An idle learner is heard too seldom to be judged by that. So the first time that one shall
+//! become a voter the change is put off, and the learner hears every heartbeat for a while; when
+//! the change is proposed again, it is alive or it is not.
 
 use alloc::vec::Vec;
 
@@ -24,6 +28,10 @@ use crate::voters::{ChangeRefused, VoterChange, Voters};
 
 /// A node that lacks more entries than this cannot become a voter yet.
 const LAG_MAX: u64 = 256;
+
+/// For so many of the longest election timeouts a learner that shall become a voter hears every
+/// heartbeat: until the change is proposed again.
+const COURTSHIP: u32 = 10;
 
 impl Raft {
     pub(super) fn on_change(
@@ -44,6 +52,10 @@ impl Raft {
         if self.is_under_way(&data) {
             return;
         }
+        if self.court(now, change, out) {
+            let why = Rejection::Courting;
+            return out.push(Output::Rejected { data, why });
+        }
         let has_majority = || match is_forced || self.reaches_majority(now, change) {
             true => Ok(()),
             false => Err(ChangeRefused::NoMajority),
@@ -62,6 +74,29 @@ impl Raft {
             .entry(index)
             .filter(|_| index > self.commit || self.voters.is_joint());
         last.is_some_and(|entry| entry.data == *data)
+    }
+
+    /// Asks the connected learners that shall become voters and were not heard of late for a sign
+    /// of life. False when there are none, or they have been asked.
+    fn court(&mut self, now: Time, change: &VoterChange, out: &mut Vec<Output>) -> bool {
+        let timeout = self.config.election_timeout_max;
+        let reachable = self.reachable.clone();
+        let Some((leadership, sight)) = self.lead() else {
+            return false;
+        };
+        let is_cold = |node: NodeId, it: &Progress| {
+            let is_learner = change.add.contains(&node) && !sight.voters.contains(node);
+            let was_heard = it.heard().is_some_and(|at| now.since(at) < timeout);
+            is_learner && reachable.contains(&node) && !was_heard && !it.is_courted(now)
+        };
+        let cold = leadership.names(is_cold);
+        for node in &cold {
+            if let Some(progress) = leadership.followers.get_mut(node) {
+                progress.court(now + timeout * COURTSHIP);
+            }
+            leadership.send(*node, false, &sight, out);
+        }
+        !cold.is_empty()
     }
 
     fn judge_change(&self, now: Time, change: &VoterChange) -> Result<(), ChangeRefused> {

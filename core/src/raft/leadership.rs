@@ -9,7 +9,8 @@
 //!
 //! Voters hear every heartbeat, because elections and leases hang on it. A learner loses nothing by
 //! hearing only one in `learner_beats`, or fewer where more than [`LEARNERS_PER_BEAT`] would have
-//! their turn at once: a leader of a thousand would else do nothing but beat.
+//! their turn at once: a leader of a thousand would else do nothing but beat. One that is to become
+//! a voter hears them all (`change`).
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -179,9 +180,9 @@ impl Leadership {
         }
     }
 
-    /// A heartbeat: to all voters, and to every so-many-th of the others, so that each has its turn
-    /// and a large cluster no burst.
-    pub(super) fn beat(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
+    /// A heartbeat: to all voters and to those that shall be, and to every so-many-th of the
+    /// others, so that each has its turn and a large cluster no burst.
+    pub(super) fn beat(&mut self, now: Time, sight: &Sight<'_>, out: &mut Vec<Output>) {
         self.beats += 1;
         let turns = self.followers.len() / LEARNERS_PER_BEAT;
         let every = u64::from(sight.config.learner_beats)
@@ -189,7 +190,9 @@ impl Leadership {
             .max(1);
         let beats = self.beats;
         let has_turn = |node: NodeId| node.0.wrapping_add(beats).is_multiple_of(every);
-        let whom = |node, _: &Progress| sight.voters.contains(node) || has_turn(node);
+        let whom = |node, it: &Progress| {
+            sight.voters.contains(node) || has_turn(node) || it.is_courted(now)
+        };
         self.send_to_those(whom, false, sight, out);
     }
 

@@ -344,6 +344,9 @@ pub enum Rejection {
     NotLeading,
     /// Too much waits to be committed.
     Backlog,
+    /// Nodes that shall become voters are asked for a sign of life first; a learner gives one only
+    /// now and then.
+    Courting,
 }
 
 /// Who leads, as this node knows.

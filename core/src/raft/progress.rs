@@ -46,6 +46,8 @@ pub(super) struct Progress {
     answered: u64,
     /// The commit index it was told last.
     commit_told: LogIndex,
+    /// It is to become a voter, and hears every heartbeat until then.
+    courted: Option<Time>,
 }
 
 impl Progress {
@@ -62,6 +64,7 @@ impl Progress {
             heard,
             answered: 0,
             commit_told: LogIndex(0),
+            courted: None,
         }
     }
 
@@ -79,6 +82,15 @@ impl Progress {
 
     pub(super) fn heard(&self) -> Option<Time> {
         self.heard
+    }
+
+    /// It hears every heartbeat until then, though it has no vote.
+    pub(super) fn court(&mut self, until: Time) {
+        self.courted = Some(until);
+    }
+
+    pub(super) fn is_courted(&self, now: Time) -> bool {
+        self.courted.is_some_and(|until| now < until)
     }
 
     pub(super) fn answered(&self) -> u64 {

@@ -30,7 +30,7 @@ impl Raft {
                 .heartbeat
                 .set(now + sight.config.heartbeat_interval);
             leadership.lease.on_beat(leadership.round, now);
-            leadership.beat(&sight, out);
+            leadership.beat(now, &sight, out);
             self.meet_next(out);
         }
     }

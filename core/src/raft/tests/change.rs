@@ -108,6 +108,10 @@ fn a_change_is_refused_with_its_reason() {
         VoterChange::add(n(2)),
         swap(&[1, 2, 3], &[]),
     ];
+    for (node, number) in [(late, 898), (away, 899)] {
+        change(&mut world, leader, VoterChange::add(node), number);
+    }
+    assert_eq!(world.nodes[&leader].rejected, 2, "they may just be idle");
     for (number, change_) in (900..).zip(asked) {
         // It was heard just now.
         world.step(late, Input::PeerUp { node: leader });

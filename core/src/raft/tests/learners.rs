@@ -100,3 +100,42 @@ fn a_leader_turns_to_those_it_has_not_met_one_by_one() {
     }
     assert_eq!(met, [n(7), n(8)]);
 }
+
+#[test]
+fn an_idle_learner_is_asked_for_a_sign_of_life_before_it_becomes_a_voter() {
+    let mut raft = leading();
+    do_step(&mut raft, 1000, Input::PeerUp { node: n(4) });
+    for voter in [2, 3] {
+        tell(&mut raft, 1002, voter, append_reply(1, 1, matched(1)));
+    }
+    let beats = |out: &[Output]| {
+        let told = out.iter().filter_map(receiver);
+        told.filter(|to| *to == n(4)).count()
+    };
+    let add = |raft: &mut Raft, at| {
+        let (change, data) = (VoterChange::add(n(4)), data(7));
+        do_step(raft, at, Input::Change { change, data })
+    };
+    let is_put_off = |it: &Output| {
+        let why = Rejection::Courting;
+        matches!(it, Output::Rejected { why: it, .. } if *it == why)
+    };
+    let out = add(&mut raft, 1010);
+    assert_eq!((beats(&out), out.iter().any(is_put_off)), (1, true));
+    let heard = (1..=4).map(|beat| beats(&do_step(&mut raft, 1010 + 50 * beat, Input::Tick)));
+    assert_eq!(heard.sum::<usize>(), 4, "each heartbeat");
+
+    let mut silent = raft.clone();
+    let unreached = ChangeRefused::Unreached(n(4));
+    let is_refused =
+        |it: &Output| matches!(it, Output::ChangeRefused { why, .. } if *why == unreached);
+    assert!(add(&mut silent, 1250).iter().any(is_refused));
+
+    let round = 8;
+    tell(&mut raft, 1240, 4, append_reply(1, round, matched(1)));
+    for voter in [2, 3] {
+        tell(&mut raft, 1240, voter, append_reply(1, round, matched(1)));
+    }
+    add(&mut raft, 1250);
+    assert!(raft.voters().is_joint());
+}
