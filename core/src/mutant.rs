@@ -88,6 +88,8 @@ mutants! {
     BacklogUnbounded => "backlog-unbounded",
     /// A leader answers a read without asking whether it still leads.
     ReadsUnconfirmed => "reads-unconfirmed",
+    /// A node answers a read that the leader has confirmed before it has applied as much itself.
+    ReadsBeforeApplied => "reads-before-applied",
     /// A leader counts on its lease for longer than its voters keep their promise.
     LeaseOutlivesPromise => "lease-outlives-promise",
     /// A follower acknowledges entries before they are durable.

@@ -115,6 +115,8 @@ pub enum Wake {
     QuorumCheck,
     /// A transfer of leadership has taken too long.
     Transfer,
+    /// A read that the leader was asked about must be given up.
+    Read,
     /// A pending proposal must be resent or given up.
     Proposal,
     /// The leader reviews where roles should live.

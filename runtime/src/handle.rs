@@ -205,10 +205,14 @@ impl<S: Seam> ClusterNetworkManager<S> {
     }
 
     /// What a register holds, with everything that was acknowledged anywhere before this call;
-    /// `None` when it was never written. One round trip to a majority; only the leader can tell.
+    /// `None` when it was never written. Any node can tell that knows a leader and is connected
+    /// with it. At the leader it costs one round trip to a majority; elsewhere also one to the
+    /// leader, and the wait until this node has applied what the leader had committed.
     ///
     /// # Errors
-    /// [`Error::Refused`] with `Refusal::NotConfirmed` names the leader to ask, if one is known.
+    /// [`Error::Refused`] with `Refusal::NotConfirmed` says why not: no leader is known, it
+    /// changed, the connection to it broke, it took too long or too many reads wait. Nothing has
+    /// happened: ask again.
     pub async fn read_latest(&self, key: &str) -> Result<Option<Register>, Error> {
         let key = key.to_owned();
         let Answer::Register(register) = self.ask(Command::ReadLatest { key }).await? else {

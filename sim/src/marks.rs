@@ -97,8 +97,18 @@ marks! {
     ReadConfirmed => "read-confirmed",
     /// A read was answered by a lease.
     ReadByLease => "read-by-lease",
-    /// A read was refused by a node that did not lead, or not any more.
+    /// A read was confirmed at a node that did not lead.
+    ReadElsewhere => "read-elsewhere",
+    /// A read was refused, for nobody was known to lead.
     ReadRefused => "read-refused",
+    /// A read ended because the leader did.
+    ReadLostLeader => "read-lost-leader",
+    /// A read ended with the connection to the leader.
+    ReadLostConnection => "read-lost-connection",
+    /// A read was refused by the leader that was asked about it.
+    ReadRefusedByLeader => "read-refused-by-leader",
+    /// A read took too long.
+    ReadTooLate => "read-too-late",
     /// A leader turned a proposal away because too much was uncommitted.
     ProposalCrowdedOut => "proposal-crowded-out",
     /// A write was refused for its epoch.

@@ -1,5 +1,7 @@
-//! The readers: each asks for what a register holds, confirmed by the leader, and asks the same
-//! node as long as it is answered. So a leader that was replaced without knowing it is asked, too.
+//! The readers: each asks for what a register holds, confirmed by the leader, and mostly asks the
+//! same node as long as it is answered. So a leader that was replaced without knowing it is asked,
+//! too, and those that believe in it. Readers stay longer with a leader than with the others, since
+//! more can go wrong there.
 //!
 //! A reader waits for an answer only so long; one that comes later is judged all the same.
 
@@ -14,6 +16,10 @@ use crate::plan;
 const TICKETS: u64 = 0x8000 << 48;
 /// A reader waits so long for an answer.
 const PATIENCE_NS: core::ops::RangeInclusive<u64> = 20_000_000..=1_000_000_000;
+/// So many of a thousand times an answered reader goes on to any node, from a leader.
+const LEAVES_LEADER_PERMILLE: u16 = 200;
+/// And from another node to the one that leads, as this knows.
+const TURNS_TO_LEADER_PERMILLE: u16 = 300;
 /// Answers a reader may still get to what it asked long ago.
 const OPEN_MAX: usize = 32;
 
@@ -113,6 +119,15 @@ impl Readers {
         self.readers[reader].at = at;
     }
 
+    /// Where a reader goes next whom this node answered; `leader` as this node knows.
+    pub fn after_answer(&mut self, node: usize, leader: Option<usize>) -> Option<usize> {
+        match leader == Some(node) {
+            true if self.random.chance(LEAVES_LEADER_PERMILLE) => None,
+            false if self.random.chance(TURNS_TO_LEADER_PERMILLE) => leader,
+            true | false => Some(node),
+        }
+    }
+
     /// Under which ticket a reader's next question goes out.
     pub fn ask(&mut self, reader: usize, register: usize, least: u64) -> Ticket {
         let state = &mut self.readers[reader];
@@ -170,6 +185,19 @@ mod tests {
         assert_eq!(readers.node_of(0, &[3, 4, 5]), Some(4));
         assert_eq!(readers.node_of(0, &[3]), Some(3));
         assert_eq!(readers.node_of(0, &[]), None);
+    }
+
+    #[test]
+    fn an_answered_reader_mostly_stays_and_more_often_with_the_leader() {
+        let mut readers = readers();
+        let mut count = |node, next| {
+            let turns = (0..1000).map(|_| readers.after_answer(node, Some(4)));
+            turns.filter(|it| *it == next).count()
+        };
+        assert!((700..900).contains(&count(4, Some(4))));
+        assert!((600..800).contains(&count(3, Some(3))));
+        assert!((200..400).contains(&count(3, Some(4))));
+        assert!((100..300).contains(&count(4, None)));
     }
 
     #[test]

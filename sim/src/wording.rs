@@ -285,6 +285,11 @@ fn of_raft(message: &raft::Message) -> String {
         M::SnapshotReply(reply) => {
             format!("SnapshotReply of {}: {} bytes", reply.index, reply.held)
         }
+        M::ReadIndex(ask) => format!("ReadIndex {}", ask.number),
+        M::ReadIndexReply(reply) => match reply.index {
+            Some(index) => format!("ReadIndexReply {}: {index}", reply.number),
+            None => format!("ReadIndexReply {} refused", reply.number),
+        },
     }
 }
 

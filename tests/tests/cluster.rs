@@ -102,6 +102,9 @@ async fn three_nodes_agree_and_survive_the_loss_of_one() {
     assert!(all[0].has_quorum().await.expect("it runs"));
     write(&all[1], "city", "Utrecht").await;
     for manager in &all {
+        let latest = soon(&TokioSeam::default(), "read", manager.read_latest("city")).await;
+        let register = latest.expect("confirmed").expect("written");
+        assert_eq!(&*register.value, b"Utrecht");
         assert_eq!(read(manager, "city").await, b"Utrecht");
     }
     let first = leader(&all[0]).await;

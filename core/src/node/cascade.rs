@@ -314,7 +314,7 @@ impl Node {
             }
             // Not before what was committed in the same step is applied.
             raft::Output::Readable { ticket, index } => next.push(Work::Read { ticket, index }),
-            raft::Output::ReadRefused { ticket } => self.on_read_refused(ticket, actions),
+            raft::Output::ReadRefused { ticket, why } => self.deny_read(ticket, why, actions),
             raft::Output::ChangeRefused { data, why } => {
                 if let Ok(envelope) = codec::decode::<Envelope>(&data) {
                     let refused = control::Refused::Voters(why);

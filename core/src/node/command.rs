@@ -14,7 +14,7 @@ use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
 use crate::membership::{Member, Reason};
 use crate::payload::Payload;
 use crate::quorum::Shortfall;
-use crate::raft::{Role, TransferRefused};
+use crate::raft::{Role, TransferRefused, Unconfirmed};
 use crate::voters::Voters;
 
 /// A request of the host. Each is answered exactly once, under its ticket.
@@ -56,7 +56,8 @@ pub enum Command {
         key: String,
     },
     /// What a register holds, with everything that was acknowledged anywhere before this was asked.
-    /// Only the leader can tell; it asks a majority first whether it still leads.
+    /// The leader asks a majority whether it still leads; any other node asks the leader what it
+    /// must see, and answers when it has applied as much.
     ReadLatest {
         /// The register.
         key: alloc::string::String,
@@ -204,11 +205,12 @@ pub enum Refusal {
     Transfer(TransferRefused),
     /// The state was not written.
     State(StateRefused),
-    /// This node does not lead, or not any more; or too many reads wait; or a majority answers and
-    /// writes nothing, and the leader has committed nothing of its own yet.
+    /// The read is not confirmed. It may be asked again, here or elsewhere.
     NotConfirmed {
-        /// Who leads, if known: ask there.
+        /// Who leads, if known.
         leader: Option<NodeId>,
+        /// Why it is not.
+        why: Unconfirmed,
     },
     /// The node is leaving or stopped.
     Stopping,
@@ -253,11 +255,18 @@ impl fmt::Display for Refusal {
             Refusal::State(why) => write!(f, "the state was not written: {why}"),
             Refusal::NotConfirmed {
                 leader: Some(leader),
+                why,
             } => {
-                write!(f, "the read is not confirmed; ask the leader, {leader}")
+                write!(
+                    f,
+                    "the read is not confirmed: {why}; ask again ({leader} leads)"
+                )
             }
-            Refusal::NotConfirmed { leader: None } => {
-                f.write_str("the read is not confirmed, and no leader is known; ask again")
+            Refusal::NotConfirmed { leader: None, why } => {
+                write!(
+                    f,
+                    "the read is not confirmed: {why}; ask again when a leader is known"
+                )
             }
             Refusal::TurnedAway(reason) => write!(f, "not let into the cluster: {reason}"),
             Refusal::Removed { node, at } => write!(

@@ -11,7 +11,7 @@ use crate::durable::{image, read_state};
 use crate::id::{LogIndex, NodeId, Ticket};
 use crate::notice::Notice;
 use crate::payload::Payload;
-use crate::raft::Snapshot;
+use crate::raft::{Snapshot, Unconfirmed};
 use crate::time::Time;
 use crate::voters::{VoterChange, Voters};
 use crate::wire::{Message, codec};
@@ -36,10 +36,15 @@ impl Node {
         actions.push(Action::Reply { ticket, answer });
     }
 
-    pub(super) fn on_read_refused(&mut self, ticket: Ticket, actions: &mut Vec<Action>) {
+    pub(super) fn deny_read(
+        &mut self,
+        ticket: Ticket,
+        why: Unconfirmed,
+        actions: &mut Vec<Action>,
+    ) {
         if self.reading.remove(&ticket).is_some() {
             let leader = self.raft.standing().leader;
-            let answer = Err(Refusal::NotConfirmed { leader });
+            let answer = Err(Refusal::NotConfirmed { leader, why });
             actions.push(Action::Reply { ticket, answer });
         }
     }

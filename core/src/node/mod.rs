@@ -167,7 +167,7 @@ pub struct Node {
     joining: Option<(Ticket, Vec<SocketAddr>)>,
     leaving: Option<Ticket>,
     transferring: Option<Ticket>,
-    /// Reads that wait until the leadership is confirmed, and what they read.
+    /// Reads that wait to be confirmed, and what they read.
     reading: BTreeMap<Ticket, String>,
     /// While this node is rebuilt: when it asks next to lose its vote; `None` while an answer is
     /// awaited.

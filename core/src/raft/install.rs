@@ -96,6 +96,7 @@ impl Raft {
         }));
         self.log = Log::after(snapshot.meta(), Vec::new());
         self.commit = index;
+        self.answer_questions(out);
         (self.grown, self.is_due) = (0, false);
         self.persist_snapshot(&snapshot, out);
         self.snapshot = Some(snapshot);

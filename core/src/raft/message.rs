@@ -45,6 +45,10 @@ pub enum Message {
     InstallSnapshot(InstallSnapshot),
     /// How much of it has arrived; once it is durable, `AppendReply` says so.
     SnapshotReply(SnapshotReply),
+    /// "What must a read of mine see?" Of a node that does not lead, to the leader (thesis §6.4).
+    ReadIndex(ReadIndex),
+    /// The answer.
+    ReadIndexReply(ReadIndexReply),
 }
 
 /// A question before an election.
@@ -172,4 +176,25 @@ pub struct SnapshotReply {
     pub index: LogIndex,
     /// Its bytes that have arrived.
     pub held: u64,
+}
+
+/// A question about one read. It has no term: what it asks holds in any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ReadIndex {
+    /// A random number of the sender's life.
+    pub life: u64,
+    /// The sender's number for this read, unique in its life.
+    pub number: u64,
+}
+
+/// The answer to [`ReadIndex`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ReadIndexReply {
+    /// The life that asked.
+    pub life: u64,
+    /// The read.
+    pub number: u64,
+    /// The commit index of a leader that led after the question came; `None` if it did not, or
+    /// could not find out.
+    pub index: Option<LogIndex>,
 }

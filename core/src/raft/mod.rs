@@ -25,9 +25,10 @@
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
 //! leader) over `progress` (what it knows of one follower), `backlog` (what it is asked for),
-//! `change` (of the voters), `transfer` (the office is handed over), `read` and `lease`, `log`,
-//! `notice`; `snapshot` (the value), `compact` (one is taken), `delivery` and `install` (one is
-//! sent and arrives), `recovered` (after a restart), `rebuild` (after a disk is lost).
+//! `change` (of the voters), `transfer` (the office is handed over), `read` and `lease` (of the
+//! leader), `read_index` (of others), `log`, `notice`; `snapshot` (the value), `compact` (one is
+//! taken), `delivery` and `install` (one is sent and arrives), `recovered` (after a restart),
+//! `rebuild` (after a disk is lost).
 
 mod backlog;
 mod change;
@@ -43,6 +44,7 @@ mod message;
 mod notice;
 mod progress;
 mod read;
+mod read_index;
 mod rebuild;
 mod recovered;
 mod replicate;
@@ -60,9 +62,11 @@ use leadership::Leadership;
 use log::Log;
 pub use message::{
     Append, AppendOutcome, AppendReply, Entry, InstallSnapshot, Message, PreVote, PreVoteReply,
-    SnapshotReply, TimeoutNow, Vote, VoteReply,
+    ReadIndex, ReadIndexReply, SnapshotReply, TimeoutNow, Vote, VoteReply,
 };
 pub use notice::{Cause, Notice, PeerFault, Stats, TransferCause, TransferRefused};
+use read_index::Questions;
+pub use read_index::Unconfirmed;
 use rebuild::Rebuild;
 pub use recovered::Recovered;
 use serde::{Deserialize, Serialize};
@@ -204,7 +208,7 @@ pub enum Input {
         /// As in `Change`.
         data: Payload,
     },
-    /// Read what was acknowledged up to now; only a leader can.
+    /// Read what was acknowledged up to now. The leader is asked, if another node leads.
     Read {
         /// Under which the answer comes.
         ticket: Ticket,
@@ -309,10 +313,12 @@ pub enum Output {
         /// What it must see.
         index: LogIndex,
     },
-    /// A read is not confirmed: this node does not lead, not any more, or too many wait.
+    /// A read is not confirmed.
     ReadRefused {
         /// The read.
         ticket: Ticket,
+        /// Why not.
+        why: Unconfirmed,
     },
     /// The voters are not changed.
     ChangeRefused {
@@ -401,6 +407,7 @@ pub struct Raft {
     attempts: u32,
     /// While what this node promised in earlier lives is forgotten.
     rebuild: Option<Rebuild>,
+    questions: Questions,
     pub(crate) planted: Planted,
 }
 
@@ -483,6 +490,7 @@ impl Raft {
             announced,
             attempts: 0,
             rebuild,
+            questions: Questions::default(),
             planted: Planted::default(),
         };
         raft.promise(now);
@@ -505,6 +513,8 @@ impl Raft {
                 Message::TimeoutNow(call) => self.on_timeout_now(now, from, call, out),
                 Message::InstallSnapshot(it) => self.on_install_snapshot(now, from, it, out),
                 Message::SnapshotReply(reply) => self.on_snapshot_reply(now, from, reply, out),
+                Message::ReadIndex(ask) => self.on_read_index(now, from, ask, out),
+                Message::ReadIndexReply(reply) => self.on_read_index_reply(from, &reply, out),
             },
             Input::Compact { index, state } => self.on_compact(index, state, out),
             Input::Install {
@@ -522,14 +532,15 @@ impl Raft {
             Input::VoteGone { at } => self.on_vote_gone(at),
             Input::PeerUp { node } => self.on_peer_up(node, out),
             Input::PeerKnown { node } => self.on_peer_known(node),
-            Input::PeerDown { node, dead } => self.on_peer_down(now, node, dead),
+            Input::PeerDown { node, dead } => self.on_peer_down(now, node, dead, out),
         }
     }
 
     /// When to be stepped next.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        let own = self.election.deadline(Wake::Election);
+        let election = self.election.deadline(Wake::Election);
+        let own = Deadline::earliest(election, self.questions_deadline());
         let Part::Leader(leadership) = &self.part else {
             return own;
         };
@@ -626,6 +637,7 @@ impl Raft {
         if self.election.fire(now) {
             self.on_election_timeout(now, out);
         }
+        self.refuse_late_questions(now, out);
         self.on_leader_tick(now, out);
     }
 
@@ -651,7 +663,7 @@ impl Raft {
         }
     }
 
-    fn on_peer_down(&mut self, now: Time, node: NodeId, dead: bool) {
+    fn on_peer_down(&mut self, now: Time, node: NodeId, dead: bool, out: &mut Vec<Output>) {
         if dead {
             self.reachable.remove(&node);
             self.unmet.remove(&node);
@@ -659,6 +671,7 @@ impl Raft {
         self.suspend_replication(node, dead);
         if self.leader == Some(node) && node != self.me {
             self.doubt_leader(now);
+            self.forget_questions(Unconfirmed::ConnectionLost, out);
         }
     }
 
@@ -674,7 +687,7 @@ impl Raft {
     fn commit_up_to(&mut self, commit: LogIndex, out: &mut Vec<Output>) {
         while self.commit < commit {
             let Some(entry) = self.log.entry(self.commit.next()) else {
-                return;
+                break;
             };
             let entry = entry.clone();
             self.commit = entry.index;
@@ -685,14 +698,19 @@ impl Raft {
             out.push(Output::Committed(entry));
             self.ask_for_snapshot(out);
         }
+        self.answer_questions(out);
     }
 
     /// Tells who leads, if that changed.
     fn announce(&mut self, out: &mut Vec<Output>) {
         let standing = self.standing();
-        if standing != self.announced {
+        let before = self.announced;
+        if standing != before {
             self.announced = standing;
             out.push(Output::Changed(standing));
+            if (standing.term, standing.leader) != (before.term, before.leader) {
+                self.forget_questions(Unconfirmed::LeaderChanged, out);
+            }
         }
     }
 }

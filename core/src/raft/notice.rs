@@ -221,6 +221,8 @@ pub struct Stats {
     pub changes: u64,
     /// Reads answered by a lease, without a round trip.
     pub leased_reads: u64,
+    /// Reads that the leader was asked about.
+    pub reads_asked: u64,
     /// Snapshots of the own state taken.
     pub snapshots_taken: u64,
     /// Snapshots of a leader installed.

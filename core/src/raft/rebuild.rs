@@ -84,6 +84,8 @@ impl Raft {
             | Message::TimeoutNow(_) => return true,
             // Of a late answer to an earlier life nothing is taken but the term.
             Message::AppendReply(_) | Message::SnapshotReply(_) => return false,
+            // They promise nothing.
+            Message::ReadIndex(_) | Message::ReadIndexReply(_) => return false,
         };
         if rebuild.is_shown {
             return false;

@@ -8,6 +8,7 @@ mod matching;
 mod partitions;
 mod random;
 mod read;
+mod read_index;
 mod rebuild;
 mod snapshot;
 mod solo;

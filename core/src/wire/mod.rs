@@ -70,6 +70,10 @@ pub mod code {
     pub const INSTALL_SNAPSHOT: u8 = 0x27;
     /// [`raft::SnapshotReply`](crate::raft::SnapshotReply)
     pub const SNAPSHOT_REPLY: u8 = 0x28;
+    /// [`raft::ReadIndex`](crate::raft::ReadIndex)
+    pub const READ_INDEX: u8 = 0x29;
+    /// [`raft::ReadIndexReply`](crate::raft::ReadIndexReply)
+    pub const READ_INDEX_REPLY: u8 = 0x2a;
     /// [`control::Forward`](crate::control::Forward)
     pub const FORWARD: u8 = 0x30;
     /// [`control::Answer`](crate::control::Answer)
@@ -159,6 +163,8 @@ impl Message {
             code::TIMEOUT_NOW => Message::Raft(R::TimeoutNow(codec::decode(body)?)),
             code::INSTALL_SNAPSHOT => Message::Raft(R::InstallSnapshot(codec::decode(body)?)),
             code::SNAPSHOT_REPLY => Message::Raft(R::SnapshotReply(codec::decode(body)?)),
+            code::READ_INDEX => Message::Raft(R::ReadIndex(codec::decode(body)?)),
+            code::READ_INDEX_REPLY => Message::Raft(R::ReadIndexReply(codec::decode(body)?)),
             code::FORWARD => Message::Control(C::Forward(codec::decode(body)?)),
             code::ANSWER => Message::Control(C::Answer(codec::decode(body)?)),
             code::DIGEST => Message::Gossip(G::Digest(codec::decode(body)?)),
@@ -201,6 +207,8 @@ fn encode_raft(message: &raft::Message, body: &mut Vec<u8>) -> u8 {
         Message::TimeoutNow(call) => tagged(code::TIMEOUT_NOW, call, body),
         Message::InstallSnapshot(part) => tagged(code::INSTALL_SNAPSHOT, part, body),
         Message::SnapshotReply(reply) => tagged(code::SNAPSHOT_REPLY, reply, body),
+        Message::ReadIndex(question) => tagged(code::READ_INDEX, question, body),
+        Message::ReadIndexReply(reply) => tagged(code::READ_INDEX_REPLY, reply, body),
     }
 }
 
@@ -238,7 +246,7 @@ mod tests {
         let known = (0..=u8::MAX).filter(|code| {
             Message::decode(*code, &[]) != Err(DecodeError::UnknownType { code: *code })
         });
-        assert_eq!(known.count(), 27);
+        assert_eq!(known.count(), 29);
         assert_eq!(
             Message::decode(0x1f, &[0; 64]),
             Err(DecodeError::UnknownType { code: 0x1f })

@@ -333,6 +333,8 @@ pub(crate) fn leader_in(envelope: &Envelope) -> Option<(Term, NodeId)> {
         | Message::AppendReply(_)
         | Message::InstallSnapshot(_)
         | Message::SnapshotReply(_)
+        | Message::ReadIndex(_)
+        | Message::ReadIndexReply(_)
         | Message::TimeoutNow(_) => None,
     }
 }
@@ -349,6 +351,8 @@ pub(crate) fn vote_in(envelope: &Envelope) -> Option<(NodeId, Term, NodeId)> {
         | Message::AppendReply(_)
         | Message::InstallSnapshot(_)
         | Message::SnapshotReply(_)
+        | Message::ReadIndex(_)
+        | Message::ReadIndexReply(_)
         | Message::TimeoutNow(_) => None,
     }
 }

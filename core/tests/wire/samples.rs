@@ -14,7 +14,7 @@ use quorate_core::membership::{
 use quorate_core::payload::Payload;
 use quorate_core::raft::{
     self, Append, AppendOutcome, AppendReply, Entry, InstallSnapshot, PreVote, PreVoteReply,
-    Snapshot, SnapshotReply, TimeoutNow, Vote, VoteReply,
+    ReadIndex, ReadIndexReply, Snapshot, SnapshotReply, TimeoutNow, Vote, VoteReply,
 };
 use quorate_core::voters::{ChangeRefused, VoterChange, Voters};
 use quorate_core::wire::Message;
@@ -189,6 +189,15 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
         index: LogIndex(40),
         held: 4,
     });
+    let (life, number) = (0x0102_0304_0506_0708, 9);
+    let ask = raft::Message::ReadIndex(ReadIndex { life, number });
+    let told = |index| {
+        raft::Message::ReadIndexReply(ReadIndexReply {
+            life,
+            number,
+            index,
+        })
+    };
     let matched = AppendOutcome::Matched { index };
     let conflict = AppendOutcome::Conflict { index: lower, term };
     vec![
@@ -198,6 +207,9 @@ fn replication_messages() -> Vec<(&'static str, u8, raft::Message)> {
         ("append-reply-conflict", 0x25, reply(conflict)),
         ("install-snapshot", 0x27, install),
         ("snapshot-reply", 0x28, held),
+        ("read-index", 0x29, ask),
+        ("read-index-reply", 0x2a, told(Some(index))),
+        ("read-index-reply-refused", 0x2a, told(None)),
     ]
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_lite::future::{or, yield_now};
 use quorate_core::id::{NodeId, Peer};
 use quorate_core::transport::Link;
+use quorate_core::wire::DecodeError;
 
 use super::alarm::Alarm;
 use super::door::{Pass, TurnedAway};
@@ -397,6 +398,8 @@ impl<S: Seam> Pump<S> {
                 link: self.connection.id(),
                 message,
             },
+            // Of a later version. Who sent it lives without an answer.
+            News::Node(Err(DecodeError::UnknownType { .. })) => return None,
             News::Node(Err(error)) => {
                 return Some(Over::Refused(PeerRefusal::Undecodable(error)));
             }

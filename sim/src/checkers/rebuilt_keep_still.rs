@@ -63,6 +63,8 @@ impl Checker {
             | Message::TimeoutNow(_)
             | Message::InstallSnapshot(_)
             | Message::SnapshotReply(_) => false,
+            // They promise nothing.
+            Message::ReadIndex(_) | Message::ReadIndexReply(_) => return Ok(()),
         };
         let Some(loss) = self.losses.get(&node) else {
             return Ok(());

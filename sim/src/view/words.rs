@@ -5,7 +5,7 @@ use quorate_core::wire::Message;
 use quorate_core::{control, gossip, membership, raft};
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 28] = [
+pub(super) const KINDS: [(&str, &str); 30] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -34,6 +34,8 @@ pub(super) const KINDS: [(&str, &str); 28] = [
     ("TurnedAway", "membership"),
     ("InstallSnapshot", "replication"),
     ("SnapshotReply", "replication"),
+    ("ReadIndex", "replication"),
+    ("ReadIndexReply", "replication"),
 ];
 
 /// A message in words.
@@ -133,6 +135,14 @@ fn of_raft(message: &raft::Message) -> Spoken {
         M::SnapshotReply(m) => {
             let text = format!("{} holds {} B of {}", m.term, m.held, m.index);
             spoken(27, false, text)
+        }
+        M::ReadIndex(m) => spoken(28, false, format!("read {}", m.number)),
+        M::ReadIndexReply(m) => {
+            let text = match m.index {
+                Some(index) => format!("read {} must see {index}", m.number),
+                None => format!("read {} refused", m.number),
+            };
+            spoken(29, false, text)
         }
     }
 }

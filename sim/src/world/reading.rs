@@ -1,8 +1,9 @@
 //! The readers reach the nodes, and the answers reach the readers.
 
 use quorate_core::control::Register;
-use quorate_core::id::Ticket;
+use quorate_core::id::{NodeId, Ticket};
 use quorate_core::node::{Answer, Command, Refusal};
+use quorate_core::raft::Unconfirmed;
 
 use super::World;
 use super::clients::CLOSING_NS;
@@ -48,16 +49,26 @@ impl World {
             Ok(Answer::Register(register)) => {
                 self.on_register(&asked, register.as_ref());
                 let process = self.hosts[host].process.as_ref();
-                let raft = process.map(|it| it.node.view().raft().stats());
-                if raft.is_some_and(|stats| stats.leased_reads > 0) {
+                let raft = process.map(|it| it.node.view().raft());
+                if raft.is_some_and(|raft| raft.stats().leased_reads > 0) {
                     self.marks.hit(Mark::ReadByLease);
                 }
-                Some(host)
+                let leader = raft.and_then(|raft| raft.standing().leader);
+                let leader = self.index_of(leader);
+                if leader != Some(host) {
+                    self.marks.hit(Mark::ReadElsewhere);
+                }
+                self.readers.after_answer(host, leader)
             }
-            Err(Refusal::NotConfirmed { leader }) => {
-                self.marks.hit(Mark::ReadRefused);
-                let is_it = |it: &super::host::Host| Some(it.id) == *leader;
-                self.hosts.iter().position(is_it)
+            Err(Refusal::NotConfirmed { leader, why }) => {
+                self.marks.hit(match why {
+                    Unconfirmed::NoLeader | Unconfirmed::Crowded => Mark::ReadRefused,
+                    Unconfirmed::LeaderChanged => Mark::ReadLostLeader,
+                    Unconfirmed::ConnectionLost => Mark::ReadLostConnection,
+                    Unconfirmed::ByLeader => Mark::ReadRefusedByLeader,
+                    Unconfirmed::Late => Mark::ReadTooLate,
+                });
+                self.index_of(*leader)
             }
             Err(Refusal::Stopping | Refusal::Pending) => None,
             Ok(_) | Err(_) => {
@@ -76,6 +87,10 @@ impl World {
             self.queue.push(at, Due::Reader { reader, turn });
         }
         true
+    }
+
+    fn index_of(&self, node: Option<NodeId>) -> Option<usize> {
+        self.hosts.iter().position(|host| Some(host.id) == node)
     }
 
     fn on_register(&mut self, asked: &Asked, register: Option<&Register>) {

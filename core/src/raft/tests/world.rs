@@ -315,7 +315,7 @@ impl World {
             Output::Voters(_) => {}
             Output::VoteUnwanted { token } => self.slot(node).unwanted.push(token),
             Output::Readable { ticket, index } => self.slot(node).reads.push(Ok((ticket, index))),
-            Output::ReadRefused { ticket } => self.slot(node).reads.push(Err(ticket)),
+            Output::ReadRefused { ticket, why: _ } => self.slot(node).reads.push(Err(ticket)),
             Output::Transferred(outcome) => self.slot(node).transfers.push(outcome),
             Output::Changed(standing) => self.on_changed(node, standing),
             Output::Note(notice) => self.slot(node).notices.push(notice),
