@@ -11,6 +11,9 @@
 //!   a removed node loses its vote whatever that leaves, as long as another one votes.
 //! * I3. Gossip is a hint: that a voter is dead costs it only its vote, by an entry in the log that
 //!   the live majority must agree to.
+//! * I4. A witness becomes a voter only as the last of a change, when no other live learner is left
+//!   for that place; the number of voters is odd then, and most of them are live members that are
+//!   no witnesses. Nor are voters let go where that would leave less than such a majority.
 //!
 //! Whether a learner holds enough of the log is judged by Raft, which refuses it until then.
 //!
@@ -59,12 +62,7 @@ pub enum Input {
     /// These are the voters.
     Voters(Voters),
     /// A node is a live member.
-    Alive {
-        /// The node.
-        node: NodeId,
-        /// Its failure domain.
-        zone: Option<Zone>,
-    },
+    Alive(Member),
     /// A node is no live member any more.
     Gone {
         /// The node.
@@ -74,6 +72,17 @@ pub enum Input {
     },
     /// These nodes are turned out of the cluster: they shall not vote.
     Removed(BTreeSet<NodeId>),
+}
+
+/// A live member, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// The node.
+    pub node: NodeId,
+    /// Its failure domain.
+    pub zone: Option<Zone>,
+    /// It holds no data of the application.
+    pub is_witness: bool,
 }
 
 /// What the electorate wants done.
@@ -88,7 +97,7 @@ pub enum Output {
 pub struct Electorate {
     config: Config,
     voters: Voters,
-    live: BTreeMap<NodeId, Option<Zone>>,
+    live: BTreeMap<NodeId, Member>,
     /// From when on each voter that is gone may be replaced.
     gone: BTreeMap<NodeId, Time>,
     removed: BTreeSet<NodeId>,
@@ -101,11 +110,11 @@ pub struct Electorate {
 impl Electorate {
     /// A machine that knows of no live member but this node.
     #[must_use]
-    pub fn new(config: Config, me: NodeId, zone: Option<Zone>, voters: Voters) -> Electorate {
+    pub fn new(config: Config, me: Member, voters: Voters) -> Electorate {
         Electorate {
             config,
             voters,
-            live: BTreeMap::from([(me, zone)]),
+            live: BTreeMap::from([(me.node, me)]),
             gone: BTreeMap::new(),
             removed: BTreeSet::new(),
             leading: None,
@@ -135,9 +144,9 @@ impl Electorate {
                 self.proposed = None;
             }
             Input::Removed(removed) => self.removed = removed,
-            Input::Alive { node, zone } => {
-                self.live.insert(node, zone);
-                self.gone.remove(&node);
+            Input::Alive(member) => {
+                self.gone.remove(&member.node);
+                self.live.insert(member.node, member);
             }
             Input::Gone { node, left } => {
                 self.live.remove(&node);
@@ -210,7 +219,10 @@ impl Electorate {
         let count = self.voters.now().len();
         let spare_count = self.spares().count();
         if !dead.is_empty() && spare_count > 0 {
-            return Some(self.swap(dead, dead.len().min(spare_count)));
+            let swap = self.swap(dead, dead.len().min(spare_count));
+            if !swap.add.is_empty() {
+                return Some(swap);
+            }
         }
         let outcasts: BTreeSet<NodeId> = dead.intersection(&self.removed).copied().collect();
         if !outcasts.is_empty() && outcasts.len() < count {
@@ -226,14 +238,29 @@ impl Electorate {
             // failure, the other 3 stand one.
             let surplus = if count.is_multiple_of(2) { 1 } else { 2 };
             let leaves_enough = count >= surplus + 2 && dead.len() >= surplus;
-            return leaves_enough.then(|| VoterChange {
+            let fewer = VoterChange {
                 add: BTreeSet::new(),
                 remove: dead.iter().copied().take(surplus).collect(),
-            });
+            };
+            let leaves_enough = leaves_enough && self.is_well_composed(&fewer);
+            return leaves_enough.then_some(fewer);
         }
         let wanted = if count.is_multiple_of(2) { 1 } else { 2 };
         let grows = spare_count >= wanted && count + wanted <= self.config.target;
-        grows.then(|| self.swap(&BTreeSet::new(), wanted))
+        let growth = grows.then(|| self.swap(&BTreeSet::new(), wanted));
+        growth.filter(|growth| growth.add.len() == wanted)
+    }
+
+    /// Whether most voters are live members that hold data, if there is any witness among them
+    /// (I4).
+    fn is_well_composed(&self, change: &VoterChange) -> bool {
+        let kept = self.voters.now().difference(&change.remove);
+        let after: Vec<&NodeId> = kept.chain(&change.add).collect();
+        let is_witness = |node: &&&NodeId| self.live.get(**node).is_some_and(|it| it.is_witness);
+        let witnesses = after.iter().filter(is_witness).count();
+        let live = after.iter().filter(|node| self.live.contains_key(**node));
+        let holders = live.count() - witnesses;
+        witnesses == 0 || 2 * holders > after.len()
     }
 
     /// So many live learners in the place of as many of the dead, or beside the voters.
@@ -242,26 +269,48 @@ impl Electorate {
         for _ in 0..count {
             add.extend(self.next_voter(dead, &add));
         }
-        let remove = dead.iter().copied().take(add.len()).collect();
-        VoterChange { add, remove }
+        let change_to = |add: BTreeSet<NodeId>| {
+            let remove = dead.iter().copied().take(add.len()).collect();
+            VoterChange { add, remove }
+        };
+        let change = change_to(add);
+        let Some(witness) = self.witness_for(&change, count) else {
+            return change;
+        };
+        let mut with_witness = change.add.clone();
+        with_witness.insert(witness);
+        let with_witness = change_to(with_witness);
+        let voters = self.voters.now().len() + with_witness.add.len() - with_witness.remove.len();
+        match !voters.is_multiple_of(2) && self.is_well_composed(&with_witness) {
+            true => with_witness,
+            false => change,
+        }
+    }
+
+    /// A live witness without a vote, if those that hold data leave a place (I4).
+    fn witness_for(&self, change: &VoterChange, count: usize) -> Option<NodeId> {
+        let mut witnesses = self.spares().filter(|member| member.is_witness);
+        let is_free = change.add.len() < count;
+        witnesses.next().filter(|_| is_free).map(|it| it.node)
     }
 
     /// Live learners that may vote.
-    fn spares(&self) -> impl Iterator<Item = (&NodeId, &Option<Zone>)> {
-        let learners = self.live.iter();
-        learners.filter(|(node, _)| !self.voters.contains(**node) && self.is_fit(**node))
+    fn spares(&self) -> impl Iterator<Item = &Member> {
+        let learners = self.live.values();
+        learners.filter(|it| !self.voters.contains(it.node) && self.is_fit(it.node))
     }
 
-    /// The learner whose zone has the fewest votes, the lowest id among equals.
+    /// The learner that is no witness whose zone has the fewest votes, the lowest id among equals.
     fn next_voter(&self, dead: &BTreeSet<NodeId>, chosen: &BTreeSet<NodeId>) -> Option<NodeId> {
         let votes_in = |zone: &Option<Zone>| {
             let kept = self.voters.now().difference(dead).chain(chosen);
-            kept.filter(|node| self.live.get(node) == Some(zone))
+            kept.filter(|node| self.live.get(node).map(|it| &it.zone) == Some(zone))
                 .count()
         };
-        let spares = self.spares().filter(|(node, _)| !chosen.contains(*node));
-        let best = spares.min_by_key(|(node, zone)| (votes_in(zone), **node));
-        best.map(|(node, _)| *node)
+        let spares = self.spares();
+        let spares = spares.filter(|it| !it.is_witness && !chosen.contains(&it.node));
+        let best = spares.min_by_key(|it| (votes_in(&it.zone), it.node));
+        best.map(|it| it.node)
     }
 }
 
@@ -278,7 +327,12 @@ mod tests {
             target,
             replace_after: Duration::from_secs(30),
         };
-        Electorate::new(config, NodeId(1), None, Voters::of(set(voters)))
+        let me = Member {
+            node: NodeId(1),
+            zone: None,
+            is_witness: false,
+        };
+        Electorate::new(config, me, Voters::of(set(voters)))
     }
 
     fn step(machine: &mut Electorate, secs: u64, input: Input) -> Option<VoterChange> {
@@ -293,7 +347,19 @@ mod tests {
 
     fn alive(node: u64, zone: Option<&str>) -> Input {
         let (node, zone) = (NodeId(node), zone.map(|zone| Zone::new(zone).unwrap()));
-        Input::Alive { node, zone }
+        Input::Alive(Member {
+            node,
+            zone,
+            is_witness: false,
+        })
+    }
+
+    fn witness(node: u64) -> Input {
+        Input::Alive(Member {
+            node: NodeId(node),
+            zone: None,
+            is_witness: true,
+        })
     }
 
     fn gone(node: u64, left: bool) -> Input {
@@ -370,6 +436,46 @@ mod tests {
         let mut manual = electorate(&[1], 0);
         step(&mut manual, 1, Input::Leading);
         (2..=3).for_each(|node| assert_eq!(step(&mut manual, 2, alive(node, None)), None));
+    }
+
+    #[test]
+    fn a_witness_votes_only_in_the_last_place_of_an_odd_number() {
+        let mut two = electorate(&[1, 2], 3);
+        step(&mut two, 0, alive(2, None));
+        step(&mut two, 0, witness(3));
+        let mut with_another = two.clone();
+        assert_eq!(step(&mut two, 1, Input::Leading), change(&[], &[3]));
+        step(&mut with_another, 0, alive(4, None));
+        let chosen = step(&mut with_another, 1, Input::Leading);
+        assert_eq!(chosen, change(&[], &[4]), "one that holds data is better");
+        let mut alone = electorate(&[1], 3);
+        step(&mut alone, 0, witness(2));
+        step(&mut alone, 0, witness(3));
+        let chosen = step(&mut alone, 1, Input::Leading);
+        assert_eq!(chosen, None, "two of three would be witnesses");
+        let chosen = step(&mut alone, 2, alive(4, None));
+        assert_eq!(chosen, change(&[], &[2, 4]));
+    }
+
+    #[test]
+    fn witnesses_never_become_the_majority() {
+        let mut machine = electorate(&[1, 2, 3], 3);
+        step(&mut machine, 0, alive(2, None));
+        step(&mut machine, 0, witness(3));
+        step(&mut machine, 0, witness(4));
+        step(&mut machine, 1, Input::Leading);
+        step(&mut machine, 2, gone(2, false));
+        assert_eq!(step(&mut machine, 32, Input::Tick), None);
+        step(&mut machine, 33, alive(2, None));
+        step(&mut machine, 34, gone(3, false));
+        let chosen = step(&mut machine, 64, Input::Tick);
+        assert_eq!(chosen, change(&[3], &[4]), "a witness for a witness");
+        let mut five = electorate(&[1, 2, 3, 4, 5], 5);
+        (2..=3).for_each(|node| drop(step(&mut five, 0, alive(node, None))));
+        (4..=5).for_each(|node| drop(step(&mut five, 0, witness(node))));
+        step(&mut five, 1, Input::Leading);
+        (2..=3).for_each(|node| drop(step(&mut five, 2, gone(node, false))));
+        assert_eq!(step(&mut five, 32, Input::Tick), None, "one of three");
     }
 
     #[test]

@@ -76,6 +76,10 @@ mutants! {
     ElectedByNewVotersAlone => "elected-by-new-voters-alone",
     /// A leader that hands over calls a target that lacks entries.
     CallsUnpreparedHeir => "calls-unprepared-heir",
+    /// A witness that leads does not hand over.
+    WitnessKeepsOffice => "witness-keeps-office",
+    /// A role is placed on a witness.
+    RoleOnWitness => "role-on-witness",
     /// An entry of an earlier term is committed by counting.
     CommitOldTerm => "commit-old-term",
     /// A leader commits only what every voter holds.

@@ -130,6 +130,13 @@ impl<S: Seam> Builder<S> {
         self.configure(move |config| config.zone = Some(zone))
     }
 
+    /// This node keeps the control log and votes, and holds no data: no role and no request goes
+    /// there, and it leads only where nobody else could.
+    #[must_use]
+    pub fn witness(self) -> Self {
+        self.configure(|config| config.witness = true)
+    }
+
     /// Where the write-ahead log lives. Default: `data` in the home directory.
     #[must_use]
     pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {

@@ -15,7 +15,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 pub use self::area::Area;
 use self::chaos::{Chaos, DRIFT_PPM_MAX};
 use self::kind::Kind;
-use crate::plan::{Fate, Fault, Moment, Part, Plan, Setting, Who};
+use crate::plan::{Fate, Fault, Moment, Part, Plan, Setting, Ways, Who};
 use crate::scenarios;
 use crate::span::Span;
 
@@ -63,6 +63,9 @@ pub fn expand_for(seed: u64, focus: Option<Area>) -> Plan {
     add_faults(&mut plan, &kinds, gap, &mut random);
     if area.shortens_logs() {
         shorten_logs(&mut plan, &mut random);
+    }
+    if area.has_witnesses() {
+        make_witness(&mut plan, 300, &mut random);
     }
     plan
 }
@@ -143,7 +146,44 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
         Area::Transport.bend(&mut plan, random);
         senders::add(&mut plan, random);
     }
+    make_witness(&mut plan, 150, random);
     plan
+}
+
+/// Sometimes one of at least three voters is a witness. Of three it may come to hold what only the
+/// leader held beside it, and the leader falls: then nobody else can be elected.
+fn make_witness(plan: &mut Plan, permille: u16, random: &mut Random) {
+    let voters = plan.voters.min(plan.nodes);
+    if voters < 3 || !random.chance(permille) {
+        return;
+    }
+    let witness = random.within(1..=voters);
+    plan.settings.push(Setting {
+        key: "witness".to_string(),
+        value: "true".to_string(),
+        node: Some(witness),
+    });
+    if voters > 3 || random.chance(300) {
+        return;
+    }
+    let others = (1..=voters).filter(|node| *node != witness);
+    let others: Vec<Who> = others.map(Who::Node).collect();
+    let ways = Ways {
+        from: others[..1].to_vec(),
+        to: others[1..].to_vec(),
+        both: true,
+    };
+    let at = random.within(1_500..=6_000);
+    plan.strike_for(at, Fault::Cut(ways), random.within(1_000..=2_500));
+    let falls = Fault::Crash {
+        who: Who::Part(Part::Leader),
+        moment: Moment::Now,
+        fate: Fate::Lost,
+        silent: random.chance(300),
+        restart: Some(ms(random.within(2_000..=6_000))),
+    };
+    plan.strike(at + random.within(400..=900), falls);
+    plan.faults.sort_by_key(|strike| strike.at);
 }
 
 fn fixed_mix(seed: u64, random: &mut Random) -> Plan {
@@ -193,6 +233,7 @@ fn storm(seed: u64, random: &mut Random) -> Plan {
         plan.strike_for(at, pause, random.within(300..=1_200));
         at += random.within(800..=2_500);
     }
+    make_witness(&mut plan, 300, random);
     plan
 }
 
@@ -300,6 +341,7 @@ mod tests {
             "config electorate.target 0",
             "config raft.uncommitted_bytes_max ",
             "config raft.lease_drift_ppm ",
+            "config witness true on n",
             " cpu n",
             " drift -",
             " jump ",

@@ -131,6 +131,7 @@ impl Machine for Ours {
             node: node_id(node),
             address: address(node),
             zone: None,
+            is_witness: false,
         };
         let random = Seed::from_number(setup.seed)
             .part(node as u64)
@@ -306,6 +307,7 @@ fn alive(node: Node) -> Update {
         state: State::Alive,
         address: address(node),
         zone: None,
+        is_witness: false,
         evidence: None,
     }
 }

@@ -10,6 +10,9 @@
 //!   refused from the grant on. A life this node has not heard of may be a live one: a leader that
 //!   has just started knows nobody yet. So it is taken for gone only after `ACQUAINTANCE`.
 //!
+//! * I3: no role is placed on a witness, which holds nothing to serve it with. While one leads,
+//!   a role of the leader stays where it is; one that a host puts on a witness moves off it.
+//!
 //! Deliberately absent: switchover, leases, candidates by lag or priority, maintenance.
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -61,7 +64,12 @@ pub enum Input {
     /// These nodes vote from now on.
     Voters(BTreeSet<NodeId>),
     /// A life of a node is a live member.
-    Alive(Peer),
+    Alive {
+        /// Which.
+        peer: Peer,
+        /// It holds no data of the application.
+        is_witness: bool,
+    },
     /// A life of a node is dead or has left.
     Gone(Peer),
     /// The log says so.
@@ -89,6 +97,8 @@ pub struct Failover {
     /// Since when this node leads.
     leading: Option<Time>,
     live: BTreeMap<NodeId, Peer>,
+    /// Those of the live that are witnesses, this node among them if it is one.
+    witnesses: BTreeSet<NodeId>,
     /// The last life of each voter that was seen to end.
     gone: BTreeMap<NodeId, Peer>,
     roles: BTreeMap<RoleName, RoleState>,
@@ -100,13 +110,19 @@ pub struct Failover {
 impl Failover {
     /// A machine that knows of no live member but itself.
     #[must_use]
-    pub fn new(me: Peer, voters: BTreeSet<NodeId>, specs: Vec<RoleSpec>) -> Failover {
+    pub fn new(
+        me: Peer,
+        is_witness: bool,
+        voters: BTreeSet<NodeId>,
+        specs: Vec<RoleSpec>,
+    ) -> Failover {
         Failover {
             me,
             voters,
             specs,
             leading: None,
             live: BTreeMap::from([(me.node, me)]),
+            witnesses: is_witness.then_some(me.node).into_iter().collect(),
             gone: BTreeMap::new(),
             roles: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -131,8 +147,12 @@ impl Failover {
                 self.review.stop();
             }
             Input::Voters(voters) => self.voters = voters,
-            Input::Alive(peer) => {
+            Input::Alive { peer, is_witness } => {
                 self.live.insert(peer.node, peer);
+                match is_witness {
+                    true => self.witnesses.insert(peer.node),
+                    false => self.witnesses.remove(&peer.node),
+                };
             }
             Input::Gone(peer) => {
                 if self.live.get(&peer.node) == Some(&peer) {
@@ -199,7 +219,9 @@ impl Failover {
         match spec.placement {
             Placement::Leader => holder == self.me,
             Placement::Voter if self.planted.is(Mutant::MovesRoleOfLiveHolder) => false,
-            Placement::Voter => self.live.get(&holder.node) == Some(&holder),
+            Placement::Voter => {
+                self.live.get(&holder.node) == Some(&holder) && self.may_hold(holder.node)
+            }
         }
     }
 
@@ -219,10 +241,15 @@ impl Failover {
         }
     }
 
+    /// Whether roles may be placed on it (I3).
+    fn may_hold(&self, node: NodeId) -> bool {
+        !self.witnesses.contains(&node) || self.planted.is(Mutant::RoleOnWitness)
+    }
+
     /// The live voter with the fewest roles, the lowest id among equals.
     fn candidate(&self, spec: &RoleSpec) -> Option<Peer> {
         if spec.placement == Placement::Leader {
-            return Some(self.me);
+            return Some(self.me).filter(|me| self.may_hold(me.node));
         }
         let load = |peer: &Peer| {
             self.roles
@@ -233,7 +260,7 @@ impl Failover {
         let voters = self
             .live
             .values()
-            .filter(|peer| self.voters.contains(&peer.node));
+            .filter(|peer| self.voters.contains(&peer.node) && self.may_hold(peer.node));
         voters.min_by_key(|peer| (load(peer), peer.node)).copied()
     }
 }
@@ -255,7 +282,7 @@ mod tests {
             name: role(),
             placement
         }];
-        Failover::new(peer(1, 1), (1..=3).map(NodeId).collect(), specs)
+        Failover::new(peer(1, 1), false, (1..=3).map(NodeId).collect(), specs)
     }
 
     fn role() -> RoleName {
@@ -266,6 +293,13 @@ mod tests {
         let mut out = Vec::new();
         machine.step(Time::from_millis(millis), input, &mut out);
         out
+    }
+
+    fn alive(peer: Peer) -> Input {
+        Input::Alive {
+            peer,
+            is_witness: false,
+        }
     }
 
     fn granted(to: Peer, epoch: u64) -> Input {
@@ -292,7 +326,7 @@ mod tests {
     fn a_role_moves_when_its_holder_dies_and_not_before() {
         let mut machine = failover(Placement::Voter);
         for node in 2..=3 {
-            assert_eq!(step(&mut machine, 0, Input::Alive(peer(node, 1))), []);
+            assert_eq!(step(&mut machine, 0, alive(peer(node, 1))), []);
         }
         assert_eq!(step(&mut machine, 0, granted(peer(2, 1), 5)), []);
         assert_eq!(step(&mut machine, 1, Input::Leading), []);
@@ -323,7 +357,7 @@ mod tests {
         let deadline = machine.deadline().map(|deadline| deadline.at);
         assert_eq!(deadline, Some(Time::from_millis(5001)));
         let mut met = machine.clone();
-        assert_eq!(step(&mut met, 3, Input::Alive(peer(2, 3))), []);
+        assert_eq!(step(&mut met, 3, alive(peer(2, 3))), []);
         assert_eq!(met.deadline(), None);
         let gone = Input::Gone(peer(2, 3));
         assert_eq!(step(&mut met, 4, gone), grant(peer(1, 1), 5));
@@ -334,11 +368,11 @@ mod tests {
     #[test]
     fn a_restarted_holder_has_lost_its_role() {
         let mut machine = failover(Placement::Voter);
-        step(&mut machine, 0, Input::Alive(peer(2, 1)));
+        step(&mut machine, 0, alive(peer(2, 1)));
         step(&mut machine, 0, granted(peer(2, 1), 5));
         step(&mut machine, 0, Input::Leading);
         assert_eq!(
-            step(&mut machine, 1, Input::Alive(peer(2, 2))),
+            step(&mut machine, 1, alive(peer(2, 2))),
             grant(peer(1, 1), 5)
         );
     }
@@ -353,6 +387,34 @@ mod tests {
     }
 
     #[test]
+    fn no_role_is_placed_on_a_witness() {
+        let mut machine = failover(Placement::Voter);
+        for node in 2..=3 {
+            let (peer, is_witness) = (peer(node, 1), node == 2);
+            step(&mut machine, 0, Input::Alive { peer, is_witness });
+        }
+        step(&mut machine, 0, granted(peer(1, 1), 4));
+        step(&mut machine, 0, granted(peer(3, 1), 5));
+        assert_eq!(step(&mut machine, 1, Input::Leading), []);
+        step(&mut machine, 2, Input::Voters([2, 3].map(NodeId).into()));
+        assert_eq!(step(&mut machine, 3, Input::Gone(peer(3, 1))), []);
+        let out = step(&mut machine, 4, alive(peer(3, 2)));
+        assert_eq!(out, grant(peer(3, 2), 5), "it waited for one that may");
+    }
+
+    #[test]
+    fn a_role_of_the_leader_stays_where_it_is_while_a_witness_leads() {
+        let specs = alloc::vec![RoleSpec {
+            name: role(),
+            placement: Placement::Leader,
+        }];
+        let mut witness = Failover::new(peer(1, 1), true, [NodeId(1)].into(), specs);
+        step(&mut witness, 0, granted(peer(2, 1), 5));
+        assert_eq!(step(&mut witness, 1, Input::Leading), []);
+        assert_eq!(step(&mut witness, 2, Input::Gone(peer(2, 1))), []);
+    }
+
+    #[test]
     fn roles_spread_over_the_live_voters() {
         let mut machine = failover(Placement::Voter);
         let second = RoleName::new("archive").unwrap();
@@ -360,8 +422,8 @@ mod tests {
             name: second.clone(),
             placement: Placement::Voter,
         });
-        step(&mut machine, 0, Input::Alive(peer(2, 1)));
-        step(&mut machine, 0, Input::Alive(peer(9, 1)));
+        step(&mut machine, 0, alive(peer(2, 1)));
+        step(&mut machine, 0, alive(peer(9, 1)));
         step(&mut machine, 0, granted(peer(1, 1), 5));
         let out = step(&mut machine, 1, Input::Leading);
         let expected = Epoch(0);

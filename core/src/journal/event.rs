@@ -229,6 +229,7 @@ mod tests {
             state: State::Suspect,
             address: address("[2001:db8::7]:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
+            is_witness: true,
             evidence: Some(membership::Evidence::of(NodeId(2))),
         };
         let entry = Entry {

@@ -7,8 +7,8 @@
 //! again; `Suspected` and `Refuted` alternate between them. I3 nobody but this node raises its own
 //! incarnation, and it does so above every accusation.
 //!
-//! An address and a zone are a life's own choice, made at its start: they are taken from a higher
-//! incarnation only, so that no two tables can disagree about them for good.
+//! An address, a zone and being a witness are a life's own choice, made at its start: they are
+//! taken from a higher incarnation only, so that no two tables can disagree about them for good.
 
 use alloc::vec::Vec;
 
@@ -157,9 +157,10 @@ impl Membership {
         let mut evidence = evidence.unwrap_or_else(|| Evidence::of(from));
         evidence.witnesses = evidence.names().skip(1).collect();
         let same = known.filter(|old| old.incarnation == update.incarnation);
-        let (address, zone) = match same.and_then(|old| self.table.member(old.node)) {
-            Some(old) => (old.address, old.zone),
-            None => (update.address, update.zone),
+        let same = same.and_then(|old| self.table.member(old.node));
+        let (address, zone, is_witness) = match same {
+            Some(old) => (old.address, old.zone, old.is_witness),
+            None => (update.address, update.zone, update.is_witness),
         };
         let member = Member {
             node: update.node,
@@ -167,6 +168,7 @@ impl Membership {
             state: update.state,
             address,
             zone,
+            is_witness,
         };
         let accused = matches!(member.state, State::Suspect | State::Dead);
         let is_refuted = member.state == State::Alive;

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::place::Told;
 use crate::id::{Incarnation, LogIndex, NodeId, Zone};
 
 /// The most updates one message carries. Bounds what a peer can make us do per message: the longest
@@ -91,7 +92,8 @@ impl State {
 }
 
 /// One belief about one member: the unit of dissemination.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(from = "Told")]
 pub struct Update {
     /// Whom it is about.
     pub node: NodeId,
@@ -103,6 +105,8 @@ pub struct Update {
     pub address: SocketAddr,
     /// Its failure domain.
     pub zone: Option<Zone>,
+    /// It votes without holding data of the application.
+    pub is_witness: bool,
     /// Who accused it, for `Suspect` and `Dead`.
     pub evidence: Option<Evidence>,
 }

@@ -22,6 +22,7 @@ mod health;
 mod lifecycle;
 mod merge;
 mod message;
+mod place;
 mod probation;
 mod probe;
 mod rejoin;
@@ -80,6 +81,8 @@ pub struct Me {
     pub address: SocketAddr,
     /// Its failure domain.
     pub zone: Option<Zone>,
+    /// It votes without holding data of the application.
+    pub is_witness: bool,
 }
 
 impl Me {
@@ -90,6 +93,7 @@ impl Me {
             state,
             address: self.address,
             zone: self.zone.clone(),
+            is_witness: self.is_witness,
         }
     }
 }
@@ -107,6 +111,8 @@ pub struct Member {
     pub address: SocketAddr,
     /// Its failure domain.
     pub zone: Option<Zone>,
+    /// It votes without holding data of the application: no role and no request goes there.
+    pub is_witness: bool,
 }
 
 impl Member {

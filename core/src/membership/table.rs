@@ -73,6 +73,7 @@ struct Entry {
     incarnation: Incarnation,
     address: Address,
     zone: Option<Box<Zone>>,
+    is_witness: bool,
     rare: Option<Box<Rare>>,
     /// Its place in the sweep.
     slot: Option<u16>,
@@ -115,6 +116,7 @@ impl Entry {
             state: self.state,
             address: self.address.get(),
             zone: self.zone.as_deref().cloned(),
+            is_witness: self.is_witness,
         }
     }
 
@@ -125,6 +127,7 @@ impl Entry {
             state: self.state,
             address: self.address.get(),
             zone: self.zone.as_deref().cloned(),
+            is_witness: self.is_witness,
             evidence: self.rare.as_ref().and_then(|rare| rare.evidence.clone()),
         }
     }
@@ -281,6 +284,7 @@ impl Table {
             incarnation: member.incarnation,
             address: Address::of(member.address),
             zone: member.zone.map(Box::new),
+            is_witness: member.is_witness,
             rare: (!is_plain).then(|| Box::new(Rare { evidence, written })),
             slot,
             state: member.state,
@@ -367,6 +371,7 @@ mod tests {
             state,
             address: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, node as u16 / 2)),
             zone: None,
+            is_witness: false,
         }
     }
 

@@ -223,9 +223,21 @@ impl Node {
                 }));
                 next.push(Work::Health(health::Input::Joined { peer, address }));
                 next.push(Work::Gossip(gossip::Input::Joined(peer)));
-                next.push(Work::Failover(failover::Input::Alive(peer)));
+                let is_witness = member.is_witness;
+                next.push(Work::Raft(raft::Input::Witness { node, is_witness }));
+                let alive = failover::Input::Alive { peer, is_witness };
+                next.push(Work::Failover(alive));
                 let zone = member.zone.clone();
-                next.push(Work::Electorate(electorate::Input::Alive { node, zone }));
+                let elector = electorate::Member {
+                    node,
+                    zone,
+                    is_witness,
+                };
+                next.push(Work::Electorate(electorate::Input::Alive(elector)));
+                if is_witness {
+                    // No request goes there.
+                    return;
+                }
                 let zone = member.zone;
                 let target = balance::Target {
                     peer,

@@ -35,6 +35,10 @@ pub struct Config {
     pub address: SocketAddr,
     /// Its failure domain.
     pub zone: Option<Zone>,
+    /// It keeps the control log and votes, and holds no data of the application: no role and no
+    /// request goes there, and it leads only where nobody else could, until somebody can. For a
+    /// third vote in a third zone; fewer copies of the data stand behind a majority then.
+    pub witness: bool,
     /// The nodes that vote while the control log says nothing else, equal on all nodes. Others
     /// replicate the log without a vote.
     pub voters: Vec<NodeId>,
@@ -107,6 +111,7 @@ impl Config {
             node,
             address,
             zone: None,
+            witness: false,
             voters: Vec::new(),
             roles: Vec::new(),
             electorate: electorate::Config {

@@ -11,14 +11,14 @@ use crate::balance::{self, Balance};
 use crate::control::{self, Control};
 use crate::durable::Durable;
 use crate::durable::gate::Gate;
-use crate::electorate::Electorate;
+use crate::electorate::{self, Electorate};
 use crate::failover::{self, Failover};
 use crate::gossip::Gossip;
 use crate::health::Health;
 use crate::id::{Incarnation, Lsn, NodeId, Peer};
 use crate::membership::{self, Membership};
 use crate::mutant::Planted;
-use crate::raft::Raft;
+use crate::raft::{self, Raft};
 use crate::seed::{Seed, Stream};
 use crate::time::Time;
 
@@ -49,24 +49,21 @@ impl Node {
             Ok(state) => state,
             Err(error) => panic!("a node cannot start from this: {error}"),
         };
-        let raft = Raft::recover(
-            config.raft.clone(),
-            me.node,
-            config.voters.iter().copied().collect(),
-            durable.raft,
-            seed.stream(Stream::Raft),
-            now,
-        );
+        let raft = begin_raft(me, &config, durable.raft, &seed, now);
         let random = seed.stream(Stream::Control);
         let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
         let electorate = Electorate::new(
             config.electorate.clone(),
-            me.node,
-            zone,
+            electorate::Member {
+                node: me.node,
+                zone,
+                is_witness: config.witness,
+            },
             raft.voters().clone(),
         );
-        let mut failover = Failover::new(me, voters.clone(), config.roles.clone());
-        let mut balance = Balance::new(balance_target(me, &config));
+        let roles = config.roles.clone();
+        let mut failover = Failover::new(me, config.witness, voters.clone(), roles);
+        let mut balance = begin_balance(me, &config);
         tell_roles(&state, now, &mut failover, &mut balance);
         Node {
             me,
@@ -103,12 +100,39 @@ fn begin_membership(me: Peer, config: &Config, seed: &Seed) -> Membership {
         node: me.node,
         address: config.address,
         zone: config.zone.clone(),
+        is_witness: config.witness,
     };
     let (incarnation, random) = (
         Incarnation::of_boot(me.boot),
         seed.stream(Stream::Membership),
     );
     Membership::new(config.membership.clone(), myself, incarnation, random)
+}
+
+fn begin_raft(me: Peer, config: &Config, durable: raft::Recovered, seed: &Seed, now: Time) -> Raft {
+    let mut raft = Raft::recover(
+        config.raft.clone(),
+        me.node,
+        config.voters.iter().copied().collect(),
+        durable,
+        seed.stream(Stream::Raft),
+        now,
+    );
+    if config.witness {
+        let (node, is_witness) = (me.node, true);
+        let witness = raft::Input::Witness { node, is_witness };
+        // It only waits longer from now on.
+        raft.step(now, witness, &mut Vec::new());
+    }
+    raft
+}
+
+/// No request goes to a witness.
+fn begin_balance(me: Peer, config: &Config) -> Balance {
+    match config.witness {
+        true => Balance::default(),
+        false => Balance::new(balance_target(me, config)),
+    }
 }
 
 /// Those who place and use the roles begin with those of the state.

@@ -59,8 +59,7 @@ impl Raft {
                 self.config.election_timeout_max,
             );
             let span = self.random.span(low, high);
-            self.election
-                .set(now + span + self.config.election_handicap);
+            self.election.set(now + span + self.reluctance());
         }
     }
 
@@ -208,7 +207,7 @@ impl Raft {
     pub(super) fn doubt_leader(&mut self, now: Time) {
         self.heard = None;
         let soonest = self.config.election_timeout_min / 3;
-        let at = now + self.random.span(Duration::ZERO, soonest) + self.config.election_handicap;
+        let at = now + self.random.span(Duration::ZERO, soonest) + self.reluctance();
         let at = self.promised.map_or(at, |until| until.max(at));
         let armed = self.election.deadline(Wake::Election);
         if armed.is_some_and(|armed| at < armed.at) {

@@ -25,10 +25,10 @@
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
 //! leader) over `progress` (what it knows of one follower), `backlog` (what it is asked for),
-//! `change` (of the voters), `transfer` (the office is handed over), `read` and `lease` (of the
-//! leader), `read_index` (of others), `log`, `notice`; `snapshot` (the value), `compact` (one is
-//! taken), `delivery` and `install` (one is sent and arrives), `recovered` (after a restart),
-//! `rebuild` (after a disk is lost).
+//! `change` (of the voters), `transfer` (the office is handed over), `witness` (a vote without
+//! data), `read` and `lease` (of the leader), `read_index` (of others), `log`, `notice`; `snapshot`
+//! (the value), `compact` (one is taken), `delivery` and `install` (one is sent and arrives),
+//! `recovered` (after a restart), `rebuild` (after a disk is lost).
 
 mod backlog;
 mod change;
@@ -52,6 +52,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod witness;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -236,6 +237,14 @@ pub enum Input {
     },
     /// The own disk has confirmed nothing for too long: a leader hands over, or resigns.
     DiskStalled,
+    /// A life of a node, perhaps this one, is a witness or is none: it votes without holding data
+    /// of the application, so it should not lead.
+    Witness {
+        /// The node.
+        node: NodeId,
+        /// Whether it is one.
+        is_witness: bool,
+    },
     /// The vote that [`Output::VoteUnwanted`] spoke of is gone, by this entry of the log.
     VoteGone {
         /// Which.
@@ -402,6 +411,8 @@ pub struct Raft {
     reachable: BTreeSet<NodeId>,
     /// Others that are there: whoever leads turns to them one by one.
     unmet: BTreeSet<NodeId>,
+    /// Who is known to be a witness, this node among them if it is one.
+    witnesses: BTreeSet<NodeId>,
     announced: Standing,
     /// Own attempts in a row that came to nothing.
     attempts: u32,
@@ -487,6 +498,7 @@ impl Raft {
             quiet_since: now,
             reachable: BTreeSet::new(),
             unmet: BTreeSet::new(),
+            witnesses: BTreeSet::new(),
             announced,
             attempts: 0,
             rebuild,
@@ -529,6 +541,7 @@ impl Raft {
             Input::Read { ticket } => self.on_read(now, ticket, out),
             Input::Transfer { to } => self.on_transfer(now, to, out),
             Input::DiskStalled => self.on_disk_stalled(now, out),
+            Input::Witness { node, is_witness } => self.on_witness(now, node, is_witness),
             Input::VoteGone { at } => self.on_vote_gone(at),
             Input::PeerUp { node } => self.on_peer_up(node, out),
             Input::PeerKnown { node } => self.on_peer_known(node),

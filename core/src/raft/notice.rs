@@ -126,6 +126,8 @@ pub enum TransferCause {
     Asked,
     /// The own disk confirms no writes.
     DiskStalled,
+    /// This node is a witness: it led because nobody else could.
+    Witness,
 }
 
 /// Why leadership is not handed over.
@@ -153,6 +155,8 @@ pub enum TransferRefused {
     TimedOut,
     /// This node lost its office to another one meanwhile.
     Deposed,
+    /// The node is a witness: it votes, and does not lead while another can.
+    Witness,
 }
 
 impl fmt::Display for TransferRefused {
@@ -177,6 +181,9 @@ impl fmt::Display for TransferRefused {
                 f.write_str("that node did not take over in time; this one leads on")
             }
             TransferRefused::Deposed => f.write_str("another node was elected meanwhile"),
+            TransferRefused::Witness => {
+                f.write_str("that node is a witness, which votes and does not lead; name another")
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ impl Raft {
             leadership.lease.on_beat(leadership.round, now);
             leadership.beat(now, &sight, out);
             self.meet_next(out);
+            self.hand_over_if_witness(now, out);
         }
     }
 

@@ -14,5 +14,6 @@ mod snapshot;
 mod solo;
 mod stories;
 mod transfer;
+mod witness;
 mod words;
 mod world;

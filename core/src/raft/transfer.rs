@@ -1,5 +1,5 @@
 //! The office is handed over (Raft thesis §3.10): to a voter the host names, or to the best
-//! prepared one; also by a leader whose own disk has stalled.
+//! prepared one; also by a leader whose own disk has stalled, and by one that is a witness.
 //!
 //! The leader takes no further proposals, waits until the target holds its whole log, and calls it:
 //! the target campaigns at once, without a pre-vote, and those it asks need not have lost their
@@ -70,7 +70,11 @@ impl Raft {
         call: TimeoutNow,
         out: &mut Vec<Output>,
     ) {
-        let is_due = call.term == self.term && self.leader == Some(from) && from != self.me;
+        // A witness stands in where nobody else can win, and only there.
+        let is_due = call.term == self.term
+            && self.leader == Some(from)
+            && from != self.me
+            && !self.is_witness();
         if is_due && matches!(self.part, Part::Follower) && self.term.0 < u64::MAX {
             self.stats.elections_called += 1;
             self.become_candidate(now, Cause::HandedOver, true, out);
@@ -138,7 +142,11 @@ impl Raft {
         tell_end(&transfer, outcome, out);
     }
 
-    fn choose_heir(&self, now: Time, to: Option<NodeId>) -> Result<NodeId, TransferRefused> {
+    pub(super) fn choose_heir(
+        &self,
+        now: Time,
+        to: Option<NodeId>,
+    ) -> Result<NodeId, TransferRefused> {
         let Part::Leader(leadership) = &self.part else {
             let leader = self.leader;
             return Err(TransferRefused::NotLeader { leader });
@@ -152,13 +160,15 @@ impl Raft {
                 true => Err(TransferRefused::Learner),
                 false => Err(TransferRefused::Unknown),
             },
+            Some(to) if self.witnesses.contains(&to) => Err(TransferRefused::Witness),
             Some(to) => Ok(to),
             None => {
                 let timeout = self.config.election_timeout_max;
                 let is_heard = |it: &Progress| it.heard().is_some_and(|at| now.since(at) < timeout);
                 let followers = leadership.followers.iter();
-                let heard =
-                    followers.filter(|(node, it)| self.voters.contains(**node) && is_heard(it));
+                let is_fit =
+                    |node: &NodeId| self.voters.contains(*node) && !self.witnesses.contains(node);
+                let heard = followers.filter(|(node, it)| is_fit(node) && is_heard(it));
                 let best =
                     heard.max_by_key(|(node, it)| (it.matched(), core::cmp::Reverse(**node)));
                 best.map(|(node, _)| *node)
@@ -167,7 +177,13 @@ impl Raft {
         }
     }
 
-    fn begin_transfer(&mut self, now: Time, to: NodeId, why: TransferCause, out: &mut Vec<Output>) {
+    pub(super) fn begin_transfer(
+        &mut self,
+        now: Time,
+        to: NodeId,
+        why: TransferCause,
+        out: &mut Vec<Output>,
+    ) {
         self.stats.transfers += 1;
         let mut give_up = Timer::stopped();
         give_up.set(now + self.config.election_timeout_max);

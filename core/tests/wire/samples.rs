@@ -28,6 +28,7 @@ fn updates() -> Vec<Update> {
             state: State::Alive,
             address: address("10.0.0.1:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
+            is_witness: false,
             evidence: None,
         },
         Update {
@@ -36,6 +37,7 @@ fn updates() -> Vec<Update> {
             state: State::Suspect,
             address: address("[2001:db8::2]:65535"),
             zone: None,
+            is_witness: false,
             evidence: Some(Evidence {
                 accuser: NodeId(3),
                 witnesses: vec![NodeId(4)],
@@ -107,11 +109,21 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         ("join", 0x14, M::Join(join)),
         ("welcome", 0x15, M::Welcome(welcome)),
         ("gossip", 0x16, M::Gossip(gossip)),
+        ("gossip-witness", 0x16, M::Gossip(of_witness())),
         ("sync", 0x17, M::Sync(sync)),
         ("differ", 0x18, M::Differ(differ)),
         ("turned-away-taken", 0x19, M::TurnedAway(taken)),
         ("turned-away-removed", 0x19, M::TurnedAway(removed)),
     ]
+}
+
+fn of_witness() -> Gossip {
+    let witness = Update {
+        is_witness: true,
+        ..updates().remove(0)
+    };
+    let updates = vec![witness];
+    Gossip { updates }
 }
 
 fn updates_of_all_states() -> Vec<Update> {

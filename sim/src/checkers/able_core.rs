@@ -14,36 +14,49 @@ use super::elected_by_majority::sides;
 
 /// A core, as long as it is able.
 #[derive(Clone, Debug, Default)]
-pub struct AbleCore(BTreeSet<NodeId>);
+pub struct AbleCore {
+    nodes: BTreeSet<NodeId>,
+    /// Without a voter that is none of these a core can decide, and nobody may hold a role.
+    witnesses: BTreeSet<NodeId>,
+}
 
 impl AbleCore {
     /// These nodes; `goes_by` is told of each of them next.
     #[must_use]
     pub fn of(nodes: BTreeSet<NodeId>) -> AbleCore {
-        AbleCore(nodes)
+        let witnesses = BTreeSet::new();
+        AbleCore { nodes, witnesses }
+    }
+
+    /// The same, some nodes being witnesses.
+    #[must_use]
+    pub fn with_witnesses(self, witnesses: BTreeSet<NodeId>) -> AbleCore {
+        AbleCore { witnesses, ..self }
     }
 
     /// These are the voters in force at a node.
     pub fn goes_by(&mut self, node: NodeId, voters: &Voters) {
-        let core = &self.0;
-        let is_majority =
-            |side: &BTreeSet<NodeId>| 2 * side.intersection(core).count() > side.len();
-        if core.contains(&node) && !sides(voters).all(is_majority) {
-            self.0.clear();
+        let (core, witnesses) = (&self.nodes, &self.witnesses);
+        let is_able = |side: &BTreeSet<NodeId>| {
+            2 * side.intersection(core).count() > side.len()
+                && side.intersection(core).any(|it| !witnesses.contains(it))
+        };
+        if core.contains(&node) && !sides(voters).all(is_able) {
+            self.nodes.clear();
         }
     }
 
     /// A process has ended: one that is gone cannot go on with the others.
     pub fn ended(&mut self, node: NodeId) {
-        if self.0.contains(&node) {
-            self.0.clear();
+        if self.nodes.contains(&node) {
+            self.nodes.clear();
         }
     }
 
     /// Whether it can decide.
     #[must_use]
     pub fn is_able(&self) -> bool {
-        !self.0.is_empty()
+        !self.nodes.is_empty()
     }
 }
 
@@ -76,5 +89,8 @@ mod tests {
         core.ended(NodeId(3));
         assert!(!core.is_able());
         assert!(!AbleCore::default().is_able());
+        let mut core = AbleCore::of(set(&[2, 3])).with_witnesses(set(&[2, 3]));
+        core.goes_by(NodeId(2), &Voters::of(set(&[1, 2, 3])));
+        assert!(!core.is_able(), "witnesses alone");
     }
 }

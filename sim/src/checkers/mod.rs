@@ -55,6 +55,7 @@ pub mod state_rises;
 pub mod suspects_may_refute;
 pub mod terms_are_obeyed;
 pub mod views_add_up;
+pub mod witnesses_stand_back;
 
 use std::collections::BTreeMap;
 
@@ -135,6 +136,8 @@ pub struct Checkers {
     pub suspects_may_refute: suspects_may_refute::Checker,
     /// See the module.
     pub views_add_up: views_add_up::Checker,
+    /// See the module.
+    pub witnesses_stand_back: witnesses_stand_back::Checker,
     /// See the module.
     pub snapshots_tell_the_log: snapshots_tell_the_log::Checker,
     /// See the module.

@@ -81,6 +81,12 @@ impl Checker {
         }
     }
 
+    /// Whether a host has had its wishes about where a role is.
+    #[must_use]
+    pub fn is_asked(&self, role: &RoleName) -> bool {
+        self.asked.contains(role)
+    }
+
     /// Who holds a role.
     #[must_use]
     pub fn holder(&self, role: &RoleName) -> Option<Peer> {

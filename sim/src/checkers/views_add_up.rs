@@ -80,6 +80,7 @@ mod tests {
             state: State::Alive,
             address: ([127, 0, 0, 1], 7000).into(),
             zone: None,
+            is_witness: false,
         }
     }
 

@@ -140,6 +140,14 @@ impl Area {
         }
     }
 
+    /// Whether one of its voters should sometimes be a witness.
+    pub(super) const fn has_witnesses(self) -> bool {
+        match self {
+            Area::Raft | Area::Failover => true,
+            Area::Membership | Area::Transport | Area::Disk => false,
+        }
+    }
+
     /// Whether hosts should send each other of everything they can.
     pub(super) const fn has_senders(self) -> bool {
         match self {

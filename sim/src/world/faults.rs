@@ -161,7 +161,8 @@ impl World {
             .filter_map(|host| Some((host.id, host.process.as_ref()?)))
             .filter(|(_, process)| !process.node.view().raft().is_rebuilding())
             .collect();
-        let mut core = AbleCore::of(running.iter().map(|(id, _)| *id).collect());
+        let mut core = AbleCore::of(running.iter().map(|(id, _)| *id).collect())
+            .with_witnesses(self.plan.witnesses());
         for (id, process) in &running {
             core.goes_by(*id, process.node.view().raft().voters());
         }

@@ -75,6 +75,38 @@ impl World {
             let verdict = checker.look(self.now, id, is_lonely);
             self.demand("leader_steps_down", verdict);
         }
+        for witness in self.plan.witnesses() {
+            let heirs = self.heirs_of(witness);
+            let checker = &mut self.checkers.witnesses_stand_back;
+            let verdict = checker.look(self.now, witness, &heirs);
+            self.demand("witnesses_stand_back", verdict);
+        }
+    }
+
+    /// Who follows a witness that leads, and could lead instead of it.
+    fn heirs_of(&self, witness: NodeId) -> Vec<NodeId> {
+        let at = |node: NodeId| usize::try_from(node.0 - 1).unwrap_or(usize::MAX);
+        let runs = |index: usize| {
+            let host = self.hosts.get(index).filter(|it| !it.paused)?;
+            host.process.as_ref().filter(|_| !host.is_behind())
+        };
+        let leads = |it: &&Process| it.standing.role == Role::Leader;
+        let Some(leader) = runs(at(witness)).filter(leads) else {
+            return Vec::new();
+        };
+        let (own, commit) = (leader.standing, leader.node.view().raft().commit());
+        let witnesses = self.plan.witnesses();
+        let could = |node: &NodeId| {
+            let (from, to) = (at(witness), at(*node));
+            let follows = runs(to).is_some_and(|it| {
+                (it.standing.term, it.standing.leader) == (own.term, Some(witness))
+            });
+            let is_cut = self.ways.is_cut(from, to) || self.ways.is_cut(to, from);
+            let holds = self.checkers.ledger.holds(*node, commit);
+            follows && !is_cut && holds && !witnesses.contains(node)
+        };
+        let voters = leader.voters.iter();
+        voters.filter(could).collect()
     }
 
     /// What so many nodes, from the first on, hold of the others.

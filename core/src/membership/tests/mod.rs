@@ -49,6 +49,7 @@ fn machine(node: u64, boot: u64) -> Membership {
         node: NodeId(node),
         address: address(node),
         zone: None,
+        is_witness: false,
     };
     let random = Seed::from_number(node)
         .part(boot)
@@ -63,6 +64,7 @@ fn update(node: u64, boot: u64, state: State) -> Update {
         state,
         address: address(node),
         zone: None,
+        is_witness: false,
         evidence: None,
     }
 }

@@ -66,6 +66,7 @@ fn transitions() -> Vec<(State, u64, State, Vec<Fact>)> {
             state: State::Alive,
             address: address(2),
             zone: None,
+            is_witness: false,
         })
     };
     use State::{Alive, Dead, Left, Suspect};
