@@ -34,7 +34,7 @@ use crate::time::Time;
 use crate::wire::codec;
 
 /// The format this version writes and reads.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 pub(super) const MAGIC: [u8; 8] = *b"QUORLIFE";
 /// The version of this crate.

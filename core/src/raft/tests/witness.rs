@@ -64,7 +64,7 @@ fn what_only_a_witness_holds_beside_the_dead_survives_by_its_election_and_hand_o
 }
 
 #[test]
-fn a_witness_that_leads_tries_to_hand_over_until_somebody_takes_it() {
+fn a_witness_that_leads_waits_for_an_heir_whose_disk_holds_what_is_committed() {
     let mut world = with_witness(52);
     let leader = world.elect();
     let other = others(&world, leader)[0];
@@ -74,15 +74,17 @@ fn a_witness_that_leads_tries_to_hand_over_until_somebody_takes_it() {
     world.crash(leader, 0);
     world.cuts.clear();
     world.run_until(2_000 * MS, |w| w.leader() == Some(n(3)));
-    // The heir is called and does not get through with its request for votes.
-    let deaf = |w: &World| {
+    let transfers = |w: &World| {
         let notices = &w.nodes[&n(3)].notices;
         let begun = |notice: &&Notice| matches!(notice, Notice::TransferBegun { .. });
         notices.iter().filter(begun).count()
     };
     world.nodes.get_mut(&other).unwrap().disk = super::world::Disk::Hung;
     world.run(400 * MS);
-    assert!(deaf(&world) <= 1, "it holds too little to be called again");
+    assert!(
+        transfers(&world) <= 1,
+        "it holds too little to be called again"
+    );
     world.nodes.get_mut(&other).unwrap().disk = super::world::Disk::Within(MS);
     world.sync(other);
     world.run_until(3_000 * MS, |w| w.leader() == Some(other));
