@@ -279,3 +279,24 @@ fn the_voters_survive_a_restart() {
     assert!(world.leader().is_some_and(|it| it != n(3)));
     assert_eq!(world.raft(n(3)).standing().role, Role::Learner);
 }
+
+#[test]
+fn a_removed_node_that_does_not_know_it_neither_disturbs_nor_wins() {
+    let (mut world, leader) = cluster(4, 0, 58);
+    let gone = others(&world, leader)[0];
+    world.isolate(gone);
+    change(&mut world, leader, VoterChange::remove(gone), 7);
+    world.run(400 * MS);
+    assert!(!votes_in(&world, leader).contains(gone));
+    // It reaches everyone but the leader, who would tell it.
+    world.cuts.clear();
+    world.cuts.extend([(leader, gone), (gone, leader)]);
+    let term = world.term();
+    world.run(5_000 * MS);
+    assert!(votes_in(&world, gone).contains(gone), "it does not know");
+    assert_eq!((world.leader(), world.term()), (Some(leader), term));
+    world.cuts.clear();
+    world.run(1_000 * MS);
+    assert_eq!(world.raft(gone).standing().role, Role::Learner);
+    assert_eq!((world.leader(), world.term()), (Some(leader), term));
+}
