@@ -91,7 +91,9 @@ impl Raft {
             return;
         };
         let progress = leadership.followers.get(&transfer.to);
-        let is_ready = progress.is_some_and(|it| it.matched() == sight.log.last_index());
+        // What it held before its connection broke it need not hold any more: it must say so anew.
+        let is_ready = |it: &Progress| it.is_idle() && it.matched() == sight.log.last_index();
+        let is_ready = progress.is_some_and(is_ready);
         if (is_ready || is_hasty) && !transfer.is_called {
             transfer.is_called = true;
             leadership.lease.end();

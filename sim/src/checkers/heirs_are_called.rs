@@ -1,5 +1,6 @@
 //! Nobody campaigns against a leader that is heard, unless this leader called it; and it calls only
-//! a node that holds its whole log (Raft thesis §3.10).
+//! a node that holds its whole log (Raft thesis §3.10). That its disk is lost since, the leader
+//! cannot know; a node that is rebuilt heeds no call, as `rebuilt_keep_still` watches.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,7 @@ impl Checker {
     /// The target's disk holds less than that.
     pub fn calls(&mut self, ledger: &Ledger, to: NodeId, term: Term, last: LogIndex) -> Verdict {
         self.calls.insert((to, term));
-        match ledger.holds(to, last) {
+        match ledger.had(to, last) {
             true => Ok(()),
             false => Err(format!("{to} is called to take over without entry {last}")),
         }

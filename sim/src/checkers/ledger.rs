@@ -65,6 +65,10 @@ impl Disk {
         }
     }
 
+    fn covers(&self, index: LogIndex) -> bool {
+        index <= self.base.0 || self.entry(index).is_some()
+    }
+
     fn slot(&self, index: LogIndex) -> usize {
         let behind = index.0.checked_sub(self.base.0.0 + 1);
         behind.map_or(usize::MAX, |it| usize::try_from(it).unwrap_or(usize::MAX))
@@ -157,8 +161,14 @@ impl Ledger {
     /// Whether the disk has the effect of the entry at `index`: itself, or a snapshot.
     #[must_use]
     pub fn holds(&self, node: NodeId, index: LogIndex) -> bool {
-        let disk = self.disks.get(&node);
-        disk.is_some_and(|disk| index <= disk.base.0 || disk.entry(index).is_some())
+        self.disks.get(&node).is_some_and(|disk| disk.covers(index))
+    }
+
+    /// Whether the disk has that, or a disk had that was lost: until the node is rebuilt.
+    #[must_use]
+    pub fn had(&self, node: NodeId, index: LogIndex) -> bool {
+        let mut lost = self.lost.get(&node).into_iter().flatten();
+        self.holds(node, index) || lost.any(|(_, disk)| disk.covers(index))
     }
 
     /// Whether entries at or before `index`, written in `term` or earlier, are still unsynced.

@@ -2,7 +2,9 @@
 
 use super::super::*;
 use super::stories::{has_cause, others};
-use super::words::{MS, append, do_step, leading, machine, n, send, tell, vote_reply};
+use super::words::{
+    MS, append, append_reply, do_step, leading, machine, matched, n, send, tell, vote_reply,
+};
 use super::world::{Disk, World};
 use crate::id::LogIndex;
 
@@ -267,4 +269,35 @@ fn a_tick_ends_a_transfer_on_time() {
     let out = do_step(&mut raft, 1300, Input::Tick);
     let over = Output::Transferred(Err(TransferRefused::TimedOut));
     assert!(out.contains(&over) || raft.standing().role == Role::Follower);
+}
+
+#[test]
+fn an_heir_that_was_away_is_called_when_it_has_told_anew_what_it_holds() {
+    let mut raft = leading();
+    do_step(&mut raft, 1000, Input::PeerUp { node: n(2) });
+    tell(&mut raft, 1001, 2, append_reply(1, 2, matched(1)));
+    let is_call = |it: &Output| {
+        let Output::Send { message, .. } = it else {
+            return false;
+        };
+        matches!(message, Message::TimeoutNow(_))
+    };
+    let (node, dead) = (n(2), false);
+    do_step(&mut raft, 1002, Input::PeerDown { node, dead });
+    let out = do_step(&mut raft, 1003, Input::Transfer { to: Some(node) });
+    assert!(!out.iter().any(is_call), "its next life may have lost it");
+    let out = do_step(&mut raft, 1004, Input::PeerUp { node });
+    assert!(!out.iter().any(is_call));
+    let question = |it: &Output| {
+        let Output::Send { message, .. } = it else {
+            return None;
+        };
+        let Message::Append(append) = message else {
+            return None;
+        };
+        Some(append.round)
+    };
+    let round = out.iter().find_map(question).expect("it is asked");
+    let out = tell(&mut raft, 1005, 2, append_reply(1, round, matched(1)));
+    assert!(out.iter().any(is_call));
 }
