@@ -10,10 +10,6 @@
 
 mod fault;
 
-use std::collections::BTreeSet;
-
-use quorate_core::id::NodeId;
-
 pub use self::fault::{Fault, Lasting, Question, Return};
 use crate::expect::Expectation;
 use crate::span::Span;
@@ -66,27 +62,6 @@ pub struct Plan {
     pub expect: Vec<Expectation>,
     /// What goes wrong.
     pub faults: Vec<Strike>,
-}
-
-impl Plan {
-    /// The nodes that are witnesses: a setting of one node goes before one of all.
-    #[must_use]
-    pub fn witnesses(&self) -> BTreeSet<NodeId> {
-        let is_true = |it: &Setting| it.value == "true";
-        let settings: Vec<&Setting> = (self.settings.iter())
-            .filter(|it| it.key == "witness")
-            .collect();
-        if settings.is_empty() {
-            return BTreeSet::new();
-        }
-        let says = |node: Option<u64>| settings.iter().find(|it| it.node == node);
-        let is_witness = |node: &u64| {
-            says(Some(*node))
-                .or(says(None))
-                .is_some_and(|it| is_true(it))
-        };
-        (1..=self.nodes).filter(is_witness).map(NodeId).collect()
-    }
 }
 
 /// A preset of the nodes' configuration.

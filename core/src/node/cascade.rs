@@ -234,10 +234,6 @@ impl Node {
                     is_witness,
                 };
                 next.push(Work::Electorate(electorate::Input::Alive(elector)));
-                if is_witness {
-                    // No request goes there.
-                    return;
-                }
                 let zone = member.zone;
                 let target = balance::Target {
                     peer,
@@ -245,7 +241,8 @@ impl Node {
                     zone,
                     suspected: false,
                 };
-                next.push(Work::Balance(balance::Input::Alive(target)));
+                // No request goes to a witness.
+                next.extend((!is_witness).then_some(Work::Balance(balance::Input::Alive(target))));
             }
             membership::Fact::Suspected { peer, evidence: _ } => {
                 let suspected = true;

@@ -80,23 +80,26 @@ impl Raft {
     /// of life. False when there are none, or they have been asked.
     fn court(&mut self, now: Time, change: &VoterChange, out: &mut Vec<Output>) -> bool {
         let timeout = self.config.election_timeout_max;
-        let reachable = self.reachable.clone();
+        let is_learner = |node: &NodeId| !self.voters.contains(*node);
+        let connected = change.add.intersection(&self.reachable).copied();
+        let learners: Vec<NodeId> = connected.filter(is_learner).collect();
         let Some((leadership, sight)) = self.lead() else {
             return false;
         };
-        let is_cold = |node: NodeId, it: &Progress| {
-            let is_learner = change.add.contains(&node) && !sight.voters.contains(node);
-            let was_heard = it.heard().is_some_and(|at| now.since(at) < timeout);
-            is_learner && reachable.contains(&node) && !was_heard && !it.is_courted(now)
-        };
-        let cold = leadership.names(is_cold);
-        for node in &cold {
-            if let Some(progress) = leadership.followers.get_mut(node) {
-                progress.court(now + timeout * COURTSHIP);
+        let mut is_put_off = false;
+        for node in learners {
+            let Some(progress) = leadership.followers.get_mut(&node) else {
+                continue;
+            };
+            let was_heard = progress.heard().is_some_and(|at| now.since(at) < timeout);
+            if was_heard || progress.is_courted(now) {
+                continue;
             }
-            leadership.send(*node, false, &sight, out);
+            progress.court(now + timeout * COURTSHIP);
+            leadership.send(node, false, &sight, out);
+            is_put_off = true;
         }
-        !cold.is_empty()
+        is_put_off
     }
 
     fn judge_change(&self, now: Time, change: &VoterChange) -> Result<(), ChangeRefused> {

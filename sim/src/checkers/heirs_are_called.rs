@@ -66,5 +66,10 @@ mod tests {
         assert_eq!(checker.campaigns(to, Term(5)), Ok(()));
         assert!(checker.campaigns(to, Term(6)).is_err());
         assert!(checker.campaigns(NodeId(3), Term(5)).is_err());
+        let mut forgetful = Durable::default();
+        forgetful.raft.rebuild = Some(7);
+        ledger.started(to, &forgetful);
+        assert_eq!(checker.calls(&ledger, to, Term(4), LogIndex(1)), Ok(()));
+        assert!(checker.calls(&ledger, to, Term(4), LogIndex(2)).is_err());
     }
 }

@@ -162,7 +162,7 @@ impl World {
             .filter(|(_, process)| !process.node.view().raft().is_rebuilding())
             .collect();
         let mut core = AbleCore::of(running.iter().map(|(id, _)| *id).collect())
-            .with_witnesses(self.plan.witnesses());
+            .with_witnesses(self.witnesses());
         for (id, process) in &running {
             core.goes_by(*id, process.node.view().raft().voters());
         }

@@ -75,16 +75,23 @@ impl World {
             let verdict = checker.look(self.now, id, is_lonely);
             self.demand("leader_steps_down", verdict);
         }
-        for witness in self.plan.witnesses() {
-            let heirs = self.heirs_of(witness);
+        let witnesses = self.witnesses();
+        for witness in &witnesses {
+            let (witness, heirs) = (*witness, self.heirs_of(*witness, &witnesses));
             let checker = &mut self.checkers.witnesses_stand_back;
             let verdict = checker.look(self.now, witness, &heirs);
             self.demand("witnesses_stand_back", verdict);
         }
     }
 
+    /// The nodes that are witnesses.
+    pub(super) fn witnesses(&self) -> BTreeSet<NodeId> {
+        let witnesses = self.hosts.iter().filter(|host| host.config.witness);
+        witnesses.map(|host| host.id).collect()
+    }
+
     /// Who follows a witness that leads, and could lead instead of it.
-    fn heirs_of(&self, witness: NodeId) -> Vec<NodeId> {
+    fn heirs_of(&self, witness: NodeId, witnesses: &BTreeSet<NodeId>) -> Vec<NodeId> {
         let at = |node: NodeId| usize::try_from(node.0 - 1).unwrap_or(usize::MAX);
         let runs = |index: usize| {
             let host = self.hosts.get(index).filter(|it| !it.paused)?;
@@ -95,7 +102,6 @@ impl World {
             return Vec::new();
         };
         let (own, commit) = (leader.standing, leader.node.view().raft().commit());
-        let witnesses = self.plan.witnesses();
         let could = |node: &NodeId| {
             let (from, to) = (at(witness), at(*node));
             let follows = runs(to).is_some_and(|it| {

@@ -162,7 +162,7 @@ impl World {
                 let verdict = self.checkers.roles_stay.granted(role, holder, is_settled);
                 self.demand("roles_stay", verdict);
                 if !self.checkers.roles_stay.is_asked(role) {
-                    let is_witness = self.plan.witnesses().contains(&holder.node);
+                    let is_witness = self.witnesses().contains(&holder.node);
                     let checker = &self.checkers.witnesses_stand_back;
                     let verdict = checker.placed(role, holder, is_witness);
                     self.demand("witnesses_stand_back", verdict);

@@ -38,17 +38,23 @@ fn a_witness_is_not_elected_while_another_can_be() {
     }
 }
 
-#[test]
-fn what_only_a_witness_holds_beside_the_dead_survives_by_its_election_and_hand_over() {
-    let mut world = with_witness(51);
+/// The leader commits an entry with the witness alone and dies; the other voter, which lacks it.
+fn only_the_witness_is_left_with_an_entry(world: &mut World) -> NodeId {
     let leader = world.elect();
-    let other = others(&world, leader)[0];
+    let other = others(world, leader)[0];
     world.cuts.insert((leader, other));
     world.propose(leader, 7);
     world.run_until(20 * MS, |w| w.has_committed(leader, 7));
     assert!(!world.has_committed(other, 7));
     world.crash(leader, 0);
     world.cuts.clear();
+    other
+}
+
+#[test]
+fn what_only_a_witness_holds_beside_the_dead_survives_by_its_election_and_hand_over() {
+    let mut world = with_witness(51);
+    let other = only_the_witness_is_left_with_an_entry(&mut world);
     let waits = config().election_timeout_max * (LAST_RESORT + 2);
     let took = world.run_until(waits, |w| w.leader() == Some(n(3)));
     assert!(took >= config().election_timeout_max * LAST_RESORT);
@@ -66,13 +72,7 @@ fn what_only_a_witness_holds_beside_the_dead_survives_by_its_election_and_hand_o
 #[test]
 fn a_witness_that_leads_waits_for_an_heir_whose_disk_holds_what_is_committed() {
     let mut world = with_witness(52);
-    let leader = world.elect();
-    let other = others(&world, leader)[0];
-    world.cuts.insert((leader, other));
-    world.propose(leader, 7);
-    world.run(20 * MS);
-    world.crash(leader, 0);
-    world.cuts.clear();
+    let other = only_the_witness_is_left_with_an_entry(&mut world);
     world.run_until(2_000 * MS, |w| w.leader() == Some(n(3)));
     let transfers = |w: &World| {
         let notices = &w.nodes[&n(3)].notices;
