@@ -1,11 +1,13 @@
 //! Consensus machines beside each other: ours and raft-rs 0.7, in memory and in one simulated
-//! network with the same seeds, and our log on a real disk.
+//! network with the same seeds, openraft 0.9 in memory, and our log on a real disk.
 
 mod arena;
+mod asynchronous;
 mod durable;
 mod elections;
 mod hall;
 mod machine;
+mod node_hall;
 mod ours;
 mod partitions;
 mod rate;
