@@ -19,6 +19,8 @@ pub struct Ours {
     mail: Mail<Message>,
     /// Its promises to itself.
     own: VecDeque<Message>,
+    /// Proposed since the last flush, and when.
+    proposed: (Time, Vec<Payload>),
 }
 
 fn name(node: Node) -> NodeId {
@@ -106,6 +108,7 @@ impl Machine for Ours {
             out: Vec::new(),
             mail: Vec::new(),
             own: VecDeque::new(),
+            proposed: (Time::ZERO, Vec::new()),
         };
         for node in (0..setup.nodes).map(name) {
             ours.step(Time::ZERO, Input::PeerUp { node });
@@ -132,11 +135,17 @@ impl Machine for Ours {
     }
 
     fn propose(&mut self, now: Time, data: &[u8]) {
-        let data = Payload::copy_from(data);
-        self.step(now, Input::Propose { data });
+        self.proposed.0 = now;
+        self.proposed.1.push(Payload::copy_from(data));
     }
 
+    /// As a node does it: what is proposed at one moment reaches the log together.
     fn flush(&mut self, mail: &mut Mail<Message>) {
+        let (now, proposed) = &mut self.proposed;
+        if !proposed.is_empty() {
+            let (now, data) = (*now, std::mem::take(proposed));
+            self.step(now, Input::Propose { data });
+        }
         mail.append(&mut self.mail);
     }
 

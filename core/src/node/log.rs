@@ -205,9 +205,9 @@ impl Node {
             | control::Command::RemoveNode { .. }
             | control::Command::AdmitNode { .. }
             | control::Command::TakeVote { .. } => raft::Input::ProposeVital { data },
-            control::Command::Write { .. } | control::Command::Barrier => {
-                raft::Input::Propose { data }
-            }
+            control::Command::Write { .. } | control::Command::Barrier => raft::Input::Propose {
+                data: Vec::from([data]),
+            },
         })
     }
 }

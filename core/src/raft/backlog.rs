@@ -18,32 +18,47 @@ use crate::payload::Payload;
 use crate::time::Time;
 
 impl Raft {
-    /// Appends a command, unless too much waits. What is vital may use the bounds once more (I2).
+    /// Appends each command, unless too much waits by then. What is vital may use the bounds once
+    /// more (I2).
     pub(super) fn on_propose(
         &mut self,
         now: Time,
-        data: Payload,
+        commands: impl IntoIterator<Item = Payload>,
         is_vital: bool,
         out: &mut Vec<Output>,
     ) {
-        let why = match &self.part {
+        let before = self.log.last_index();
+        for data in commands {
+            match self.judge_proposal(data.len(), is_vital) {
+                Ok(()) => self.put_own(data, None),
+                Err(why) => {
+                    self.stats.crowded_out += u64::from(why == Rejection::Backlog);
+                    out.push(Output::Rejected { data, why });
+                }
+            }
+        }
+        let last = self.log.last_index();
+        if last > before {
+            self.stats.proposed += last.0 - before.0;
+            self.persist_own(now, before.next(), out);
+            self.stream_to_all(out);
+        }
+    }
+
+    fn judge_proposal(&self, bytes: usize, is_vital: bool) -> Result<(), Rejection> {
+        match &self.part {
             Part::Leader(leadership) if leadership.transfer.is_none() => {
-                let has_room = self.has_room(data.len(), is_vital);
-                (!has_room).then_some(Rejection::Backlog)
+                match self.has_room(bytes, is_vital) {
+                    true => Ok(()),
+                    false => Err(Rejection::Backlog),
+                }
             }
             Part::Leader(_)
             | Part::Learner
             | Part::Follower
             | Part::PreCandidate(_)
-            | Part::Candidate(_) => Some(Rejection::NotLeading),
-        };
-        if let Some(why) = why {
-            self.stats.crowded_out += u64::from(why == Rejection::Backlog);
-            return out.push(Output::Rejected { data, why });
+            | Part::Candidate(_) => Err(Rejection::NotLeading),
         }
-        self.stats.proposed += 1;
-        self.append_own(now, data, None, out);
-        self.stream_to_all(out);
     }
 
     fn has_room(&self, bytes: usize, is_vital: bool) -> bool {

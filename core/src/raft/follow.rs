@@ -109,12 +109,11 @@ impl Raft {
             true => 0,
             false => self.log.known(&append.entries),
         };
-        let fresh = &append.entries[known..];
-        if !fresh.is_empty() {
-            self.log.put(fresh);
-            out.push(Output::Persist(Record::Append {
-                entries: fresh.to_vec(),
-            }));
+        let mut entries = append.entries;
+        entries.drain(..known);
+        if !entries.is_empty() {
+            self.log.put(&entries);
+            out.push(Output::Persist(Record::Append { entries }));
             self.adopt_voters(now, out);
         }
         let proven = match self.planted.is(Mutant::CommitBeyondMatch) {

@@ -20,7 +20,7 @@ use super::log::Log;
 use super::progress::Progress;
 use super::read::Read;
 use super::transfer::Transfer;
-use super::{Append, Config, InstallSnapshot, Message, Output, Snapshot};
+use super::{Append, Config, Entry, InstallSnapshot, Message, Output, Snapshot};
 use crate::id::{LogIndex, NodeId, Term};
 use crate::time::{Deadline, Time, Timer, Wake};
 use crate::voters::Voters;
@@ -84,87 +84,38 @@ impl Leadership {
         sight: &Sight<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some(progress) = self.followers.get_mut(&to) else {
-            return;
-        };
-        self.round += 1;
-        if progress.next() <= sight.log.base()
-            && let Some(snapshot) = sight.snapshot
-        {
-            progress.begin_delivery(snapshot, self.round);
+        if let Some(progress) = self.followers.get_mut(&to) {
+            send(&mut self.round, (to, progress), carry, sight, out);
         }
-        if let Some(part) = progress.question() {
-            let (term, round) = (sight.term, self.round);
-            let message = Message::InstallSnapshot(InstallSnapshot { term, round, part });
-            return out.push(Output::Send { to, message });
-        }
-        let config = sight.config;
-        let prev_index = LogIndex(progress.next().0.saturating_sub(1));
-        let entries = match carry {
-            true => sight.log.batch(
-                progress.next(),
-                config.entries_per_append_max,
-                config.bytes_per_append_max,
-            ),
-            false => Vec::new(),
-        };
-        let last = entries.last().map_or(prev_index, |entry| entry.index);
-        progress.on_sent(last, entries.len(), sight.commit);
-        let append = Append {
-            term: sight.term,
-            round: self.round,
-            prev_index,
-            prev_term: sight.log.term_at(prev_index).unwrap_or_default(),
-            commit: sight.commit,
-            entries,
-        };
-        let message = Message::Append(append);
-        out.push(Output::Send { to, message });
     }
 
     /// Tells one that holds everything how much of it is committed. No answer is wanted.
     pub(super) fn notify(&mut self, to: NodeId, sight: &Sight<'_>, out: &mut Vec<Output>) {
-        let Some(progress) = self.followers.get_mut(&to) else {
-            return;
-        };
-        let prev_index = LogIndex(progress.next().0.saturating_sub(1));
-        progress.on_sent(prev_index, 0, sight.commit);
-        let append = Append {
-            term: sight.term,
-            round: Append::NOTICE,
-            prev_index,
-            prev_term: sight.log.term_at(prev_index).unwrap_or_default(),
-            commit: sight.commit,
-            entries: Vec::new(),
-        };
-        let message = Message::Append(append);
-        out.push(Output::Send { to, message });
+        if let Some(progress) = self.followers.get_mut(&to) {
+            notify((to, progress), sight, out);
+        }
     }
 
     /// Tells all who have nothing on their way. The voters' answers confirm what is read.
     pub(super) fn announce_commit(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
-        for to in self.names(|_, it| it.is_idle()) {
-            match sight.voters.contains(to) {
-                true => self.send(to, false, sight, out),
-                false => self.notify(to, sight, out),
+        for (to, progress) in self.followers.iter_mut().filter(|(_, it)| it.is_idle()) {
+            match sight.voters.contains(*to) {
+                true => send(&mut self.round, (*to, progress), false, sight, out),
+                false => notify((*to, progress), sight, out),
             }
         }
     }
 
     /// Sends what fits into the follower's window.
     pub(super) fn stream(&mut self, to: NodeId, sight: &Sight<'_>, out: &mut Vec<Output>) {
-        let wants = |progress: &Progress| {
-            progress.has_room(sight.config.appends_in_flight_max)
-                && progress.next() <= sight.log.last_index()
-        };
-        while self.followers.get(&to).is_some_and(wants) {
-            self.send(to, true, sight, out);
+        if let Some(progress) = self.followers.get_mut(&to) {
+            stream(&mut self.round, (to, progress), sight, out);
         }
     }
 
     pub(super) fn stream_to_all(&mut self, sight: &Sight<'_>, out: &mut Vec<Output>) {
-        for to in self.names(|_, _| true) {
-            self.stream(to, sight, out);
+        for (to, progress) in &mut self.followers {
+            stream(&mut self.round, (*to, progress), sight, out);
         }
     }
 
@@ -175,8 +126,9 @@ impl Leadership {
         sight: &Sight<'_>,
         out: &mut Vec<Output>,
     ) {
-        for to in self.names(whom) {
-            self.send(to, carry, sight, out);
+        let followers = self.followers.iter_mut();
+        for (to, progress) in followers.filter(|(to, it)| whom(**to, it)) {
+            send(&mut self.round, (*to, progress), carry, sight, out);
         }
     }
 
@@ -195,9 +147,70 @@ impl Leadership {
         };
         self.send_to_those(whom, false, sight, out);
     }
+}
 
-    pub(super) fn names(&self, whom: impl Fn(NodeId, &Progress) -> bool) -> Vec<NodeId> {
-        let chosen = self.followers.iter().filter(|(name, p)| whom(**name, p));
-        chosen.map(|(name, _)| *name).collect()
+/// A follower, and what is known of it.
+type Follower<'a> = (NodeId, &'a mut Progress);
+
+fn send(
+    round: &mut u64,
+    (to, progress): Follower<'_>,
+    carry: bool,
+    sight: &Sight<'_>,
+    out: &mut Vec<Output>,
+) {
+    *round += 1;
+    if progress.next() <= sight.log.base()
+        && let Some(snapshot) = sight.snapshot
+    {
+        progress.begin_delivery(snapshot, *round);
+    }
+    if let Some(part) = progress.question() {
+        let (term, round) = (sight.term, *round);
+        let message = Message::InstallSnapshot(InstallSnapshot { term, round, part });
+        return out.push(Output::Send { to, message });
+    }
+    let config = sight.config;
+    let entries = match carry {
+        true => sight.log.batch(
+            progress.next(),
+            config.entries_per_append_max,
+            config.bytes_per_append_max,
+        ),
+        false => Vec::new(),
+    };
+    append(*round, (to, progress), entries, sight, out);
+}
+
+fn notify(follower: Follower<'_>, sight: &Sight<'_>, out: &mut Vec<Output>) {
+    append(Append::NOTICE, follower, Vec::new(), sight, out);
+}
+
+fn append(
+    round: u64,
+    (to, progress): Follower<'_>,
+    entries: Vec<Entry>,
+    sight: &Sight<'_>,
+    out: &mut Vec<Output>,
+) {
+    let prev_index = LogIndex(progress.next().0.saturating_sub(1));
+    let last = entries.last().map_or(prev_index, |entry| entry.index);
+    progress.on_sent(last, entries.len(), sight.commit);
+    let message = Message::Append(Append {
+        term: sight.term,
+        round,
+        prev_index,
+        prev_term: sight.log.term_at(prev_index).unwrap_or_default(),
+        commit: sight.commit,
+        entries,
+    });
+    out.push(Output::Send { to, message });
+}
+
+fn stream(round: &mut u64, (to, progress): Follower<'_>, sight: &Sight<'_>, out: &mut Vec<Output>) {
+    while progress.has_room(sight.config.appends_in_flight_max)
+        && progress.next() <= sight.log.last_index()
+    {
+        send(round, (to, &mut *progress), true, sight, out);
     }
 }

@@ -117,6 +117,14 @@ impl Log {
         entries.iter().take_while(is_here).count()
     }
 
+    /// Puts the next entry at the end.
+    pub(super) fn push(&mut self, entry: Entry) {
+        let voters = entry.voters.clone();
+        self.voters
+            .extend(voters.map(|voters| (entry.index, voters)));
+        self.entries.push(entry);
+    }
+
     /// Puts contiguous entries at their place; what stood there and after is gone.
     pub(super) fn put(&mut self, entries: &[Entry]) {
         if let Some(at) = entries.first().and_then(|first| self.position(first.index)) {

@@ -185,12 +185,13 @@ pub enum Input {
         /// What it says.
         message: Message,
     },
-    /// Append a command; only a leader can.
+    /// Append commands, in this order; only a leader can. Together they cost one record and one
+    /// message per follower, as far as these may be that long.
     Propose {
-        /// The command.
-        data: Payload,
+        /// The commands.
+        data: Vec<Payload>,
     },
-    /// The same for a command that keeps the cluster going: it has room that others may not use.
+    /// Append a command that keeps the cluster going: it has room that others may not use.
     ProposeVital {
         /// The command.
         data: Payload,
@@ -535,7 +536,7 @@ impl Raft {
                 snapshot,
             } => self.on_install(now, from, round, snapshot, out),
             Input::Propose { data } => self.on_propose(now, data, false, out),
-            Input::ProposeVital { data } => self.on_propose(now, data, true, out),
+            Input::ProposeVital { data } => self.on_propose(now, [data], true, out),
             Input::Change { change, data } => self.on_change(now, &change, data, false, out),
             Input::ForceChange { change, data } => self.on_change(now, &change, data, true, out),
             Input::Read { ticket } => self.on_read(now, ticket, out),

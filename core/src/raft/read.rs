@@ -93,7 +93,7 @@ impl Raft {
             self.stats.leased_reads += 1;
             return out.push(reader.answer(Ok(self.commit)));
         }
-        let (commit, voters) = (self.commit, self.voters.clone());
+        let commit = self.commit;
         let Some((leadership, sight)) = self.lead() else {
             return out.push(reader.answer(Err(Unconfirmed::NoLeader)));
         };
@@ -112,7 +112,7 @@ impl Raft {
             asked,
         });
         if is_settled && is_first {
-            leadership.send_to_those(|node, _| voters.contains(node), false, &sight, out);
+            leadership.send_to_those(|it, _| sight.voters.contains(it), false, &sight, out);
         }
         self.answer_reads(out);
     }
@@ -120,18 +120,18 @@ impl Raft {
     /// The first entry of the term is committed: what waited for it is asked for now.
     pub(super) fn ask_for_reads(&mut self, out: &mut Vec<Output>) {
         let is_settled = self.log.term_at(self.commit) == Some(self.term);
-        let (commit, voters) = (self.commit, self.voters.clone());
+        let commit = self.commit;
         let Some((leadership, sight)) = self.lead() else {
             return;
         };
         let asked = (leadership.round, commit);
         let waiting = leadership.reads.iter_mut().filter(|it| it.asked.is_none());
-        let waiting: Vec<&mut Read> = waiting.collect();
-        if !is_settled || waiting.is_empty() {
+        let mut waiting = waiting.peekable();
+        if !is_settled || waiting.peek().is_none() {
             return;
         }
-        waiting.into_iter().for_each(|it| it.asked = Some(asked));
-        leadership.send_to_those(|node, _| voters.contains(node), false, &sight, out);
+        waiting.for_each(|it| it.asked = Some(asked));
+        leadership.send_to_those(|it, _| sight.voters.contains(it), false, &sight, out);
         self.answer_reads(out);
     }
 
@@ -141,6 +141,9 @@ impl Raft {
         let Part::Leader(leadership) = &mut self.part else {
             return;
         };
+        if leadership.reads.is_empty() {
+            return;
+        }
         let followers = &leadership.followers;
         let confirmed = self.voters.reached(|voter| match voter == me {
             true => u64::MAX,

@@ -166,8 +166,7 @@ impl Raft {
         }
     }
 
-    /// Appends one entry of the current term; the leader's own acknowledgement comes back when it
-    /// is durable.
+    /// Appends one entry of the current term.
     pub(super) fn append_own(
         &mut self,
         now: Time,
@@ -175,29 +174,48 @@ impl Raft {
         voters: Option<Voters>,
         out: &mut Vec<Output>,
     ) {
-        let index = self.log.last_index().next();
-        let term = self.term;
-        let entries = Vec::from([Entry {
-            term,
-            index,
+        self.put_own(data, voters);
+        self.persist_own(now, self.log.last_index(), out);
+    }
+
+    /// Puts an entry of the current term into the log; `persist_own` must follow.
+    pub(super) fn put_own(&mut self, data: Payload, voters: Option<Voters>) {
+        let entry = Entry {
+            term: self.term,
+            index: self.log.last_index().next(),
             data,
             voters,
-        }]);
-        self.log.put(&entries);
-        let bytes: usize = entries.iter().map(compact::size_of).sum();
+        };
+        let bytes = compact::size_of(&entry);
         self.uncommitted_bytes = self.uncommitted_bytes.saturating_add(bytes);
-        out.push(Output::Persist(Record::Append { entries }));
+        self.log.push(entry);
+    }
+
+    /// Makes the own entries from `from` on durable, in records no longer than a message; the
+    /// leader's own acknowledgement comes back when they are.
+    pub(super) fn persist_own(&mut self, now: Time, from: LogIndex, out: &mut Vec<Output>) {
+        let last = self.log.last_index();
+        let mut next = from;
+        while next <= last {
+            let entries = self.log.batch(
+                next,
+                self.config.entries_per_append_max,
+                self.config.bytes_per_append_max,
+            );
+            next = entries.last().map_or(last, |entry| entry.index).next();
+            out.push(Output::Persist(Record::Append { entries }));
+        }
         self.adopt_voters(now, out);
         if let (Part::Leader(leadership), true) = (
             &mut self.part,
             self.planted.is(Mutant::OwnEntryCountedEarly),
         ) {
-            leadership.matched = index;
+            leadership.matched = last;
         }
         let acknowledgement = AppendReply {
-            term,
+            term: self.term,
             round: 0,
-            outcome: AppendOutcome::Matched { index },
+            outcome: AppendOutcome::Matched { index: last },
         };
         out.push(Output::Promise {
             to: self.me,

@@ -1,5 +1,6 @@
 //! Stories of several machines, tables for one, and a random world.
 
+mod batch;
 mod change;
 mod duels;
 mod learners;

@@ -142,7 +142,7 @@ impl Machine {
             }
             Happening::Propose(number) => {
                 let data = vec![*number].into();
-                vec![Work::Raft(NOW, Input::Propose { data })]
+                vec![Work::Raft(NOW, Input::Propose { data: vec![data] })]
             }
             Happening::Deliver(letter) => {
                 let (from, message) = (letter.from, letter.message.clone());

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::super::*;
-use super::words::{MS, data};
+use super::words::{MS, data, propose};
 use super::world::{Disk, World};
 use crate::seed::{Random, Seed, Stream};
 use crate::voters::VoterChange;
@@ -82,7 +82,9 @@ fn disturb(world: &mut World, plan: &mut Random, crashes: u64, number: u64) {
         }
         _ => {
             let to = world.leader().filter(|_| plan.chance(900)).unwrap_or(node);
-            world.propose(to, number);
+            let many = plan.below(4) + 1;
+            let commands = (0..many).map(|nth| data(number << 20 | nth));
+            world.step(to, propose(commands.collect::<Vec<_>>()));
         }
     }
 }

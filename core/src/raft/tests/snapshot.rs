@@ -1,7 +1,7 @@
 //! The log is cut short, and those who need what is gone get the state instead.
 
 use super::super::*;
-use super::words::{MS, do_step, faulty, matched, n, send, tell};
+use super::words::{MS, do_step, faulty, matched, n, propose, send, tell};
 use super::words::{append, append_reply, config, fold, leading, promise};
 use super::world::World;
 use crate::seed::{Seed, Stream};
@@ -218,7 +218,7 @@ fn a_claim_to_hold_more_of_a_snapshot_than_there_is_is_a_fault() {
     tell(&mut raft, 1000, 2, append_reply(1, 1, matched(1)));
     for index in 2..=40 {
         let data = super::words::data(index);
-        do_step(&mut raft, 1000, Input::Propose { data });
+        do_step(&mut raft, 1000, propose([data]));
         tell(&mut raft, 1000, 1, append_reply(1, 0, matched(index)));
         tell(&mut raft, 1000, 2, append_reply(1, 1, matched(index)));
     }

@@ -281,7 +281,7 @@ fn an_old_entry_on_a_majority_is_committed_only_below_one_of_this_term() {
 #[test]
 fn an_acknowledgement_of_an_earlier_leadership_counts_for_nothing() {
     let mut raft = leading();
-    do_step(&mut raft, 1001, Input::Propose { data: data(1) });
+    do_step(&mut raft, 1001, propose([data(1)]));
     tell(&mut raft, 1002, 2, append_reply(5, 1, conflict(0, 0)));
     do_step(&mut raft, 2000, Input::Tick);
     tell(&mut raft, 2000, 3, pre_vote_reply(6, true));
@@ -334,10 +334,10 @@ fn batches_are_bounded_by_number_and_bytes() {
     tell(&mut raft, 1001, 2, append_reply(1, 1, matched(1)));
     for _ in 0..3 {
         let data = Payload::copy_from(&[0; 600]);
-        do_step(&mut raft, 1002, Input::Propose { data });
+        do_step(&mut raft, 1002, propose([data]));
     }
     for number in 0..20 {
-        let input = Input::Propose { data: data(number) };
+        let input = propose([data(number)]);
         do_step(&mut raft, 1002, input);
     }
     let sizes = |out: &[Output]| -> Vec<usize> {
@@ -369,7 +369,7 @@ fn what_waits_is_bounded_in_bytes_and_the_protocol_has_its_way() {
             1001,
             match is_vital {
                 true => Input::ProposeVital { data },
-                false => Input::Propose { data },
+                false => propose([data]),
             },
         );
         raft.last_index() > before
@@ -389,7 +389,7 @@ fn what_waits_is_bounded_in_bytes_and_the_protocol_has_its_way() {
     assert!(!put(&mut raft, 30 << 10, false));
     assert!(put(&mut raft, 30 << 10, true));
     let data = data(9);
-    let out = do_step(&mut raft, 1003, Input::Propose { data: data.clone() });
+    let out = do_step(&mut raft, 1003, propose([data.clone()]));
     let why = Rejection::Backlog;
     assert_eq!(out, [Output::Rejected { data, why }]);
     assert_eq!(raft.stats().crowded_out, 4);
@@ -423,17 +423,11 @@ fn a_new_leader_counts_what_its_predecessor_left_uncommitted() {
     tell(&mut raft, 1000, 2, vote_reply(2, true));
     assert_eq!(raft.last_index(), LogIndex(2), "its own first entry stands");
     let (data, why) = (data(1), Rejection::Backlog);
-    let out = do_step(&mut raft, 1001, Input::Propose { data: data.clone() });
+    let out = do_step(&mut raft, 1001, propose([data.clone()]));
     assert_eq!(out, [Output::Rejected { data, why }]);
     tell(&mut raft, 1002, 1, append_reply(2, 0, matched(2)));
     tell(&mut raft, 1002, 2, append_reply(2, 1, matched(2)));
-    do_step(
-        &mut raft,
-        1003,
-        Input::Propose {
-            data: super::words::data(1),
-        },
-    );
+    do_step(&mut raft, 1003, propose([super::words::data(1)]));
     assert_eq!(raft.last_index(), LogIndex(3));
 }
 

@@ -34,6 +34,10 @@ pub(super) fn data(number: u64) -> Payload {
     Payload::copy_from(&number.to_le_bytes())
 }
 
+pub(super) fn propose(data: impl Into<Vec<Payload>>) -> Input {
+    Input::Propose { data: data.into() }
+}
+
 /// The fold of the records that survived.
 pub(super) fn fold(records: &[Record]) -> Recovered {
     let mut state = Recovered::default();

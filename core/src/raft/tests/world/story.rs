@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::super::super::*;
-use super::super::words::{MS, data};
+use super::super::words::{MS, data, propose};
 use super::{Event, Slot, World};
 use crate::time::Time;
 
@@ -90,7 +90,7 @@ impl World {
     }
 
     pub(in super::super) fn propose(&mut self, node: NodeId, number: u64) {
-        self.step(node, Input::Propose { data: data(number) });
+        self.step(node, propose([data(number)]));
     }
 
     pub(in super::super) fn term(&self) -> Term {
