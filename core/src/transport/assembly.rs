@@ -35,18 +35,38 @@ pub(super) struct Whole<'a> {
 }
 
 /// Takes the next frame of a class. The message that it ends is handed to `deliver`.
-pub(super) fn assemble<R>(
+#[inline]
+pub(super) fn assemble(
     partial: &mut Option<Box<Assembly>>,
     header: &Header,
     body: &[u8],
     bytes_max: usize,
-    deliver: impl FnOnce(Whole<'_>) -> Result<R, LinkFault>,
-) -> Result<Option<R>, LinkFault> {
-    let cost = HEADER_LEN + body.len();
+    deliver: impl FnOnce(Whole<'_>) -> Result<(), LinkFault>,
+) -> Result<(), LinkFault> {
     if partial.is_none() && !header.more {
-        let (code, bytes) = (header.code, body);
-        return deliver(Whole { code, bytes, cost }).map(Some);
+        return deliver(Whole {
+            code: header.code,
+            bytes: body,
+            cost: HEADER_LEN + body.len(),
+        });
     }
+    match extend(partial, header, body, bytes_max)? {
+        Some(assembly) => deliver(Whole {
+            code: assembly.code,
+            bytes: &assembly.bytes,
+            cost: assembly.cost,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Puts a frame behind what has arrived of its message; the whole if it is the last one.
+fn extend(
+    partial: &mut Option<Box<Assembly>>,
+    header: &Header,
+    body: &[u8],
+    bytes_max: usize,
+) -> Result<Option<Box<Assembly>>, LinkFault> {
     let assembly = partial.get_or_insert_with(|| {
         Box::new(Assembly {
             kind: header.kind,
@@ -62,16 +82,6 @@ pub(super) fn assemble<R>(
         return Err(LinkFault::Oversized);
     }
     assembly.bytes.extend_from_slice(body);
-    assembly.cost += cost;
-    if header.more {
-        return Ok(None);
-    }
-    let Some(whole) = partial.take() else {
-        return Ok(None);
-    };
-    let Assembly {
-        code, bytes, cost, ..
-    } = *whole;
-    let bytes = &bytes;
-    deliver(Whole { code, bytes, cost }).map(Some)
+    assembly.cost += HEADER_LEN + body.len();
+    Ok(if header.more { None } else { partial.take() })
 }

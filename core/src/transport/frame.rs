@@ -18,6 +18,7 @@
 //! * I4: a frame fits into a segment, and a segment into one TLS record.
 
 use alloc::vec::Vec;
+use core::mem;
 
 use super::hello::HELLO_BYTES_MAX;
 use super::resume::RESUME_BYTES;
@@ -33,6 +34,8 @@ pub(super) const BODY_BYTES_MAX: usize = SEGMENT_BYTES - HEADER_LEN;
 pub(super) const HELLO_VERSION: u8 = 1;
 /// In the class: the message goes on in the next frame of its kind and class.
 const MORE: u8 = 0x80;
+/// The bits of the class itself.
+const CLASS: u8 = 0b11;
 
 /// What a frame is. The numbers are frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,15 +68,6 @@ pub(super) enum Kind {
     Datagram = 13,
 }
 
-/// Which fields of a header mean something.
-struct Meanings {
-    class: bool,
-    code: bool,
-    stream: bool,
-    number: bool,
-    more: bool,
-}
-
 impl Kind {
     const ALL: [Kind; 13] = [
         Kind::Hello,
@@ -103,20 +97,26 @@ impl Kind {
         )
     }
 
-    const fn meanings(self) -> Meanings {
-        Meanings {
-            class: self.is_numbered() || matches!(self, Kind::Node | Kind::Ack | Kind::Datagram),
-            code: matches!(
-                self,
-                Kind::Node | Kind::Message | Kind::Request | Kind::Data | Kind::Credit
-            ),
-            stream: matches!(self, Kind::Data | Kind::Credit),
-            number: self.is_numbered() || matches!(self, Kind::Ack | Kind::Keepalive),
-            more: matches!(
-                self,
-                Kind::Node | Kind::Message | Kind::Request | Kind::Reply
-            ),
-        }
+    /// The bits of a header that mean something, as a little-endian number.
+    const fn meanings(self) -> u128 {
+        const ALWAYS: u128 = 0xffff_0000_ffff;
+        let class = self.is_numbered() || matches!(self, Kind::Node | Kind::Ack | Kind::Datagram);
+        let code = matches!(
+            self,
+            Kind::Node | Kind::Message | Kind::Request | Kind::Data | Kind::Credit
+        );
+        let stream = matches!(self, Kind::Data | Kind::Credit);
+        let number = self.is_numbered() || matches!(self, Kind::Ack | Kind::Keepalive);
+        let more = matches!(
+            self,
+            Kind::Node | Kind::Message | Kind::Request | Kind::Reply
+        );
+        ALWAYS
+            | if class { CLASS as u128 } else { 0 } << 16
+            | if more { MORE as u128 } else { 0 } << 16
+            | if code { 0xff } else { 0 } << 24
+            | if stream { 0xffff } else { 0 } << 48
+            | if number { u64::MAX as u128 } else { 0 } << 64
     }
 
     const fn body_bytes_max(self) -> usize {
@@ -134,6 +134,16 @@ impl Kind {
         }
     }
 }
+
+/// Per kind, what [`Kind::meanings`] says.
+const MEANINGS: [u128; Kind::ALL.len() + 1] = {
+    let (mut table, mut at) = ([0; Kind::ALL.len() + 1], 0);
+    while at < Kind::ALL.len() {
+        table[Kind::ALL[at] as usize] = Kind::ALL[at].meanings();
+        at += 1;
+    }
+    table
+};
 
 /// The first 16 bytes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,30 +184,23 @@ impl Header {
         bytes
     }
 
+    #[inline]
     fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Header, LinkFault> {
         let [version, kind, class, code, l0, l1, s0, s1, number @ ..] = *bytes;
-        let header = Header {
+        let kind = Kind::from_byte(kind).ok_or(LinkFault::UnknownFrame)?;
+        if u128::from_le_bytes(*bytes) & !MEANINGS[kind as usize] != 0 {
+            return Err(LinkFault::UnknownFrame);
+        }
+        Ok(Header {
             version,
-            kind: Kind::from_byte(kind).ok_or(LinkFault::UnknownFrame)?,
-            class: *Priority::ALL
-                .get(usize::from(class & !MORE))
-                .ok_or(LinkFault::UnknownFrame)?,
+            kind,
+            class: Priority::ALL[usize::from(class & CLASS)],
             more: class & MORE != 0,
             code,
             len: u16::from_le_bytes([l0, l1]),
             stream: u16::from_le_bytes([s0, s1]),
             number: u64::from_le_bytes(number),
-        };
-        let means = header.kind.meanings();
-        let strange = (!means.class && header.class != Priority::Critical)
-            || (!means.more && header.more)
-            || (!means.code && code != 0)
-            || (!means.stream && header.stream != 0)
-            || (!means.number && header.number != 0);
-        if strange {
-            return Err(LinkFault::UnknownFrame);
-        }
-        Ok(header)
+        })
     }
 
     fn body_len(&self) -> usize {
@@ -213,6 +216,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
+    #[inline]
     fn admit(self, header: &Header) -> Result<(), LinkFault> {
         let is_hello = header.kind == Kind::Hello;
         if is_hello != self.version.is_none() {
@@ -249,22 +253,31 @@ pub(super) struct Cutter {
 
 impl Cutter {
     /// The next whole frame; `None` when `input` is used up.
+    #[inline]
     pub(super) fn next<'frame, 'input: 'frame>(
         &'frame mut self,
         input: &mut &'input [u8],
         rules: Rules,
     ) -> Result<Option<Frame<'frame>>, LinkFault> {
-        if self.is_spent {
-            self.partial.clear();
-            self.is_spent = false;
+        if self.partial.is_empty()
+            && let Some(frame) = whole(input, rules)?
+        {
+            return Ok(Some(frame));
         }
-        if self.partial.is_empty() {
-            let frame = whole(input, rules)?;
-            if frame.is_none() {
-                self.partial.extend_from_slice(input);
-                *input = &[];
+        self.next_in_parts(input, rules)
+    }
+
+    /// The same for a frame of which a part came before, or will come later.
+    fn next_in_parts<'frame, 'input: 'frame>(
+        &'frame mut self,
+        input: &mut &'input [u8],
+        rules: Rules,
+    ) -> Result<Option<Frame<'frame>>, LinkFault> {
+        if mem::take(&mut self.is_spent) {
+            self.partial.clear();
+            if let Some(frame) = whole(input, rules)? {
+                return Ok(Some(frame));
             }
-            return Ok(frame);
         }
         self.fill(HEADER_LEN, input);
         let Some((head, _)) = self.partial.split_first_chunk() else {
@@ -297,6 +310,7 @@ impl Cutter {
 }
 
 /// The frame at the start of `input`, if all of it is there.
+#[inline]
 fn whole<'a>(input: &mut &'a [u8], rules: Rules) -> Result<Option<Frame<'a>>, LinkFault> {
     let Some((head, rest)) = input.split_first_chunk() else {
         return Ok(None);

@@ -101,7 +101,7 @@ impl Lane {
             }
         };
         segment.bytes.extend_from_slice(&header.encode());
-        for part in parts {
+        for part in parts.iter().filter(|part| !part.is_empty()) {
             segment.bytes.extend_from_slice(part);
         }
         segment.frames += 1;

@@ -241,7 +241,16 @@ impl Session {
         }
         if !self.lanes.iter().any(Lane::is_owed) {
             self.stall.stop();
-        } else if has_progressed || !self.stall.is_set() {
+        } else if has_progressed {
+            self.stall.set(now + self.config.retry_interval);
+        } else {
+            self.await_progress(now);
+        }
+    }
+
+    /// Something is owed.
+    fn await_progress(&mut self, now: Time) {
+        if !self.stall.is_set() {
             self.stall.set(now + self.config.retry_interval);
         }
     }

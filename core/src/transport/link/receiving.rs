@@ -33,7 +33,7 @@ impl Link {
         while self.phase != Phase::Closed {
             let handled = match cutter.next(&mut rest, self.rules()) {
                 Ok(None) => break,
-                Ok(Some(frame)) => self.on_frame(now, frame, session, sink),
+                Ok(Some(ref frame)) => self.on_frame(now, frame, session, sink),
                 Err(fault) => Err(CloseReason::Fault(fault)),
             };
             if let Err(reason) = handled {
@@ -48,12 +48,12 @@ impl Link {
     fn on_frame(
         &mut self,
         now: Time,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         session: &mut Session,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), CloseReason> {
         self.stats.frames_received += 1;
-        let Frame { header, body } = frame;
+        let &Frame { ref header, body } = frame;
         let heard = match header.kind {
             Kind::Hello => return self.on_hello(now, frame, session, sink),
             Kind::Goodbye => return Err(CloseReason::Goodbye),
@@ -84,7 +84,7 @@ impl Link {
     fn on_hello(
         &mut self,
         now: Time,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         session: &mut Session,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), CloseReason> {
@@ -117,18 +117,17 @@ impl Link {
 
     fn on_node(
         &mut self,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
-        let Frame { header, body } = frame;
+        let &Frame { ref header, body } = frame;
         let partial = &mut self.partials[header.class.index()];
         let max = self.config.message_bytes_max;
-        assemble(partial, &header, body, max, |whole| {
+        assemble(partial, header, body, max, |whole| {
             let (code, body) = (whole.code, whole.bytes);
             sink(Output::Node { code, body });
             Ok(())
         })
-        .map(drop)
     }
 
     fn on_resume(
@@ -169,7 +168,7 @@ impl Link {
     fn on_session(
         &mut self,
         now: Time,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         session: &mut Session,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {

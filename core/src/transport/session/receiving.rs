@@ -12,7 +12,7 @@ impl Session {
     pub(in super::super) fn on_numbered(
         &mut self,
         now: Time,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
         let header = &frame.header;
@@ -44,34 +44,33 @@ impl Session {
 
     fn on_message(
         &mut self,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
-        let Frame { header, body } = frame;
-        let theirs = self.theirs;
+        let &Frame { ref header, body } = frame;
+        let theirs = &self.theirs;
         let arrival = &mut self.arrivals[header.class.index()];
         if header.kind != Kind::Reply {
             arrival.allowance.on_arrived(HEADER_LEN + body.len())?;
         }
         let max = self.config.message_bytes_max.saturating_add(16);
         let twice = self.planted.is(Mutant::DeliversTwice) && header.kind == Kind::Message;
-        assemble(&mut arrival.partial, &header, body, max, |whole| {
+        assemble(&mut arrival.partial, header, body, max, |whole| {
             if twice {
-                sink(understand(&theirs, &header, whole)?);
+                sink(understand(theirs, header, whole)?);
             }
-            sink(understand(&theirs, &header, whole)?);
+            sink(understand(theirs, header, whole)?);
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
     fn on_data(
         &mut self,
         now: Time,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
-        let Frame { header, body } = frame;
+        let &Frame { ref header, body } = frame;
         let (id, priority, flags) = (header.stream, header.class, header.code);
         self.check_no_partial(priority)?;
         if flags & !(OPEN | END | ABORT) != 0 || flags.count_ones() > 1 {
@@ -125,10 +124,10 @@ impl Session {
 
     fn on_credit(
         &mut self,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
         sink: &mut impl FnMut(Output<'_>),
     ) -> Result<(), LinkFault> {
-        let Frame { header, body } = frame;
+        let &Frame { ref header, body } = frame;
         self.check_no_partial(header.class)?;
         let limit = u64::from_le_bytes(body.try_into().map_err(|_| LinkFault::Malformed)?);
         if header.stream == 0 {
@@ -173,6 +172,7 @@ impl Session {
 }
 
 /// Takes our own words off the beginning of a message.
+#[inline]
 fn understand<'a>(
     theirs: &Theirs,
     header: &Header,

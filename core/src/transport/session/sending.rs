@@ -62,7 +62,7 @@ impl Session {
             self.budgets[class].spend(cost);
         }
         let number = self.push_in_frames(now, header, head, body);
-        self.watch_progress(now, false);
+        self.await_progress(now);
         Ok(number)
     }
 
@@ -181,7 +181,7 @@ impl Session {
             }
         }
         let number = self.lanes[class.index()].push(now, header, parts);
-        self.watch_progress(now, false);
+        self.await_progress(now);
         number
     }
 
@@ -228,7 +228,7 @@ impl Session {
             ..Header::bare(self.version, Kind::Credit)
         };
         self.lanes[0].push(now, header, &[&limit.to_le_bytes()]);
-        self.watch_progress(now, false);
+        self.await_progress(now);
     }
 
     /// The size of the segment of a class that leaves next.
