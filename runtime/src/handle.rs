@@ -29,7 +29,7 @@ use crate::error::{Error, ReloadError, StartError};
 use crate::event::{Announcer, Events};
 use crate::guard;
 use crate::identity::{Identity, Name};
-use crate::message::{Inbox, Messages};
+use crate::inbox::{Inbox, Messages};
 use crate::seam::Seam;
 use crate::shell::Shell;
 use crate::tls::Settings;
@@ -123,7 +123,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
         provider: Arc<CryptoProvider>,
         setup: Setup,
     ) -> Self {
-        let (inbox, messages) = crate::message::inbox();
+        let (inbox, messages) = crate::inbox::inbox();
         let inner = Inner {
             seam,
             name,

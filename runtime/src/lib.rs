@@ -18,6 +18,7 @@ mod event;
 mod guard;
 mod handle;
 mod identity;
+mod inbox;
 mod journal;
 mod link;
 mod message;
@@ -38,7 +39,8 @@ pub use handle::{Applied, Chosen, ClusterNetworkManager};
 pub use identity::{
     CA_FILE, CERTIFICATE_FILE, Identity, IdentityError, KEY_FILE, Name, NameProblem,
 };
-pub use message::{Incoming, Messages, Reply};
+pub use inbox::Messages;
+pub use message::{Incoming, Reply};
 pub use metrics::Metrics;
 /// The state machine and its vocabulary.
 pub use quorate_core as core;

@@ -17,11 +17,11 @@ use quorate_core::transport::{Config, Hello};
 use crate::driver::Mail;
 use crate::event::Announcer;
 use crate::identity::Name;
+use crate::inbox::Inbox;
 use crate::link::directory::Directory;
 use crate::link::door::Door;
 use crate::link::peer::Peer;
 use crate::link::{Clock, Connection, keeper};
-use crate::message::Inbox;
 use crate::seam::Seam;
 use crate::tls::Settings;
 

@@ -281,7 +281,7 @@ impl<S: Seam> ClusterNetworkManager<S> {
             payload: Payload::copy_from(body),
             deadline: None,
             reply: None,
-            receipt: None,
+            cost: 0,
         }
     }
 

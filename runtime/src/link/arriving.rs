@@ -13,7 +13,8 @@ use super::peer::Peer;
 use super::peer::streams::StreamId;
 use super::pending::Pending;
 use super::{News, over};
-use crate::message::{Answered, Incoming, Receipt, Reply, Reserved};
+use crate::inbox::Reserved;
+use crate::message::{Answered, Incoming, Reply};
 use crate::stream::{IncomingStream, Piece};
 
 /// Streams of the other end.
@@ -78,7 +79,7 @@ impl Desk<'_> {
                 ..
             } => self.deliver(Incoming {
                 deadline,
-                receipt: Some(Receipt::new(self.peer.clone(), priority, cost)),
+                cost,
                 ..self.incoming(priority, body)
             }),
             Output::Request {
@@ -95,7 +96,7 @@ impl Desk<'_> {
                     priority,
                     id,
                 )),
-                receipt: Some(Receipt::new(self.peer.clone(), priority, cost)),
+                cost,
                 ..self.incoming(priority, body)
             }),
             Output::Datagram { priority, body } => {
@@ -140,7 +141,7 @@ impl Desk<'_> {
             payload: Payload::copy_from(body),
             deadline: None,
             reply: None,
-            receipt: None,
+            cost: 0,
         }
     }
 
@@ -227,7 +228,7 @@ mod tests {
     use quorate_core::time::Time;
 
     use super::*;
-    use crate::message::inbox;
+    use crate::inbox::inbox;
 
     #[test]
     fn a_message_that_will_not_come_gives_its_room_back() {

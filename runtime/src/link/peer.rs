@@ -20,7 +20,8 @@ use self::links::Links;
 use super::arriving::Desk;
 use super::pending::{Era, Pending};
 use super::{Clock, News, Taken};
-use crate::message::{Answered, Inbox, Incoming};
+use crate::inbox::Inbox;
+use crate::message::{Answered, Incoming};
 
 /// Another node.
 pub(crate) struct Peer {
@@ -350,10 +351,10 @@ impl PeerState {
     pub(super) fn after_receiving<'a>(
         &mut self,
         now: Time,
-        peer: &'a Peer,
+        peer: &'a Arc<Peer>,
         news: &mut Vec<News>,
     ) -> Woken<'a> {
-        peer.inbox.put(&mut self.delivered);
+        peer.inbox.put(Some(peer), &mut self.delivered);
         news.extend(self.delivered.drain(..).map(News::Untaken));
         for (stream, cost) in self.pending.arrivals.take_consumed() {
             self.session.consume_stream(now, stream, cost);
