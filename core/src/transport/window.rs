@@ -21,8 +21,11 @@ const WINDOW_MIN: u64 = 2 * SEGMENT_BYTES as u64;
 const WINDOW_MAX: u64 = 16 << 20;
 /// Before anything is measured.
 const WINDOW_START: u64 = 10 * SEGMENT_BYTES as u64;
-/// How long a delivery rate counts, at least; and at least ten round trips.
+/// How long a delivery rate counts, at least; and at least ten of the shortest round trips.
 const RATE_AGE: Duration = Duration::from_millis(100);
+/// The same at the beginning, when buffers of the path take a burst as fast as it comes; it doubles
+/// with each period.
+const RATE_AGE_START: Duration = Duration::from_millis(5);
 const ROUND_TRIP_AGE: Duration = Duration::from_secs(10);
 /// How long a new measurement of the round trip takes, at least; and at least two round trips.
 const PROBE_SPAN: Duration = Duration::from_millis(5);
@@ -47,6 +50,7 @@ pub(super) struct Window {
     delivered: u64,
     /// The highest rates of this and of the last period, in bytes per second.
     rates: [u64; 2],
+    period: Duration,
     period_ends: Time,
     round_trip: Option<u64>,
     measured_at: Time,
@@ -59,6 +63,7 @@ impl Default for Window {
             bytes: WINDOW_START,
             delivered: 0,
             rates: [0; 2],
+            period: RATE_AGE_START,
             period_ends: Time::ZERO,
             round_trip: None,
             measured_at: Time::ZERO,
@@ -95,11 +100,13 @@ impl Window {
         let delivered = self.delivered - flight.delivered;
         let rate = delivered.saturating_mul(1_000_000_000) / took;
         if now >= self.period_ends {
-            let span = RATE_AGE.max(Duration::from_nanos(took.saturating_mul(10)));
-            self.period_ends = now + span;
+            let shortest = self.round_trip.unwrap_or(took);
+            let ten = Duration::from_nanos(shortest.saturating_mul(10));
+            self.period_ends = now + self.period.max(ten);
             // A period in which nothing pressed says nothing about the path.
             if !flight.is_idle {
                 self.rates = [0, self.rates[0]];
+                self.period = (self.period * 2).min(RATE_AGE);
             }
         }
         self.rates[0] = self.rates[0].max(rate);
@@ -157,6 +164,8 @@ mod tests {
         one_way: u64,
         now: u64,
         busy_until: u64,
+        /// Bytes that still pass at once.
+        burst: u64,
         /// When each acknowledgement arrives.
         flying: VecDeque<(u64, Flight)>,
         window: Window,
@@ -169,6 +178,7 @@ mod tests {
                 one_way,
                 now: 1,
                 busy_until: 0,
+                burst: 0,
                 flying: VecDeque::new(),
                 window: Window::default(),
             }
@@ -182,7 +192,9 @@ mod tests {
                 while (self.flying.len() + 1) as u64 * LEN as u64 <= self.window.bytes() {
                     let start = self.busy_until.max(self.now + self.one_way);
                     queue = queue.max(start - self.now - self.one_way);
-                    self.busy_until = start + LEN as u64 * 1_000_000_000 / self.rate;
+                    let paced = (LEN as u64).saturating_sub(self.burst);
+                    self.burst = self.burst.saturating_sub(LEN as u64);
+                    self.busy_until = start + paced * 1_000_000_000 / self.rate;
                     let flight = self.window.on_sent(Time(self.now), false);
                     self.flying
                         .push_back((self.busy_until + self.one_way, flight));
@@ -218,6 +230,16 @@ mod tests {
                 "{rate} B/s: {bytes_ahead} B wait, {allowed} may"
             );
         }
+    }
+
+    #[test]
+    fn a_first_burst_is_not_taken_for_the_path() {
+        let mut path = Path::new(125_000_000, 25_000);
+        path.burst = 1 << 20;
+        path.run(30 * MS);
+        let start = path.now;
+        let (queue, _) = path.run(start + 100 * MS);
+        assert!(queue <= 500_000, "{queue} ns wait");
     }
 
     #[test]
