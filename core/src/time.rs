@@ -117,6 +117,8 @@ pub enum Wake {
     Transfer,
     /// A read that the leader was asked about must be given up.
     Read,
+    /// Proposals of this moment are to be appended together.
+    Append,
     /// A pending proposal must be resent or given up.
     Proposal,
     /// The leader reviews where roles should live.

@@ -150,6 +150,28 @@ fn a_single_voter_serves_alone() {
     assert!(outcome(&mut cluster, 1, write(Epoch(0), "k")).is_err());
 }
 
+/// Those of the leader's own host and those that arrive from another node.
+#[test]
+fn proposals_of_one_moment_share_a_record_everywhere() {
+    let mut cluster = gathered(3, 6);
+    let leader = cluster.leader().expect("gathered");
+    let (epoch, other) = (epoch(&cluster), leader % 3 + 1);
+    let before: Vec<usize> = (1..=3).map(|it| cluster.appended(it).len()).collect();
+    let mut tickets = Vec::new();
+    for key in 0..20 {
+        let command = || write(epoch, &format!("k{key}"));
+        tickets.push(cluster.command(leader, command()));
+        tickets.push(cluster.command(other, command()));
+    }
+    cluster.run_until(100, "all are answered", |c| {
+        tickets.iter().all(|ticket| c.answers.contains_key(ticket))
+    });
+    cluster.run_for(10);
+    for (node, before) in (1..=3).zip(before) {
+        assert_eq!(cluster.appended(node)[before..], [40], "n{node}");
+    }
+}
+
 #[test]
 fn a_journal_lived_again_does_the_same() {
     let mut cluster = gathered(3, 4);

@@ -150,6 +150,11 @@ impl NodeHall {
                     is_moving = true;
                     self.step(node, event);
                 }
+                let due = self.nodes[node].deadline();
+                if due.is_some_and(|due| due.at <= self.now) {
+                    is_moving = true;
+                    self.step(node, Event::Tick);
+                }
                 while let Some(lsn) = self.written[node].take() {
                     is_moving = true;
                     self.step(node, Event::Persisted(lsn));

@@ -123,7 +123,7 @@ impl Node {
         actions: &mut Vec<Action>,
     ) {
         match output {
-            control::Output::Append(envelope) => next.push(self.on_append(envelope)),
+            control::Output::Append(envelope) => self.on_append(envelope, next),
             control::Output::Send { to, message } => next.push(send(to, Message::Control(message))),
             control::Output::Reply {
                 ticket: REBUILD,
@@ -163,10 +163,10 @@ impl Node {
         [told, Work::Bar]
     }
 
-    /// What consensus shall do with a proposal, or why it shall not even stand in the log: that a
-    /// voter is removed, or a removed node is to vote, is for its leader alone to see.
-    fn on_append(&self, envelope: Envelope) -> Work {
-        let refused = match &envelope.command {
+    /// Why a proposal shall not even stand in the log: that a voter is removed, or a removed node
+    /// is to vote, is for its leader alone to see.
+    fn refusal(&self, command: &control::Command) -> Option<Refused> {
+        match command {
             control::Command::ChangeVoters(change) | control::Command::ForceVoters(change) => {
                 let removed = self.control.state().removed();
                 let mut banned = change.add.iter().filter(|node| removed.contains_key(node));
@@ -185,14 +185,19 @@ impl Node {
             | control::Command::AdmitNode { .. }
             | control::Command::TakeVote { .. }
             | control::Command::Barrier => None,
-        };
-        if let Some(refused) = refused {
-            return Work::Control(control::Input::Refused { envelope, refused });
+        }
+    }
+
+    /// What consensus shall do with a proposal: what a host writes waits for what else is proposed
+    /// at this moment, the rest goes by itself.
+    fn on_append(&mut self, envelope: Envelope, next: &mut Vec<Work>) {
+        if let Some(refused) = self.refusal(&envelope.command) {
+            return next.push(Work::Control(control::Input::Refused { envelope, refused }));
         }
         let mut bytes = Vec::new();
         codec::encode(&envelope, &mut bytes);
         let data = Payload::from(bytes);
-        Work::Raft(match envelope.command {
+        let alone = match envelope.command {
             control::Command::ChangeVoters(change) => raft::Input::Change { change, data },
             control::Command::ForceVoters(change) => raft::Input::ForceChange { change, data },
             control::Command::TakeVote { node } if self.raft.voters().contains(node) => {
@@ -205,10 +210,13 @@ impl Node {
             | control::Command::RemoveNode { .. }
             | control::Command::AdmitNode { .. }
             | control::Command::TakeVote { .. } => raft::Input::ProposeVital { data },
-            control::Command::Write { .. } | control::Command::Barrier => raft::Input::Propose {
-                data: Vec::from([data]),
-            },
-        })
+            control::Command::Write { .. } | control::Command::Barrier => {
+                let full = self.batch.push(data, &self.config.raft);
+                return next.extend(full.map(Work::Raft));
+            }
+        };
+        let earlier = self.batch.take();
+        next.extend(earlier.into_iter().chain([alone]).map(Work::Raft));
     }
 }
 

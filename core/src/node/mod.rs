@@ -1,6 +1,7 @@
 //! The node: every subsystem composed into one machine.
 
 mod admission;
+mod batch;
 mod cascade;
 mod claims;
 mod command;
@@ -25,6 +26,7 @@ pub use links::{OUTBOX_AGE, OUTBOX_MAX};
 pub use view::View;
 
 use self::admission::Admission;
+use self::batch::Batch;
 use self::cascade::{Held, Work};
 use self::claims::{Arrival, Claims};
 use self::links::Links;
@@ -161,6 +163,7 @@ pub struct Node {
     claims: Claims,
     admission: Admission,
     gate: Gate<Held>,
+    batch: Batch,
     planted: Planted,
     /// Commands that came before the node may speak.
     early: Vec<(Ticket, Command)>,
@@ -258,6 +261,7 @@ impl Node {
         let first = Deadline::earliest(consensus, members);
         let hints = Deadline::earliest(self.gossip.deadline(), self.health.deadline());
         let door = Deadline::earliest(self.claims.deadline(), self.admission.deadline());
+        let door = Deadline::earliest(self.batch.deadline(), door);
         Deadline::earliest(Deadline::earliest(first, hints), door)
     }
 
@@ -295,6 +299,9 @@ impl Node {
         }
         self.on_claim_timer(now, actions);
         self.on_adding_timer(now, actions);
+        if let Some(proposals) = self.batch.take() {
+            self.cascade(now, Work::Raft(proposals), actions);
+        }
     }
 
     fn on_received(

@@ -4,6 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::admission::Admission;
+use super::batch::Batch;
 use super::claims::Claims;
 use super::links::{self, Links};
 use super::{Config, Node, ValidConfig};
@@ -89,6 +90,7 @@ impl Node {
             leaving: None,
             transferring: None,
             reading: BTreeMap::new(),
+            batch: Batch::default(),
             asks_at: Some(Time::ZERO),
             config,
         }

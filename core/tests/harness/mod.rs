@@ -10,6 +10,7 @@ use quorate_core::id::{ClusterId, LinkId, Lsn, NodeId, Peer, RoleName, Ticket};
 use quorate_core::journal::{Recorder, Start};
 use quorate_core::node::{Action, Answer, Command, Config, Event, Node, Refusal};
 use quorate_core::notice::Notice;
+use quorate_core::raft;
 use quorate_core::seed::Seed;
 use quorate_core::time::Time;
 
@@ -106,6 +107,18 @@ impl Cluster {
         for link in lost {
             self.hang_up(link);
         }
+    }
+
+    /// How many entries each record of a node appends that it has written so far.
+    #[allow(dead_code)] // Not every suite counts them.
+    pub(crate) fn appended(&self, node: u64) -> Vec<usize> {
+        let entries = |(_, record): &(Lsn, Record)| {
+            let Record::Raft(raft::Record::Append { entries }) = record else {
+                return None;
+            };
+            Some(entries.len())
+        };
+        self.disks[&node].iter().filter_map(entries).collect()
     }
 
     /// From now on nothing the node writes becomes durable.
