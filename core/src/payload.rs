@@ -9,26 +9,23 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Immutable shared bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Payload(Arc<[u8]>);
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Payload(
+    /// `None` if there are none: nothing is shared then.
+    Option<Arc<[u8]>>,
+);
 
 impl Payload {
     /// Copies `bytes` into a new shared block.
     #[must_use]
     pub fn copy_from(bytes: &[u8]) -> Payload {
-        Payload(Arc::from(bytes))
-    }
-}
-
-impl Default for Payload {
-    fn default() -> Payload {
-        Payload::copy_from(&[])
+        Payload((!bytes.is_empty()).then(|| Arc::from(bytes)))
     }
 }
 
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Payload {
-        Payload(Arc::from(bytes))
+        Payload((!bytes.is_empty()).then(|| Arc::from(bytes)))
     }
 }
 
@@ -36,26 +33,26 @@ impl Deref for Payload {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
 impl AsRef<[u8]> for Payload {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        self
     }
 }
 
 /// Shows only the length: payloads may be large, and may be secrets of the host.
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Payload({} B)", self.0.len())
+        write!(f, "Payload({} B)", self.len())
     }
 }
 
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        serializer.serialize_bytes(self)
     }
 }
 
