@@ -150,13 +150,14 @@ impl Log {
     /// The entries from `from`, bounded by number and payload bytes; at least one if there is any.
     pub(super) fn batch(&self, from: LogIndex, entries_max: usize, bytes_max: usize) -> Vec<Entry> {
         let rest = self.position(from).and_then(|at| self.entries.get(at..));
+        let rest = rest.unwrap_or_default();
         let mut bytes = 0_usize;
         let fits = |(nth, entry): &(usize, &Entry)| {
             bytes = bytes.saturating_add(entry.data.len());
             *nth == 0 || (*nth < entries_max && bytes <= bytes_max)
         };
-        let taken = rest.unwrap_or_default().iter().enumerate().take_while(fits);
-        taken.map(|(_, entry)| entry.clone()).collect()
+        let taken = rest.iter().enumerate().take_while(fits).count();
+        rest[..taken].to_vec()
     }
 
     /// All entries after `index`; none if it is not kept.
