@@ -243,7 +243,8 @@ impl Node {
         }
     }
 
-    /// When to be stepped with [`Event::Tick`] at the latest.
+    /// When to be stepped with [`Event::Tick`] at the latest. That is at once while writes wait to
+    /// go into the log together: as soon as no other event is ready.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
         if !self.recorded {
