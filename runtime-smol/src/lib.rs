@@ -18,7 +18,8 @@
 //! ```
 //!
 //! Everything but the seam to smol comes from `quorate-runtime`, re-exported here. Tasks run on
-//! smol's global executor.
+//! smol's global executor, which has one thread unless the environment variable `SMOL_THREADS`
+//! asks for more: with two, a busy connection is read and written at once.
 
 pub mod seam;
 
