@@ -31,10 +31,15 @@ struct Fortress {
 
 impl Fortress {
     async fn new() -> Fortress {
+        Fortress::patient(Duration::from_secs(2)).await
+    }
+
+    /// One that waits so long for strangers to say who they are.
+    async fn patient(hello_timeout: Duration) -> Fortress {
         let directory = tempfile::tempdir().expect("a directory");
         let site = Site::new(directory.path());
-        let node = site.node(1, 1).configure(|config| {
-            config.transport.hello_timeout = Duration::from_secs(2);
+        let node = site.node(1, 1).configure(move |config| {
+            config.transport.hello_timeout = hello_timeout;
         });
         let node: ClusterNetworkManager = node.build().await.expect("a node");
         node.start().await.expect("it starts");
@@ -359,7 +364,8 @@ fn lurk(from: [u8; 4], at: SocketAddr) -> io::Result<socket2::Socket> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_from_one_address_locks_nobody_else_out() {
-    let fortress = Fortress::new().await;
+    // None of the first may give way to a later one before all have come.
+    let fortress = Fortress::patient(Duration::from_secs(60)).await;
     let at = fortress.address;
     let mut events = fortress.node.subscribe_to_events();
     let storm = tokio::task::spawn_blocking(move || -> io::Result<Vec<_>> {
