@@ -33,6 +33,7 @@ extern crate std;
 pub mod error;
 pub mod fixed;
 pub mod id;
+pub mod level;
 #[cfg(not(feature = "mutants"))]
 mod mutant;
 #[cfg(feature = "mutants")]

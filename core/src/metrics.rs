@@ -40,6 +40,8 @@ pub struct Metrics {
     pub members_live: u64,
     /// Live members that this node does not hear.
     pub members_unheard: u64,
+    /// The feature level in force, as far as the log is applied.
+    pub feature_level: u64,
     /// Bytes of keys and values that nodes wrote about themselves.
     pub state_bytes: u64,
 }
@@ -77,6 +79,7 @@ impl Metrics {
             ("members_live", self.members_live),
             ("members_unheard", self.members_unheard),
             ("state_bytes", self.state_bytes),
+            ("feature_level", self.feature_level),
         ];
         let metric = |kind| move |(name, value)| Metric { name, kind, value };
         let counters = counters.into_iter().map(metric(Kind::Counter));

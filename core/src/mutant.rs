@@ -138,6 +138,12 @@ mutants! {
     ExchangeOmitsDead => "exchange-omits-dead",
     /// A view leaves out a member that joined.
     ViewForgetsAChange => "view-forgets-a-change",
+    /// A leader raises the feature level without asking what the others know.
+    RaisesLevelUnasked => "raises-level-unasked",
+    /// A node applies a feature level that its build does not know.
+    AppliesUnknownLevel => "applies-unknown-level",
+    /// A node asks the leader about reads before the level that brings this is in force.
+    ForwardsReadsEarly => "forwards-reads-early",
     /// A repeated request takes effect again.
     NoDedup => "no-dedup",
     /// A write is accepted under any epoch.

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use crate::durable::image::ImageError;
 use crate::health::PartitionStatus;
 use crate::id::{Epoch, Incarnation, LogIndex, NodeId, Peer, RoleName};
+use crate::level::{Level, Unfit};
 use crate::voters::Voters;
 use crate::wire::DecodeError;
 use crate::{gossip, membership, raft};
@@ -56,6 +57,18 @@ pub enum Notice {
         node: NodeId,
         /// The entry that removed it.
         at: LogIndex,
+    },
+    /// This feature level is in force from here on.
+    LevelRaised {
+        /// Which.
+        level: Level,
+    },
+    /// A node is not let in: its build does not know the feature level in force.
+    Unfit {
+        /// Which.
+        node: NodeId,
+        /// Why.
+        unfit: Unfit,
     },
     /// A connection to a node is in use.
     LinkUp {
@@ -146,6 +159,8 @@ impl Notice {
             Notice::GossipFault { .. } => "gossip_peer_fault",
             Notice::RoleChanged { .. } => "role_changed",
             Notice::Removed { .. } => "node_removed",
+            Notice::LevelRaised { .. } => "level_raised",
+            Notice::Unfit { .. } => "node_unfit",
             Notice::LinkUp { .. } => "link_up",
             Notice::LinkDown { .. } => "link_down",
             Notice::UnknownEntry { .. } => "unknown_entry",
@@ -172,6 +187,7 @@ impl Notice {
                 | PartitionStatus::OneWay { .. }
                 | PartitionStatus::Bridged { .. },
             )
+            | Notice::Unfit { .. }
             | Notice::UnknownEntry { .. }
             | Notice::UnreadableSnapshot { .. }
             | Notice::DiskStalled => Severity::Warn,
@@ -195,6 +211,7 @@ impl Notice {
             | Notice::Partition(PartitionStatus::Whole)
             | Notice::View(_)
             | Notice::Removed { .. }
+            | Notice::LevelRaised { .. }
             | Notice::RoleChanged { .. } => Severity::Info,
             Notice::State(_)
             | Notice::Raft(raft::Notice::SnapshotTaken { .. })

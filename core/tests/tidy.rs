@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// alone.
 const FLOORS: [&[&str]; 6] = [
     &[
-        "time", "id", "seed", "fixed", "payload", "error", "quorum", "voters", "mutant", "sum",
+        "time", "id", "level", "seed", "fixed", "payload", "error", "quorum", "voters", "mutant",
+        "sum",
     ],
     &[
         "membership",

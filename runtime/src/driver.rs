@@ -75,7 +75,7 @@ pub(crate) enum Mail {
 /// Why the driver ends.
 enum Ending {
     Shutdown,
-    DiskFailed { reason: String },
+    Halted { reason: String },
 }
 
 enum Woken {
@@ -116,6 +116,8 @@ pub(crate) struct Driver<S: Seam> {
     touched: BTreeSet<LinkId>,
     records: Writer,
     last: Lsn,
+    /// Why the node can go on no more.
+    halted: Option<String>,
 }
 
 impl<S: Seam> Driver<S> {
@@ -130,10 +132,11 @@ impl<S: Seam> Driver<S> {
             touched: BTreeSet::new(),
             records,
             last: Lsn::default(),
+            halted: None,
         }
     }
 
-    /// Runs the node until it is shut down, abandoned, or its disk fails.
+    /// Runs the node until it is shut down, abandoned, or has to halt.
     pub(crate) async fn run(mut self) {
         let ending = self.drive().await;
         self.wind_down(ending).await;
@@ -143,6 +146,9 @@ impl<S: Seam> Driver<S> {
         // The first step asks for the boot record.
         self.step(Event::Tick);
         self.perform();
+        if let Some(reason) = self.halted.take() {
+            return Ending::Halted { reason };
+        }
         let shell = self.parts.shell.clone();
         let mut alarm = Alarm::new(&shell.seam);
         loop {
@@ -156,6 +162,9 @@ impl<S: Seam> Driver<S> {
                 }
             }
             self.perform();
+            if let Some(reason) = self.halted.take() {
+                return Ending::Halted { reason };
+            }
         }
     }
 
@@ -243,7 +252,7 @@ impl<S: Seam> Driver<S> {
             Mail::Received { link, message } => Event::Received { link, message },
             Mail::Persisted(lsn) => Event::Persisted(lsn),
             Mail::DiskStalled => Event::DiskStalled,
-            Mail::DiskFailed { reason } => return Some(Ending::DiskFailed { reason }),
+            Mail::DiskFailed { reason } => return Some(Ending::Halted { reason }),
             Mail::Shutdown => return Some(Ending::Shutdown),
         };
         self.step(event);
@@ -284,6 +293,7 @@ impl<S: Seam> Driver<S> {
                 }
                 Action::PublishRoutes(routes) => self.parts.shell.publish(routes),
                 Action::Notify(notice) => self.note(&notice),
+                Action::Halt(unfit) => self.halted = Some(unfit.to_string()),
             }
         }
         self.actions = actions;
@@ -379,10 +389,10 @@ impl<S: Seam> Driver<S> {
                 parts.recorder.end(End::Stopped);
                 shell.stop();
             }
-            Ending::DiskFailed { reason } => {
+            Ending::Halted { reason } => {
                 parts.recorder.end(End::Halted);
                 shell.halt();
-                tracing::error!(node = %shell.name.node, %reason, "halted: the disk failed");
+                tracing::error!(node = %shell.name.node, %reason, "halted");
                 let _only_once = shell.halted.set(reason.clone());
                 shell
                     .announcer

@@ -57,7 +57,8 @@ pub enum StartError {
     /// `start` was called before.
     #[error("the node was started before; make a new manager to start again")]
     AlreadyStarted,
-    /// The disk failed while the node started.
+    /// The disk failed while the node started, or the node's build does not know the feature level
+    /// in force.
     #[error("the node halted while it started: {reason}")]
     Halted {
         /// What failed.
@@ -143,7 +144,8 @@ pub enum Error {
     /// The node was shut down.
     #[error("the node is stopped")]
     Stopped,
-    /// The node halted because its disk failed; it will never acknowledge anything again.
+    /// The node halted because its disk failed, or because its build does not know the feature
+    /// level in force; it will never acknowledge anything again.
     #[error("the node halted: {reason}")]
     Halted {
         /// What failed.

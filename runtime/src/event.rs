@@ -8,6 +8,7 @@ use async_broadcast::{InactiveReceiver, Receiver, RecvError, Sender};
 use quorate_core::gossip;
 use quorate_core::health::PartitionStatus;
 use quorate_core::id::{Epoch, LogIndex, NodeId, Peer, RoleName, Term};
+use quorate_core::level::{Level, Unfit};
 use quorate_core::membership::{self, Evidence, Fact, Member, Reason, View};
 use quorate_core::notice::Notice;
 use quorate_core::payload::Payload;
@@ -106,6 +107,19 @@ pub enum ClusterEvent {
         /// The entry that removed it.
         at: LogIndex,
     },
+    /// A feature level is in force, as far as this node has applied the control log: raised, or
+    /// learnt of with what came before this node.
+    LevelRaised {
+        /// Which.
+        level: Level,
+    },
+    /// A node is not let in: its build does not know the feature level in force.
+    Unfit {
+        /// Which.
+        node: NodeId,
+        /// Why.
+        unfit: Unfit,
+    },
     /// A member does not let this node in; it goes on trying.
     TurnedAway {
         /// Which member.
@@ -144,7 +158,8 @@ pub enum ClusterEvent {
     },
     /// The disk has not confirmed a write for too long.
     DiskStalled,
-    /// The disk failed: this node is stopped for good.
+    /// This node is stopped for good: its disk failed, or its build does not know the feature level
+    /// in force.
     Halted {
         /// What failed.
         reason: String,
@@ -320,6 +335,11 @@ pub(crate) fn of_notice(notice: &Notice) -> Option<ClusterEvent> {
         Notice::Removed { node, at } => Some(ClusterEvent::Removed {
             node: *node,
             at: *at,
+        }),
+        Notice::LevelRaised { level } => Some(ClusterEvent::LevelRaised { level: *level }),
+        Notice::Unfit { node, unfit } => Some(ClusterEvent::Unfit {
+            node: *node,
+            unfit: *unfit,
         }),
         Notice::Membership(membership::Notice::TurnedAway { by, reason }) => {
             Some(ClusterEvent::TurnedAway {

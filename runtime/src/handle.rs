@@ -4,6 +4,7 @@
 //! messages go from here to a connection without passing through the core.
 
 mod launch;
+mod level;
 mod members;
 mod state;
 mod traffic;

@@ -50,6 +50,7 @@ pub use quorate_core::failover::{Placement, RoleSpec};
 pub use quorate_core::gossip::{StateEntry, StateRefused};
 pub use quorate_core::health::{PartitionStatus, Unheard};
 pub use quorate_core::id::{self, NodeId, Peer};
+pub use quorate_core::level::{Level, LevelRange};
 pub use quorate_core::membership::{Member, Reason, State, View};
 pub use quorate_core::metrics::{Metric, Metrics as NodeMetrics};
 pub use quorate_core::node::{Config, ConfigError, Quorum, Refusal, Status};

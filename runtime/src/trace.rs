@@ -43,6 +43,13 @@ pub(crate) fn notice(node: NodeId, notice: &Notice) {
         Notice::Removed { node: removed, at } => {
             tracing::info!(%node, %removed, %at, "removed from the cluster");
         }
+        Notice::LevelRaised { level } => tracing::info!(%node, %level, "feature level raised"),
+        Notice::Unfit {
+            node: unfit,
+            unfit: why,
+        } => {
+            tracing::warn!(%node, %unfit, %why, "not let in");
+        }
         Notice::LinkUp { peer, address } => tracing::debug!(%node, %peer, %address, "connected"),
         Notice::LinkDown { peer } => tracing::debug!(%node, %peer, "disconnected"),
         Notice::UnknownEntry { index, error } => {

@@ -107,6 +107,8 @@ marks! {
     ReadLostConnection => "read-lost-connection",
     /// A read was refused by the leader that was asked about it.
     ReadRefusedByLeader => "read-refused-by-leader",
+    /// A read waits for the feature level that lets it be asked there.
+    ReadTooEarly => "read-too-early",
     /// A read took too long.
     ReadTooLate => "read-too-late",
     /// A leader turned a proposal away because too much was uncommitted.
@@ -115,6 +117,12 @@ marks! {
     StaleEpochRefused => "stale-epoch-refused",
     /// A role moved off a holder that was gone.
     RoleMoved => "role-moved",
+    /// The feature level was raised by hand.
+    LevelRaised => "level-raised",
+    /// The feature level was to be raised by hand, and was not.
+    LevelRefused => "level-refused",
+    /// A node stopped, because its build does not know the feature level in force.
+    OldBuildStopped => "old-build-stopped",
     /// A node found the cluster split into groups.
     SplitSeen => "split-seen",
     /// A node found that some do not hear each other, while the cluster hangs together.

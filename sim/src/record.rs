@@ -103,7 +103,8 @@ impl Happening {
             | Action::Hangup { .. }
             | Action::Persist { .. }
             | Action::Reply { .. }
-            | Action::PublishRoutes(_) => None,
+            | Action::PublishRoutes(_)
+            | Action::Halt(_) => None,
         })
     }
 
@@ -408,7 +409,10 @@ impl Record {
                     self.closed.entry(conn).or_insert(number);
                 }
             }
-            Action::Reply { .. } | Action::PublishRoutes(_) | Action::Notify(_) => {}
+            Action::Reply { .. }
+            | Action::PublishRoutes(_)
+            | Action::Notify(_)
+            | Action::Halt(_) => {}
         }
     }
 }

@@ -31,6 +31,7 @@ stories! {
     "long-absence",
     "bridge",
     "rebuilt-voter",
+    "upgrade",
 }
 
 /// The story of that name.

@@ -15,7 +15,7 @@ use quorate_core::seed::{Random, Seed, Stream};
 pub use self::area::Area;
 use self::chaos::{Chaos, DRIFT_PPM_MAX};
 use self::kind::Kind;
-use crate::plan::{Fate, Fault, Moment, Part, Plan, Setting, Ways, Who};
+use crate::plan::{Fate, Fault, Moment, Part, Plan, Question, Return, Setting, Strike, Ways, Who};
 use crate::scenarios;
 use crate::span::Span;
 
@@ -66,6 +66,7 @@ pub fn expand_for(seed: u64, focus: Option<Area>) -> Plan {
     }
     if area.has_witnesses() {
         make_witness(&mut plan, 300, &mut random);
+        mix_builds(&mut plan, 250, &mut random);
     }
     plan
 }
@@ -147,6 +148,7 @@ fn swarm(seed: u64, random: &mut Random) -> Plan {
         senders::add(&mut plan, random);
     }
     make_witness(&mut plan, 150, random);
+    mix_builds(&mut plan, 250, random);
     plan
 }
 
@@ -184,6 +186,85 @@ fn make_witness(plan: &mut Plan, permille: u16, random: &mut Random) {
     };
     plan.strike(at + random.within(400..=900), falls);
     plan.faults.sort_by_key(|strike| strike.at);
+}
+
+/// Sometimes builds of two versions meet. The cluster is founded by the older one, upgraded node by
+/// node, and somebody tries to raise the level before, in between and after. Or one node is left
+/// behind, and finds the others at a level that it does not know; or everyone goes back.
+fn mix_builds(plan: &mut Plan, permille: u16, random: &mut Random) {
+    if plan.nodes > 7 || !random.chance(permille) {
+        return;
+    }
+    let (at, variant) = (random.within(1_500..=2_500), random.below(6));
+    if variant == 0 {
+        return downgrade(plan, at, random);
+    }
+    plan.settings.push(Setting {
+        key: "levels.max".to_string(),
+        value: "1".to_string(),
+        node: (variant == 1).then(|| random.within(1..=plan.nodes)),
+    });
+    if variant > 1 {
+        upgrade(plan, at, random);
+    }
+    plan.faults.sort_by_key(|strike| strike.at);
+}
+
+fn upgrade(plan: &mut Plan, mut at: u64, random: &mut Random) {
+    let mut nodes = residents(plan);
+    random.shuffle(&mut nodes);
+    for node in nodes {
+        at += random.within(200..=800);
+        if random.chance(900) {
+            plan.strike(at, killed(node, Some(ms(random.within(100..=600)))));
+        }
+        if random.chance(500) {
+            raise_level(plan, at + random.within(1..=400), random);
+        }
+    }
+    raise_level(plan, at + random.within(100..=1_500), random);
+}
+
+/// All nodes end, and start again from the oldest build.
+fn downgrade(plan: &mut Plan, at: u64, random: &mut Random) {
+    for node in residents(plan) {
+        plan.strike(at, killed(node, None));
+        let back = Return {
+            older: true,
+            ..Return::default()
+        };
+        let again = Fault::Restart(Some(Who::Node(node)), back);
+        plan.strike(at + random.within(100..=1_000), again);
+    }
+    plan.faults.sort_by_key(|strike| strike.at);
+}
+
+/// The nodes that are there from the start, and do not come and go.
+fn residents(plan: &Plan) -> Vec<u64> {
+    let joins = |node| move |it: &Strike| it.fault == Fault::Join(Who::Node(node));
+    let all = 1..=plan.nodes;
+    all.filter(|node| !plan.faults.iter().any(joins(*node)))
+        .collect()
+}
+
+/// A process ends, and its disk keeps what it was given.
+fn killed(node: u64, restart: Option<Span>) -> Fault {
+    Fault::Crash {
+        who: Who::Node(node),
+        moment: Moment::Now,
+        fate: Fate::Kept,
+        silent: false,
+        restart,
+    }
+}
+
+fn raise_level(plan: &mut Plan, at: u64, random: &mut Random) {
+    let who = match random.chance(700) {
+        true => Who::Part(Part::Leader),
+        false => Who::Node(random.within(1..=plan.nodes)),
+    };
+    let level = [2, 2, 2, 2, 1, 3][random.index(6)];
+    plan.strike(at, Fault::Ask(who, Question::RaiseLevel(level)));
 }
 
 fn fixed_mix(seed: u64, random: &mut Random) -> Plan {
@@ -342,6 +423,10 @@ mod tests {
             "config raft.uncommitted_bytes_max ",
             "config raft.lease_drift_ppm ",
             "config witness true on n",
+            "config levels.max 1\n",
+            "config levels.max 1 on n",
+            " ask leader raise-level 2",
+            " restart n1 older",
             " cpu n",
             " drift -",
             " jump ",

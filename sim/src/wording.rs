@@ -130,6 +130,7 @@ pub fn action(action: &Action) -> Option<String> {
             Err(refusal) => format!("refuses {ticket}: {refusal}"),
         },
         Action::PublishRoutes(_) => return None,
+        Action::Halt(unfit) => format!("halts: {unfit}"),
         Action::Notify(told) => {
             let told = notice(told, None);
             match told.why.as_str() {

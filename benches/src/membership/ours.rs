@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use quorate_core::id::{ClusterId, Incarnation, NodeId, Peer};
+use quorate_core::level::LevelRange;
 use quorate_core::membership::{
     self, Fact, Input, Lifeguard, Me, Membership, Message, Output, Ping, State, UPDATES_MAX,
     Update, Welcome,
@@ -96,7 +97,7 @@ impl Ours {
             Output::Dial { address } => out.dials.push(node_at(address)),
             Output::Fact(fact) => self.announce(&fact, out),
             Output::View(_) => out.events.push(Event::View),
-            Output::Joined(_) | Output::LeaveDone | Output::Note(_) => {}
+            Output::Joined(_) | Output::Unfit { .. } | Output::LeaveDone | Output::Note(_) => {}
         }
     }
 
@@ -132,6 +133,7 @@ impl Machine for Ours {
             address: address(node),
             zone: None,
             is_witness: false,
+            levels: LevelRange::FIRST,
         };
         let random = Seed::from_number(setup.seed)
             .part(node as u64)
@@ -308,6 +310,7 @@ fn alive(node: Node) -> Update {
         address: address(node),
         zone: None,
         is_witness: false,
+        levels: LevelRange::FIRST,
         evidence: None,
     }
 }

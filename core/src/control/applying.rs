@@ -26,6 +26,9 @@ impl Control {
         if matches!(outcome, Ok(Effect::Removed { .. } | Effect::Admitted)) {
             out.push(Output::RemovedChanged);
         }
+        if outcome == Ok(Effect::LevelRaised) {
+            out.push(Output::LevelRaised(self.state.level()));
+        }
         self.answer((envelope.client, envelope.request), index, outcome, out);
     }
 
@@ -42,6 +45,9 @@ impl Control {
         }
         if before.removed() != self.state.removed() {
             out.push(Output::RemovedChanged);
+        }
+        if before.level() != self.state.level() {
+            out.push(Output::LevelRaised(self.state.level()));
         }
         let keys: Vec<Key> = self.waiting.keys().copied().collect();
         for key in keys {

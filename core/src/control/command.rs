@@ -6,6 +6,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
+use crate::level::{Level, RaiseRefused};
 use crate::payload::Payload;
 use crate::voters::{ChangeRefused, VOTERS_MAX, VoterChange};
 
@@ -81,6 +82,12 @@ pub enum Command {
         /// The node.
         node: NodeId,
     },
+    /// Raise the feature level, for good. The leader judges it before it is appended: every voter
+    /// and every live member must know the level.
+    RaiseLevel {
+        /// To exactly this one.
+        to: Level,
+    },
 }
 
 impl Command {
@@ -115,7 +122,8 @@ impl Command {
             | Command::Barrier
             | Command::RemoveNode { .. }
             | Command::AdmitNode { .. }
-            | Command::TakeVote { .. } => Ok(()),
+            | Command::TakeVote { .. }
+            | Command::RaiseLevel { .. } => Ok(()),
         }
     }
 }
@@ -154,6 +162,8 @@ pub enum Effect {
     Admitted,
     /// The node has no vote, as of this entry.
     VoteTaken,
+    /// The feature level is in force.
+    LevelRaised,
 }
 
 /// Why a command changed nothing.
@@ -186,6 +196,8 @@ pub enum Refused {
     /// Too much waits to be committed at the leader; nothing was appended. Hosts are answered
     /// `Busy` instead.
     Backlog,
+    /// The feature level stays what it is.
+    Level(RaiseRefused),
 }
 
 impl fmt::Display for Refused {
@@ -224,6 +236,7 @@ impl fmt::Display for Refused {
                 )
             }
             Refused::Backlog => f.write_str("too much waits to be committed"),
+            Refused::Level(why) => write!(f, "the feature level is not raised: {why}"),
             Refused::Superseded => f.write_str("the client has made a newer request since"),
         }
     }

@@ -9,7 +9,7 @@
 //! * I1: every proposal is answered exactly once: applied, or `Unknown` after its timeout.
 //! * I2: an answer tells what the log says, never that something was merely appended.
 //!
-//! Deliberately absent: reads through the log, a feature level.
+//! Deliberately absent: reads through the log.
 
 mod applying;
 mod command;
@@ -33,6 +33,7 @@ pub use state::{
 };
 
 use crate::id::{ClientId, LogIndex, NodeId, RequestId, RoleName, Ticket};
+use crate::level::Level;
 use crate::mutant::{Mutant, Planted};
 use crate::seed::Random;
 use crate::time::{Deadline, Time, Timer, Timers, Wake};
@@ -129,6 +130,8 @@ pub enum Output {
     },
     /// Other nodes than before are turned out.
     RemovedChanged,
+    /// This feature level is in force from here on.
+    LevelRaised(Level),
 }
 
 /// How a proposal ended.

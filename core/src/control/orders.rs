@@ -47,7 +47,8 @@ mod tests {
             Output::Send { .. }
             | Output::Reply { .. }
             | Output::RoleChanged { .. }
-            | Output::RemovedChanged => None,
+            | Output::RemovedChanged
+            | Output::LevelRaised(_) => None,
         });
         appended.collect()
     }

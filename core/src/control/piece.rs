@@ -12,9 +12,10 @@ use super::state::{
     CLIENTS_MAX, REGISTERS_MAX, REMOVED_MAX, ROLES_MAX, Register, Remembered, RoleState, State,
 };
 use crate::id::{ClientId, LogIndex, NodeId, RoleName};
+use crate::level::Level;
 use crate::mutant::Mutant;
 
-/// One thing the state holds. New kinds come last: what a piece is, is its place here.
+/// One thing the state holds. New kinds come last here: what a piece is, is its place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Piece {
     /// A role.
@@ -25,6 +26,9 @@ pub enum Piece {
     Client(ClientId, Remembered),
     /// A node that is turned out, and by which entry.
     Removed(NodeId, LogIndex),
+    /// The feature level in force, unless it is the first. It stands before all else, so that a
+    /// build that does not know it finds that out before it meets what it cannot read.
+    Level(Level),
 }
 
 impl State {
@@ -39,7 +43,10 @@ impl State {
         let clients = clients.map(|(client, it)| Piece::Client(*client, it.clone()));
         let removed = self.removed.iter();
         let removed = removed.map(|(node, at)| Piece::Removed(*node, *at));
-        roles.chain(registers).chain(clients).chain(removed)
+        let level = Some(self.level).filter(|level| *level > Level::FIRST);
+        let level = level.into_iter().map(Piece::Level);
+        let rest = registers.chain(clients).chain(removed);
+        level.chain(roles).chain(rest)
     }
 
     /// A state that has applied the log up to `applied` and holds nothing yet.
@@ -95,6 +102,11 @@ impl State {
                 let fits = self.removed.len() < REMOVED_MAX && at <= applied;
                 self.removed.insert(node, at);
                 is_new && fits
+            }
+            Piece::Level(level) => {
+                let is_first = *self == State::empty_at(applied) && level > Level::FIRST;
+                self.level = level;
+                is_first
             }
         }
     }

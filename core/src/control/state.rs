@@ -7,6 +7,7 @@
 //! * I2: a write is accepted only under the epoch in force of its role, which must have a holder.
 //! * I3: a request takes effect once: repeating the client's last request returns its remembered
 //!   outcome.
+//! * I4: the feature level only rises.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{Command, Effect, Envelope, Outcome, Refused};
 use crate::id::{ClientId, Epoch, LogIndex, NodeId, Peer, RequestId, RoleName};
+use crate::level::{Level, RaiseRefused};
 use crate::mutant::{Mutant, Planted};
 use crate::payload::Payload;
 
@@ -67,6 +69,7 @@ pub struct State {
     pub(super) clients_by_age: BTreeSet<(LogIndex, ClientId)>,
     /// The nodes that are turned out, and by which entry.
     pub(super) removed: BTreeMap<NodeId, LogIndex>,
+    pub(super) level: Level,
     pub(super) planted: Planted,
 }
 
@@ -153,6 +156,12 @@ impl State {
         &self.removed
     }
 
+    /// The feature level in force.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
     /// The last entry applied.
     #[must_use]
     pub fn applied(&self) -> LogIndex {
@@ -213,6 +222,7 @@ impl State {
                 (Ok(Effect::Admitted), None)
             }
             Command::TakeVote { node: _ } => (Ok(Effect::VoteTaken), None),
+            Command::RaiseLevel { to } => (self.raise(*to), None),
         }
     }
 
@@ -258,6 +268,14 @@ impl State {
         }
         let at = *self.removed.entry(node).or_insert(index);
         Ok(Effect::Removed { at })
+    }
+
+    fn raise(&mut self, to: Level) -> Outcome {
+        if to <= self.level {
+            return Err(Refused::Level(RaiseRefused::InForce(self.level)));
+        }
+        self.level = to;
+        Ok(Effect::LevelRaised)
     }
 
     fn remember(&mut self, envelope: &Envelope, index: LogIndex, outcome: Outcome) {
@@ -487,5 +505,17 @@ mod tests {
             Err(Refused::OutOfBounds)
         );
         assert!(log.append(keyed("k".repeat(KEY_MAX), VALUE_MAX)).is_ok());
+    }
+
+    #[test]
+    fn the_level_rises_to_what_was_asked_and_never_falls() {
+        let mut log = Log::new();
+        let raise = |to| Command::RaiseLevel { to: Level(to) };
+        let in_force = |level| Err(Refused::Level(RaiseRefused::InForce(Level(level))));
+        assert_eq!(log.append(raise(1)), in_force(1));
+        assert_eq!(log.append(raise(3)), Ok(Effect::LevelRaised));
+        assert_eq!(log.append(raise(2)), in_force(3));
+        assert_eq!(log.append(raise(3)), in_force(3));
+        assert_eq!(log.state.level(), Level(3));
     }
 }

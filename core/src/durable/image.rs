@@ -105,13 +105,17 @@ mod tests {
     use super::*;
     use crate::control::{Command, Envelope};
     use crate::id::{ClientId, Epoch, NodeId, Peer, RequestId, RoleName};
+    use crate::level::Level;
     use crate::payload::Payload;
     use crate::seed::{Random, Seed, Stream};
 
     fn command(random: &mut Random) -> Command {
         let role = RoleName::new(["a", "b", "c"][random.index(3)]).unwrap();
         let expected = Epoch(random.below(20));
-        match random.below(5) {
+        match random.below(6) {
+            5 => Command::RaiseLevel {
+                to: Level(u8::try_from(random.below(5)).unwrap()),
+            },
             4 => Command::RemoveNode {
                 node: NodeId(random.below(4)),
             },

@@ -191,6 +191,7 @@ mod tests {
     use crate::id::{
         ClientId, Epoch, Incarnation, LogIndex, NodeId, RequestId, RoleName, Term, Zone,
     };
+    use crate::level::LevelRange;
     use crate::membership::{self, State, Update};
     use crate::payload::Payload;
     use crate::raft::{self, Entry};
@@ -230,6 +231,7 @@ mod tests {
             address: address("[2001:db8::7]:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
             is_witness: true,
+            levels: LevelRange::FIRST,
             evidence: Some(membership::Evidence::of(NodeId(2))),
         };
         let entry = Entry {

@@ -25,6 +25,7 @@ const PERSIST: u8 = 3;
 const REPLY: u8 = 4;
 const ROUTES: u8 = 5;
 const NOTICE: u8 = 6;
+const HALT: u8 = 7;
 
 /// A running 64-bit hash over steps. Not for adversaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,7 @@ fn encode(action: &Action, bytes: &mut Vec<u8>) {
         Action::Reply { ticket, answer } => tagged(REPLY, &(*ticket, answer), bytes),
         Action::PublishRoutes(_) => bytes.push(ROUTES),
         Action::Notify(notice) => tagged(NOTICE, &notice.name(), bytes),
+        Action::Halt(unfit) => tagged(HALT, unfit, bytes),
     }
 }
 

@@ -34,7 +34,7 @@ use crate::time::Time;
 use crate::wire::codec;
 
 /// The format this version writes and reads.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 pub(super) const MAGIC: [u8; 8] = *b"QUORLIFE";
 /// The version of this crate.
@@ -64,7 +64,7 @@ const CHECK_AT: usize = 8;
 pub enum End {
     /// The node was stopped.
     Stopped,
-    /// The disk of the node failed, and it halted.
+    /// The node halted: its disk failed, or its build does not know the feature level in force.
     Halted,
     /// The recording has reached its greatest length; the node lived on.
     Full,
@@ -78,7 +78,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             End::Stopped => "the node was stopped",
-            End::Halted => "the node halted: its disk failed",
+            End::Halted => "the node halted",
             End::Full => "the recording is full; the node lived on",
             End::Behind => "the recorder fell behind; the node lived on",
             End::TooLong => "the next event is too long for a recording; the node lived on",

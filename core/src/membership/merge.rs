@@ -7,8 +7,9 @@
 //! again; `Suspected` and `Refuted` alternate between them. I3 nobody but this node raises its own
 //! incarnation, and it does so above every accusation.
 //!
-//! An address, a zone and being a witness are a life's own choice, made at its start: they are
-//! taken from a higher incarnation only, so that no two tables can disagree about them for good.
+//! An address, a zone, being a witness and the levels known are a life's own, given at its start:
+//! they are taken from a higher incarnation only, so that no two tables can disagree about them for
+//! good.
 
 use alloc::vec::Vec;
 
@@ -158,9 +159,14 @@ impl Membership {
         evidence.witnesses = evidence.names().skip(1).collect();
         let same = known.filter(|old| old.incarnation == update.incarnation);
         let same = same.and_then(|old| self.table.member(old.node));
-        let (address, zone, is_witness) = match same {
-            Some(old) => (old.address, old.zone, old.is_witness),
-            None => (update.address, update.zone, update.is_witness),
+        let (address, zone, is_witness, levels) = match same {
+            Some(old) => (old.address, old.zone, old.is_witness, old.levels),
+            None => (
+                update.address,
+                update.zone,
+                update.is_witness,
+                update.levels,
+            ),
         };
         let member = Member {
             node: update.node,
@@ -169,6 +175,7 @@ impl Membership {
             address,
             zone,
             is_witness,
+            levels,
         };
         let accused = matches!(member.state, State::Suspect | State::Dead);
         let is_refuted = member.state == State::Alive;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::place::Told;
 use crate::id::{Incarnation, LogIndex, NodeId, Zone};
+use crate::level::{LevelRange, Unfit};
 
 /// The most updates one message carries. Bounds what a peer can make us do per message: the longest
 /// update has about 200 bytes, so no message exceeds 64 KiB and no update is too large for one. In
@@ -107,6 +108,8 @@ pub struct Update {
     pub zone: Option<Zone>,
     /// It votes without holding data of the application.
     pub is_witness: bool,
+    /// Which feature levels its build knows.
+    pub levels: LevelRange,
     /// Who accused it, for `Suspect` and `Dead`.
     pub evidence: Option<Evidence>,
 }
@@ -255,6 +258,8 @@ pub enum Reason {
         /// The entry that removed it.
         at: LogIndex,
     },
+    /// The node's build does not know the feature level in force.
+    Level(Unfit),
 }
 
 impl fmt::Display for Reason {
@@ -270,6 +275,7 @@ impl fmt::Display for Reason {
                 "the node was removed from the cluster (log entry {at}); add_node on a member lets \
                  it in again"
             ),
+            Reason::Level(unfit) => unfit.fmt(f),
         }
     }
 }

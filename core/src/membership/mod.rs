@@ -64,6 +64,7 @@ pub use views::View;
 use views::Views;
 
 use crate::id::{Incarnation, NodeId, Peer, Zone};
+use crate::level::{Level, LevelRange, Unfit};
 use crate::mutant::Planted;
 use crate::seed::Random;
 use crate::time::{Deadline, Time, Timer, Wake};
@@ -83,6 +84,8 @@ pub struct Me {
     pub zone: Option<Zone>,
     /// It votes without holding data of the application.
     pub is_witness: bool,
+    /// Which feature levels its build knows.
+    pub levels: LevelRange,
 }
 
 impl Me {
@@ -94,6 +97,7 @@ impl Me {
             address: self.address,
             zone: self.zone.clone(),
             is_witness: self.is_witness,
+            levels: self.levels,
         }
     }
 }
@@ -113,6 +117,8 @@ pub struct Member {
     pub zone: Option<Zone>,
     /// It votes without holding data of the application: no role and no request goes there.
     pub is_witness: bool,
+    /// Which feature levels its build knows.
+    pub levels: LevelRange,
 }
 
 impl Member {
@@ -182,6 +188,8 @@ pub enum Input {
     },
     /// The control log lets none of these nodes be members, and all others.
     Bar(BTreeSet<NodeId>),
+    /// The feature level in force: nobody is a member whose build does not know it.
+    Level(Level),
 }
 
 /// What membership wants done, and the facts it has learnt.
@@ -203,6 +211,13 @@ pub enum Output {
     Fact(Fact),
     /// What came of the changes since the last view.
     View(View),
+    /// A node is no member, because its build does not know the feature level in force.
+    Unfit {
+        /// Which.
+        node: NodeId,
+        /// Why.
+        unfit: Unfit,
+    },
     /// The pending `Join` ended.
     Joined(JoinEnd),
     /// The pending `Leave` is spread, or its time is over.
@@ -280,6 +295,8 @@ pub struct Membership {
     stranger_allowed_at: Time,
     /// The nodes that the control log has removed.
     barred: BTreeSet<NodeId>,
+    /// The feature level in force.
+    level: Level,
     views: Views,
 }
 
@@ -315,6 +332,7 @@ impl Membership {
             newcomer_of: None,
             stranger_allowed_at: Time::ZERO,
             barred: BTreeSet::new(),
+            level: Level::FIRST,
             views: Views::default(),
         }
     }
@@ -341,6 +359,7 @@ impl Membership {
             Input::Seek { address } => self.on_seek(address, out),
             Input::Discovered { source, addresses } => self.on_discovered(source, &addresses, out),
             Input::Bar(barred) => self.on_bar(now, barred, out),
+            Input::Level(level) => self.on_level(now, level, out),
         }
         self.on_timers(now, out);
         self.settle_views(now, before, out);
@@ -436,6 +455,9 @@ impl Membership {
     }
 
     fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Output>) {
+        if let Some(unfit) = self.unfit(from, &message) {
+            return out.push(Output::Unfit { node: from, unfit });
+        }
         match message {
             Message::Ping(ping) => self.on_ping(now, from, ping, out),
             Message::Ack(ack) => self.on_ack(now, from, ack, out),

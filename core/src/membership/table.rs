@@ -19,6 +19,7 @@ use super::sweep::{Slots, Sweep};
 use super::sync::Fingerprints;
 use super::{MEMBERS_MAX, Member};
 use crate::id::{Incarnation, NodeId, Peer, Zone};
+use crate::level::LevelRange;
 use crate::seed::Random;
 
 /// An address in half the space: most are of the fourth version.
@@ -74,6 +75,7 @@ struct Entry {
     address: Address,
     zone: Option<Box<Zone>>,
     is_witness: bool,
+    levels: LevelRange,
     rare: Option<Box<Rare>>,
     /// Its place in the sweep.
     slot: Option<u16>,
@@ -117,6 +119,7 @@ impl Entry {
             address: self.address.get(),
             zone: self.zone.as_deref().cloned(),
             is_witness: self.is_witness,
+            levels: self.levels,
         }
     }
 
@@ -128,6 +131,7 @@ impl Entry {
             address: self.address.get(),
             zone: self.zone.as_deref().cloned(),
             is_witness: self.is_witness,
+            levels: self.levels,
             evidence: self.rare.as_ref().and_then(|rare| rare.evidence.clone()),
         }
     }
@@ -285,6 +289,7 @@ impl Table {
             address: Address::of(member.address),
             zone: member.zone.map(Box::new),
             is_witness: member.is_witness,
+            levels: member.levels,
             rare: (!is_plain).then(|| Box::new(Rare { evidence, written })),
             slot,
             state: member.state,
@@ -372,6 +377,7 @@ mod tests {
             address: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, node as u16 / 2)),
             zone: None,
             is_witness: false,
+            levels: LevelRange::OURS,
         }
     }
 

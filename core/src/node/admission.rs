@@ -140,13 +140,20 @@ impl Node {
         self.cascade(now, Work::Membership(bar), actions);
         for (node, at) in self.admission.barred.clone() {
             if !old.contains_key(&node) {
-                self.expel(now, node, at, actions);
+                actions.push(Action::Notify(Notice::Removed { node, at }));
+                self.expel(now, node, Reason::Removed { at }, actions);
             }
         }
     }
 
-    fn expel(&mut self, now: Time, node: NodeId, at: LogIndex, actions: &mut Vec<Action>) {
-        actions.push(Action::Notify(Notice::Removed { node, at }));
+    /// Says why to a node, and hangs up.
+    pub(super) fn expel(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        reason: Reason,
+        actions: &mut Vec<Action>,
+    ) {
         // Behind the connection in use there may be a spare one.
         while let (Some(link), Some(peer)) = (self.links.active(node), self.links.active_peer(node))
         {
@@ -156,7 +163,7 @@ impl Node {
                 address: self.config.address,
                 dialed: false,
             };
-            self.turn_away(now, arrival, Reason::Removed { at }, actions);
+            self.turn_away(now, arrival, reason, actions);
             let down = links::Input::Down { link };
             self.cascade(now, Work::Links(down), actions);
         }

@@ -49,6 +49,11 @@ pub(super) enum Work {
     Release,
     /// Let those in whom the log and the voters let in, and nobody else.
     Bar,
+    /// Turn a node away over every connection with it.
+    Expel {
+        node: NodeId,
+        reason: membership::Reason,
+    },
 }
 
 /// What waits behind the gate.
@@ -67,6 +72,9 @@ impl Node {
         let mut stack = Vec::from([work]);
         let mut led_to = Vec::new();
         while let Some(work) = stack.pop() {
+            if self.halted.is_some() {
+                return;
+            }
             self.work_off(now, work, &mut led_to, actions);
             stack.extend(led_to.drain(..).rev());
         }
@@ -137,6 +145,7 @@ impl Node {
             Work::Compact { index } => self.on_compact(index, next),
             Work::Release => self.on_release(next, actions),
             Work::Bar => self.settle_barred(now, actions),
+            Work::Expel { node, reason } => self.expel(now, node, reason, actions),
         }
     }
 
@@ -149,6 +158,8 @@ impl Node {
                     actions.push(Action::Notify(Notice::Started { incarnation }));
                     // A snapshot may have turned nodes out.
                     next.push(Work::Bar);
+                    let level = self.control.state().level();
+                    next.push(Work::Membership(membership::Input::Level(level)));
                     next.push(Work::Membership(membership::Input::Started));
                     next.push(Work::Gossip(gossip::Input::Started));
                     next.extend(self.removed_work());
@@ -183,6 +194,11 @@ impl Node {
                 next.push(Work::Fact(fact));
             }
             membership::Output::View(view) => actions.push(Action::Notify(Notice::View(view))),
+            membership::Output::Unfit { node, unfit } => {
+                actions.push(Action::Notify(Notice::Unfit { node, unfit }));
+                let reason = membership::Reason::Level(unfit);
+                next.push(Work::Expel { node, reason });
+            }
             membership::Output::Joined(end) => {
                 let Some((ticket, seeds)) = self.joining.take() else {
                     return;

@@ -11,6 +11,7 @@ use crate::control::{self, Outcome, RoleState};
 use crate::gossip::{StateEntry, StateRefused};
 use crate::health::PartitionStatus;
 use crate::id::{ClientId, LogIndex, NodeId, Peer, RequestId, RoleName, Term};
+use crate::level::{Level, LevelRange};
 use crate::membership::{Member, Reason};
 use crate::payload::Payload;
 use crate::quorum::Shortfall;
@@ -172,6 +173,10 @@ pub struct Status {
     pub commit: LogIndex,
     /// The last entry applied to the control state.
     pub applied: LogIndex,
+    /// The feature level in force, as of that entry.
+    pub level: Level,
+    /// Which ones this node's build knows.
+    pub levels: LevelRange,
 }
 
 /// Whether the cluster can serve, as far as this node knows.

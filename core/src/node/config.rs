@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::problems::Problems;
 use crate::failover::RoleSpec;
 use crate::id::{ClusterId, NodeId, Zone};
+use crate::level::LevelRange;
 use crate::quorum::Policy;
 use crate::{control, electorate, gossip, health, membership, raft, transport};
 
@@ -39,6 +40,9 @@ pub struct Config {
     /// request goes there, and it leads only where nobody else could, until somebody can. For a
     /// third vote in a third zone; fewer copies of the data stand behind a majority then.
     pub witness: bool,
+    /// The feature levels this node works with: those its build knows. Fewer make it act as an
+    /// older build would, in tests and simulations.
+    pub levels: LevelRange,
     /// The nodes that vote while the control log says nothing else, equal on all nodes. Others
     /// replicate the log without a vote.
     pub voters: Vec<NodeId>,
@@ -112,6 +116,7 @@ impl Config {
             address,
             zone: None,
             witness: false,
+            levels: LevelRange::OURS,
             voters: Vec::new(),
             roles: Vec::new(),
             electorate: electorate::Config {
@@ -253,6 +258,11 @@ impl Config {
                 "{} voters; at most {VOTERS_MAX} keep elections fast",
                 self.voters.len()
             )
+        });
+        let (levels, ours) = (self.levels, LevelRange::OURS);
+        let is_known = ours.contains(levels.min) && ours.contains(levels.max);
+        problems.unless(is_known && levels.min <= levels.max, "levels", || {
+            format!("{levels} are not within what this build knows, {ours}; leave them out")
         });
         let target = self.electorate.target;
         let is_good = target == 0 || target % 2 == 1 && target <= VOTERS_MAX;

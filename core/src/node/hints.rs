@@ -121,6 +121,7 @@ impl Node {
             health: self.health.stats(),
             members_live: self.gossip.others() as u64,
             members_unheard: self.health.unheard().len() as u64,
+            feature_level: u64::from(self.control.state().level().0),
             state_bytes: self.gossip.bytes() as u64,
         }
     }

@@ -1,6 +1,7 @@
 //! Between the control log and the node: what is put into it, what it has decided, what is read.
 
 use alloc::collections::BTreeSet;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::cascade::{Work, send};
@@ -18,6 +19,21 @@ use crate::wire::{Message, codec};
 use crate::{balance, electorate, failover, raft};
 
 impl Node {
+    pub(super) fn on_read_latest(
+        &mut self,
+        now: Time,
+        ticket: Ticket,
+        key: String,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Some(refusal) = self.read_too_early() {
+            let answer = Err(refusal);
+            return actions.push(Action::Reply { ticket, answer });
+        }
+        self.reading.insert(ticket, key);
+        self.cascade(now, Work::Raft(raft::Input::Read { ticket }), actions);
+    }
+
     pub(super) fn on_readable(
         &mut self,
         ticket: Ticket,
@@ -72,6 +88,9 @@ impl Node {
     ) {
         match read_state(&snapshot) {
             Ok(state) => {
+                if let Some(unfit) = self.config.levels.unfit_for(state.level()) {
+                    return self.halt(unfit, actions);
+                }
                 next.push(Work::Control(control::Input::Restored(state)));
                 next.push(Work::Raft(raft::Input::Install {
                     from,
@@ -107,6 +126,9 @@ impl Node {
                 }
             }
         };
+        if let Some(unfit) = self.unfit_for(envelope.as_ref()) {
+            return self.halt(unfit, actions);
+        }
         next.push(Work::Control(control::Input::Committed { index, envelope }));
         let standing = self.raft.standing();
         if standing.role == raft::Role::Leader && entry.term == standing.term {
@@ -152,6 +174,7 @@ impl Node {
                 next.push(Work::Balance(balance::Input::RoleChanged { role, state }));
             }
             control::Output::RemovedChanged => next.extend(self.removed_work()),
+            control::Output::LevelRaised(level) => self.on_level_raised(level, next, actions),
         }
     }
 
@@ -179,6 +202,7 @@ impl Node {
                 let votes = self.raft.voters().contains(*node);
                 (is_by_hand && votes).then_some(Refused::RemovesVoter)
             }
+            control::Command::RaiseLevel { to } => self.judge_raise(*to).map(Refused::Level),
             control::Command::GrantRole { .. }
             | control::Command::ReleaseRole { .. }
             | control::Command::Write { .. }
@@ -209,7 +233,8 @@ impl Node {
             | control::Command::ReleaseRole { .. }
             | control::Command::RemoveNode { .. }
             | control::Command::AdmitNode { .. }
-            | control::Command::TakeVote { .. } => raft::Input::ProposeVital { data },
+            | control::Command::TakeVote { .. }
+            | control::Command::RaiseLevel { .. } => raft::Input::ProposeVital { data },
             control::Command::Write { .. } | control::Command::Barrier => {
                 let full = self.batch.push(data, &self.config.raft);
                 return next.extend(full.map(Work::Raft));

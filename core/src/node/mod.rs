@@ -7,6 +7,7 @@ mod claims;
 mod command;
 pub mod config;
 mod hints;
+mod level;
 mod links;
 mod log;
 mod problems;
@@ -39,6 +40,7 @@ use crate::failover::{self, Failover};
 use crate::gossip::{self, Gossip};
 use crate::health::{self, Health};
 use crate::id::{LinkId, Lsn, NodeId, Peer, Ticket};
+use crate::level::Unfit;
 use crate::membership::{self, Membership};
 use crate::mutant::{Mutant, Planted};
 use crate::notice::Notice;
@@ -138,6 +140,9 @@ pub enum Action {
     PublishRoutes(Arc<Snapshot>),
     /// Log.
     Notify(Notice),
+    /// Stop for good, as after a failure of the disk: this build does not know the feature level in
+    /// force, and would misread what follows. The node does nothing any more.
+    Halt(Unfit),
 }
 
 /// The state machine of one cluster node.
@@ -175,11 +180,20 @@ pub struct Node {
     /// While this node is rebuilt: when it asks next to lose its vote; `None` while an answer is
     /// awaited.
     asks_at: Option<Time>,
+    /// Why it does nothing any more.
+    halted: Option<Unfit>,
 }
 
 impl Node {
     /// Total: never fails, never panics on a peer's input. Appends to `actions`.
     pub fn step(&mut self, now: Time, event: Event, actions: &mut Vec<Action>) {
+        if let Some(unfit) = self.halted {
+            // A state that it cannot work with was there at the start.
+            if !core::mem::replace(&mut self.recorded, true) {
+                actions.push(Action::Halt(unfit));
+            }
+            return;
+        }
         self.now = self.now.max(now);
         let now = self.now;
         if !self.recorded {
@@ -253,7 +267,7 @@ impl Node {
                 why: Wake::Start,
             });
         }
-        if !self.started {
+        if !self.started || self.halted.is_some() {
             return None;
         }
         let consensus = Deadline::earliest(self.raft.deadline(), self.control.deadline());
@@ -395,8 +409,7 @@ impl Node {
             Command::Partition => Ok(Answer::Partition(self.health.status().clone())),
             Command::Quorum => Ok(Answer::Quorum(self.judge_quorum())),
             Command::ReadLatest { key } => {
-                self.reading.insert(ticket, key);
-                return self.cascade(now, Work::Raft(raft::Input::Read { ticket }), actions);
+                return self.on_read_latest(now, ticket, key, actions);
             }
             Command::Role { role } => Ok(Answer::Role(self.control.state().role(&role))),
             Command::Read { key } => Ok(Answer::Register(

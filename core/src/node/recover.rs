@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::admission::Admission;
 use super::batch::Batch;
 use super::claims::Claims;
+use super::level;
 use super::links::{self, Links};
 use super::{Config, Node, ValidConfig};
 use crate::balance::{self, Balance};
@@ -50,6 +51,7 @@ impl Node {
             Ok(state) => state,
             Err(error) => panic!("a node cannot start from this: {error}"),
         };
+        let level = state.level();
         let raft = begin_raft(me, &config, durable.raft, &seed, now);
         let random = seed.stream(Stream::Control);
         let voters: BTreeSet<NodeId> = raft.voters().iter().collect();
@@ -92,6 +94,7 @@ impl Node {
             reading: BTreeMap::new(),
             batch: Batch::default(),
             asks_at: Some(Time::ZERO),
+            halted: config.levels.unfit_for(level),
             config,
         }
     }
@@ -103,6 +106,7 @@ fn begin_membership(me: Peer, config: &Config, seed: &Seed) -> Membership {
         address: config.address,
         zone: config.zone.clone(),
         is_witness: config.witness,
+        levels: config.levels,
     };
     let (incarnation, random) = (
         Incarnation::of_boot(me.boot),
@@ -120,6 +124,7 @@ fn begin_raft(me: Peer, config: &Config, durable: raft::Recovered, seed: &Seed, 
         seed.stream(Stream::Raft),
         now,
     );
+    raft.found_with(level::founding(config.levels));
     if config.witness {
         let (node, is_witness) = (me.node, true);
         let witness = raft::Input::Witness { node, is_witness };

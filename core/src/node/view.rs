@@ -122,6 +122,8 @@ impl<'a> View<'a> {
             voters: raft.voters().clone(),
             commit: raft.commit(),
             applied: self.node.control.state().applied(),
+            level: self.node.control.state().level(),
+            levels: self.node.config.levels,
         }
     }
 }

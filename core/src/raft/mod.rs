@@ -419,6 +419,8 @@ pub struct Raft {
     attempts: u32,
     /// While what this node promised in earlier lives is forgotten.
     rebuild: Option<Rebuild>,
+    /// What the first entry of all carries, if this node writes it.
+    founding: Payload,
     questions: Questions,
     pub(crate) planted: Planted,
 }
@@ -503,12 +505,19 @@ impl Raft {
             announced,
             attempts: 0,
             rebuild,
+            founding: Payload::default(),
             questions: Questions::default(),
             planted: Planted::default(),
         };
         raft.promise(now);
         raft.arm_first_election(now);
         raft
+    }
+
+    /// What the first entry of all shall carry, if this node comes to write it: that with which the
+    /// first leader of a new cluster begins, and which is empty otherwise.
+    pub(crate) fn found_with(&mut self, data: Payload) {
+        self.founding = data;
     }
 
     /// The one verb.

@@ -37,6 +37,9 @@ pub enum Unconfirmed {
     Late,
     /// Too many reads wait here.
     Crowded,
+    /// Another node leads, and may be asked only once the feature level that brings this is in
+    /// force.
+    Level,
 }
 
 impl fmt::Display for Unconfirmed {
@@ -48,6 +51,7 @@ impl fmt::Display for Unconfirmed {
             Unconfirmed::ByLeader => "the leader could not confirm it",
             Unconfirmed::Late => "it took too long",
             Unconfirmed::Crowded => "too many reads are waiting",
+            Unconfirmed::Level => "the feature level in force lets only the leader answer",
         })
     }
 }

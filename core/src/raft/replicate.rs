@@ -160,7 +160,11 @@ impl Raft {
         self.change_part(Part::Leader(leadership), Cause::VotesWon, out);
         self.announce(out);
         self.recount_backlog();
-        self.append_own(now, Payload::default(), None, out);
+        let data = match self.log.last_index() {
+            LogIndex(0) => self.founding.clone(),
+            _ => Payload::default(),
+        };
+        self.append_own(now, data, None, out);
         if let Some((leadership, sight)) = self.lead() {
             leadership.send_to_those(|_, _| true, true, &sight, out);
         }

@@ -8,6 +8,7 @@ use quorate_core::durable::{Durable, Record};
 use quorate_core::failover::{Placement, RoleSpec};
 use quorate_core::id::{ClusterId, LinkId, Lsn, NodeId, Peer, RoleName, Ticket};
 use quorate_core::journal::{Recorder, Start};
+use quorate_core::level::{LevelRange, Unfit};
 use quorate_core::node::{Action, Answer, Command, Config, Event, Node, Refusal};
 use quorate_core::notice::Notice;
 use quorate_core::raft;
@@ -28,12 +29,20 @@ pub(crate) struct Cluster {
     pub(crate) answers: BTreeMap<Ticket, Result<Answer, Refusal>>,
     pub(crate) notices: Vec<(u64, u64, Notice)>,
     hanging: BTreeSet<u64>,
+    /// What the build of nodes that start from now on knows.
+    pub(crate) build: LevelRange,
+    pub(crate) halted: BTreeMap<u64, Unfit>,
     voters: u64,
     seed: u64,
 }
 
 impl Cluster {
     pub(crate) fn new(voters: u64, seed: u64) -> Cluster {
+        Cluster::of_build(voters, seed, LevelRange::OURS)
+    }
+
+    /// Nodes whose build knows these feature levels.
+    pub(crate) fn of_build(voters: u64, seed: u64, build: LevelRange) -> Cluster {
         let mut cluster = Cluster {
             now: 0,
             nodes: BTreeMap::new(),
@@ -44,6 +53,8 @@ impl Cluster {
             answers: BTreeMap::new(),
             notices: Vec::new(),
             hanging: BTreeSet::new(),
+            build,
+            halted: BTreeMap::new(),
             voters,
             seed,
         };
@@ -66,6 +77,7 @@ impl Cluster {
             address(process),
         );
         config.voters = (1..=self.voters).map(NodeId).collect();
+        config.levels = self.build;
         config.roles = vec![RoleSpec {
             name: primary(),
             placement: Placement::Leader,
@@ -261,6 +273,9 @@ impl Cluster {
                 assert_eq!(again, None, "each command is answered once");
             }
             Action::PublishRoutes(_) => {}
+            Action::Halt(unfit) => {
+                self.halted.insert(node, unfit);
+            }
             Action::Notify(notice) => self.notices.push((self.now, node, notice)),
         }
     }

@@ -7,6 +7,7 @@ use quorate_core::gossip;
 use quorate_core::id::{
     ClientId, Epoch, Incarnation, LogIndex, NodeId, Peer, RequestId, RoleName, Term, Zone,
 };
+use quorate_core::level::{Level, LevelRange, RaiseRefused, Unfit};
 use quorate_core::membership::{
     self, Ack, Differ, Evidence, Gossip, Join, Nack, PARTS, Ping, PingReq, Reason, State, Sync,
     TurnedAway, Update, Welcome,
@@ -29,6 +30,7 @@ fn updates() -> Vec<Update> {
             address: address("10.0.0.1:7000"),
             zone: Some(Zone::new("eu-1a").unwrap()),
             is_witness: false,
+            levels: LevelRange::FIRST,
             evidence: None,
         },
         Update {
@@ -38,6 +40,7 @@ fn updates() -> Vec<Update> {
             address: address("[2001:db8::2]:65535"),
             zone: None,
             is_witness: false,
+            levels: LevelRange::FIRST,
             evidence: Some(Evidence {
                 accuser: NodeId(3),
                 witnesses: vec![NodeId(4)],
@@ -114,7 +117,32 @@ fn membership_messages() -> Vec<(&'static str, u8, membership::Message)> {
         ("differ", 0x18, M::Differ(differ)),
         ("turned-away-taken", 0x19, M::TurnedAway(taken)),
         ("turned-away-removed", 0x19, M::TurnedAway(removed)),
+        ("turned-away-level", 0x19, M::TurnedAway(of_level())),
+        ("gossip-levels", 0x16, M::Gossip(of_levels())),
     ]
+}
+
+fn levels() -> LevelRange {
+    LevelRange {
+        min: Level(1),
+        max: Level(2),
+    }
+}
+
+fn of_level() -> TurnedAway {
+    let (level, knows) = (Level(3), levels());
+    let reason = Reason::Level(Unfit { level, knows });
+    TurnedAway { reason }
+}
+
+/// With a zone and without.
+fn of_levels() -> Gossip {
+    let knowing = |update: Update| Update {
+        levels: levels(),
+        ..update
+    };
+    let updates = updates().into_iter().map(knowing).collect();
+    Gossip { updates }
 }
 
 fn of_witness() -> Gossip {
@@ -254,6 +282,7 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("remove-node", Command::RemoveNode { node }),
         ("admit-node", Command::AdmitNode { node }),
         ("take-vote", Command::TakeVote { node }),
+        ("raise-level", Command::RaiseLevel { to: Level(2) }),
     ]
 }
 
@@ -278,6 +307,14 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         ("vote-taken", Ok(Effect::VoteTaken)),
         ("removes-voter", Err(Refused::RemovesVoter)),
         ("backlog", Err(Refused::Backlog)),
+        ("level-raised", Ok(Effect::LevelRaised)),
+        (
+            "level-unsupported",
+            Err(Refused::Level(RaiseRefused::Unsupported {
+                node: NodeId(4),
+                knows: LevelRange::FIRST,
+            })),
+        ),
         (
             "adds-removed",
             Err(Refused::AddsRemoved { node: NodeId(4) }),

@@ -99,6 +99,6 @@ impl<S: Seam> ClusterNetworkManager<S> {
 }
 
 /// What a command did, where one that did nothing is a failure.
-fn decided(applied: Applied) -> Result<Effect, Error> {
+pub(super) fn decided(applied: Applied) -> Result<Effect, Error> {
     applied.outcome.map_err(Error::NotDecided)
 }

@@ -30,6 +30,7 @@ pub mod incarnation_is_own;
 pub mod leader_is_kept;
 pub mod leader_steps_down;
 pub mod ledger;
+pub mod levels_are_kept;
 pub mod link_delivers;
 pub mod link_memory_bounded;
 pub mod log_matching;

@@ -60,7 +60,8 @@ impl Checker {
             | Command::Barrier
             | Command::RemoveNode { .. }
             | Command::AdmitNode { .. }
-            | Command::TakeVote { .. } => {}
+            | Command::TakeVote { .. }
+            | Command::RaiseLevel { .. } => {}
         }
     }
 

@@ -64,6 +64,7 @@ impl Checker {
 #[cfg(test)]
 mod tests {
     use quorate_core::id::Incarnation;
+    use quorate_core::level::LevelRange;
     use quorate_core::membership::{Member, State};
 
     use super::*;
@@ -81,6 +82,7 @@ mod tests {
             address: ([127, 0, 0, 1], 7000).into(),
             zone: None,
             is_witness: false,
+            levels: LevelRange::FIRST,
         }
     }
 

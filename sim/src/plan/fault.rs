@@ -72,6 +72,8 @@ pub struct Return {
     pub fate: Option<Fate>,
     /// It listens at a new address.
     pub moved: bool,
+    /// It is of the oldest build, which knows the first feature level only.
+    pub older: bool,
 }
 
 /// What a node may be asked: the commands of its host.
@@ -85,6 +87,8 @@ pub enum Question {
     AddVoter(u64),
     /// To make this node a learner.
     RemoveVoter(u64),
+    /// To raise the feature level to this one.
+    RaiseLevel(u8),
     /// Whom it knows.
     Members,
     /// Its standing.

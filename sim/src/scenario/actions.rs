@@ -314,11 +314,14 @@ impl Draft {
                 || clause.eat_all(&["with", "new", "address"])
             {
                 back.moved = true;
+            } else if clause.eat("older") {
+                back.older = true;
             } else if let Some(fate) = self.fate(clause)? {
                 back.fate = Some(fate);
             } else if !clause.eat("and") {
                 clause.end(&[
-                    "torn", "wiped", "rebuilt", "at", "new", "address", "keeping", "losing",
+                    "torn", "wiped", "rebuilt", "older", "at", "new", "address", "keeping",
+                    "losing",
                 ])?;
             }
         }

@@ -147,6 +147,7 @@ impl fmt::Display for Fault {
                         Fate::Kept | Fate::Torn | Fate::Wiped | Fate::Rebuilt => fate(left),
                     })?;
                 }
+                f.write_str(if back.older { " older" } else { "" })?;
                 f.write_str(if back.moved { " at new address" } else { "" })
             }
             Fault::HalfOpen(way) => write!(f, "half-open {}", ways(way)),

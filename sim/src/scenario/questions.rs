@@ -9,11 +9,12 @@ use super::values;
 use crate::plan::Question;
 
 /// What can be asked.
-const QUESTIONS: [&str; 15] = [
+const QUESTIONS: [&str; 16] = [
     "leave",
     "add-voter",
     "remove-voter",
     "transfer",
+    "raise-level",
     "members",
     "status",
     "role",
@@ -36,6 +37,10 @@ impl Draft {
             "transfer" => Question::Transfer(self.heir(clause)?),
             "add-voter" => Question::AddVoter(self.numbered(clause)?),
             "remove-voter" => Question::RemoveVoter(self.numbered(clause)?),
+            "raise-level" => {
+                let to = values::number(clause, "a level", 1, u64::from(u8::MAX))?;
+                Question::RaiseLevel(u8::try_from(to).unwrap_or(u8::MAX))
+            }
             "members" => Question::Members,
             "status" => Question::Status,
             "role" => Question::Role(role(clause)?),
@@ -93,6 +98,7 @@ pub(super) fn asked(question: &Question) -> String {
         Question::Transfer(Some(to)) => format!("transfer to n{to}"),
         Question::AddVoter(node) => format!("add-voter n{node}"),
         Question::RemoveVoter(node) => format!("remove-voter n{node}"),
+        Question::RaiseLevel(to) => format!("raise-level {to}"),
         Question::Members => "members".to_string(),
         Question::Status => "status".to_string(),
         Question::Role(role) => format!("role \"{role}\""),

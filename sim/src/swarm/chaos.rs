@@ -244,8 +244,8 @@ impl<'a> Chaos<'a> {
     fn come_back_elsewhere(&mut self, at: u64) {
         let (who, away) = (self.node(), self.random.within(1..=8_000));
         let moved = Return {
-            fate: None,
             moved: true,
+            ..Return::default()
         };
         self.add(at, crash_for_good(who));
         self.add(at + away, Fault::Restart(Some(who), moved));
@@ -315,6 +315,7 @@ impl<'a> Chaos<'a> {
         let rebuilt = Return {
             fate: Some(Fate::Rebuilt),
             moved: self.random.chance(100),
+            older: false,
         };
         self.add(back, Fault::Restart(Some(who), rebuilt));
     }
@@ -353,7 +354,8 @@ impl<'a> Chaos<'a> {
         let ((role, epoch), to) = (self.placement(), self.number());
         let random = &mut *self.random;
         let key = format!("asked-{}", random.below(4));
-        match random.below(12) {
+        match random.below(13) {
+            12 => Question::RaiseLevel([1, 2, 2, 3][random.index(4)]),
             9 | 10 => Question::Grant(role, to, epoch),
             11 => Question::Release(role, epoch),
             0 => Question::Members,

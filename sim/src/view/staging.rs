@@ -150,7 +150,8 @@ impl Staging {
             Action::Dial { .. }
             | Action::Hangup { .. }
             | Action::Persist { .. }
-            | Action::PublishRoutes(_) => {}
+            | Action::PublishRoutes(_)
+            | Action::Halt(_) => {}
         }
     }
 

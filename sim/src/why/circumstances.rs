@@ -34,6 +34,8 @@ impl Case<'_> {
                 | Notice::State(_)
                 | Notice::GossipFault { .. }
                 | Notice::Removed { .. }
+                | Notice::LevelRaised { .. }
+                | Notice::Unfit { .. }
                 | Notice::RoleChanged { .. }
                 | Notice::UnknownEntry { .. }
                 | Notice::UnreadableSnapshot { .. }

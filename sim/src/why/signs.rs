@@ -69,7 +69,8 @@ pub(super) fn ping_of(this: &Happening, target: NodeId) -> Option<u64> {
         | Action::Persist { .. }
         | Action::Reply { .. }
         | Action::PublishRoutes(_)
-        | Action::Notify(_) => None,
+        | Action::Notify(_)
+        | Action::Halt(_) => None,
     })
 }
 
@@ -86,7 +87,8 @@ pub(super) fn ask_of(this: &Happening, target: NodeId) -> Option<u64> {
         | Action::Persist { .. }
         | Action::Reply { .. }
         | Action::PublishRoutes(_)
-        | Action::Notify(_) => None,
+        | Action::Notify(_)
+        | Action::Halt(_) => None,
     })
 }
 
@@ -109,6 +111,8 @@ pub(super) fn address_of(all: &[Happening], node: NodeId) -> Option<SocketAddr> 
             | Notice::State(_)
             | Notice::GossipFault { .. }
             | Notice::Removed { .. }
+            | Notice::LevelRaised { .. }
+            | Notice::Unfit { .. }
             | Notice::RoleChanged { .. }
             | Notice::LinkUp { .. }
             | Notice::LinkDown { .. }

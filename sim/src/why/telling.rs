@@ -57,6 +57,7 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
         },
         Notice::LinkUp { .. } | Notice::LinkDown { .. } => true,
         Notice::Removed { node: removed, .. } => *removed == node,
+        Notice::Unfit { node: unfit, .. } => *unfit == node,
         Notice::Started { .. }
         | Notice::Membership(_)
         | Notice::View(_)
@@ -67,6 +68,7 @@ fn concerns(notice: &Notice, node: NodeId) -> bool {
         | Notice::State(_)
         | Notice::GossipFault { .. }
         | Notice::RoleChanged { .. }
+        | Notice::LevelRaised { .. }
         | Notice::UnknownEntry { .. }
         | Notice::UnreadableSnapshot { .. }
         | Notice::DiskStalled

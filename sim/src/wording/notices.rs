@@ -43,19 +43,13 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             format!("membership: {from} broke a rule"),
             format!("{fault:?}"),
         ),
-        Notice::View(view) => change(
-            format!("view {} of {} members", view.number, view.size),
-            format!(
-                "{} joined, {} left, {} died",
-                view.joined.len(),
-                view.left.len(),
-                view.died.len()
-            ),
-        ),
+        Notice::View(view) => of_view(view),
         Notice::Membership(membership::Notice::TurnedAway { by, reason }) => {
             change(format!("turned away by {by}"), reason.to_string())
         }
         Notice::Removed { node, at } => change(format!("{node} is removed by entry {at}"), none()),
+        Notice::LevelRaised { level } => change(format!("{level} is in force"), none()),
+        Notice::Unfit { node, unfit } => change(format!("turns {node} away"), unfit.to_string()),
         Notice::Leadership(standing) => match standing.leader {
             Some(leader) => change(format!("term {} leader is {leader}", standing.term), none()),
             None => change(format!("term {} knows no leader", standing.term), none()),
@@ -90,6 +84,14 @@ pub fn notice(notice: &Notice, from: Option<NodeId>) -> Change {
             change(format!("gave up {messages} messages to {to}"), why)
         }
     }
+}
+
+fn of_view(view: &membership::View) -> Change {
+    let (joined, left, died) = (view.joined.len(), view.left.len(), view.died.len());
+    change(
+        format!("view {} of {} members", view.number, view.size),
+        format!("{joined} joined, {left} left, {died} died"),
+    )
 }
 
 fn accused_by(accuser: Option<NodeId>) -> String {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use quorate_core::control;
 use quorate_core::id::{Epoch, NodeId, Peer, RoleName, Ticket};
+use quorate_core::level::Level;
 use quorate_core::node::{Answer, Command, Refusal};
 use quorate_core::payload::Payload;
 use quorate_core::voters::VoterChange;
@@ -78,6 +79,7 @@ impl World {
                 key: key.clone(),
                 value: bytes(value),
             }),
+            Question::RaiseLevel(to) => propose(control::Command::RaiseLevel { to: Level(*to) }),
             Question::Barrier => propose(control::Command::Barrier),
             Question::SetState(key, value) => Command::SetState {
                 key: key.clone(),
@@ -141,6 +143,7 @@ impl World {
     }
 
     fn told(&mut self, fault: usize, answer: Result<(), String>) {
+        self.mark_raise(fault, answer.is_ok());
         let Some(strike) = self.plan.faults.get(fault) else {
             return;
         };

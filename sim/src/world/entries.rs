@@ -17,6 +17,7 @@ impl World {
         self.witness_grant(index, entry);
         self.witness_backlog(index, entry);
         self.witness_change(index, entry);
+        self.witness_raise(index, entry);
     }
 
     fn witness_change(&mut self, index: usize, entry: &Entry) {

@@ -121,6 +121,7 @@ impl World {
                 *condition = Condition::Fine;
             }
         }
+        self.hosts[host].is_older = back.older;
         if back.moved {
             self.move_host(host);
         }

@@ -86,6 +86,8 @@ pub(super) struct Host {
     pub(super) seed: Seed,
     pub(super) process: Option<Process>,
     pub(super) life: u64,
+    /// It starts next from the oldest build.
+    pub(super) is_older: bool,
     pub(super) disk: Disk,
     pub(super) doom: Option<Doom>,
     pub(super) paused: bool,
@@ -139,6 +141,7 @@ pub(super) fn host(plan: &Plan, seed: &Seed, node: u64) -> Host {
         seed: seed.part(node),
         process: None,
         life: 0,
+        is_older: false,
         disk: Disk::default(),
         doom: None,
         paused: false,

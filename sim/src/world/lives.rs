@@ -30,6 +30,7 @@ pub(super) const STALL_NS: u64 = 500_000_000;
 impl World {
     /// Starts a process from what its disk holds.
     fn start(&mut self, index: usize) {
+        self.choose_build(index);
         let host = &mut self.hosts[index];
         host.life += 1;
         self.lives += 1;

@@ -22,6 +22,7 @@ mod hearing;
 mod holding;
 mod host;
 mod judge;
+mod levels;
 mod lives;
 mod looks;
 mod machine;
@@ -461,6 +462,8 @@ impl World {
             }
             Action::Reply { ticket, answer } => self.on_reply(index, ticket, answer),
             Action::PublishRoutes(_) => {}
+            Action::Halt(_) => return self.on_unfit(index),
+            Action::Notify(notice) if levels::says_unfit(&notice) => return self.on_unfit(index),
             Action::Notify(notice) => {
                 if let Notice::Started { .. } = notice {
                     if let Some(process) = self.hosts[index].process.as_mut() {

@@ -67,6 +67,7 @@ impl World {
                     Unconfirmed::ConnectionLost => Mark::ReadLostConnection,
                     Unconfirmed::ByLeader => Mark::ReadRefusedByLeader,
                     Unconfirmed::Late => Mark::ReadTooLate,
+                    Unconfirmed::Level => Mark::ReadTooEarly,
                 });
                 self.index_of(*leader)
             }

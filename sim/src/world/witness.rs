@@ -44,9 +44,11 @@ impl World {
                     }
                 }
                 Action::Hangup { link } => self.witness_hangup(index, heard, *link),
+                Action::Halt(unfit) => self.witness_halt(index, *unfit),
                 Action::Dial { .. } | Action::PublishRoutes(_) => {}
             }
         }
+        self.witness_level(index, actions);
         let hangs_up = |action: &Action| matches!(action, Action::Hangup { .. });
         if before.has_another && !actions.iter().any(hangs_up) {
             self.marks.hit(Mark::SpareKept);
@@ -152,6 +154,7 @@ impl World {
             Message::Membership(membership::Message::Nack(nack)) => {
                 self.checkers.relay_answers.answered(id, to, nack.probe);
             }
+            Message::Raft(raft::Message::ReadIndex(_)) => self.witness_forwarded_read(index),
             Message::Raft(_)
             | Message::Membership(_)
             | Message::Control(_)
@@ -173,11 +176,8 @@ impl World {
                 self.witness_belief(index, id);
             }
             Notice::View(view) => {
-                let life = self.hosts[index]
-                    .process
-                    .as_ref()
-                    .map(|it| it.node.view().me());
-                if let Some(life) = life {
+                let process = self.hosts[index].process.as_ref();
+                if let Some(life) = process.map(|it| it.node.view().me()) {
                     let verdict = self.checkers.views_add_up.tells(life, view);
                     self.demand("views_add_up", verdict);
                 }
@@ -213,6 +213,8 @@ impl World {
                 | membership::Notice::TurnedAway { .. },
             )
             | Notice::Removed { .. }
+            | Notice::LevelRaised { .. }
+            | Notice::Unfit { .. }
             | Notice::Leadership(_)
             | Notice::Voters(_)
             | Notice::Raft(

@@ -15,6 +15,7 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 
 use super::*;
+use crate::level::LevelRange;
 use crate::seed::{Seed, Stream};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,6 +51,7 @@ fn machine(node: u64, boot: u64) -> Membership {
         address: address(node),
         zone: None,
         is_witness: false,
+        levels: LevelRange::FIRST,
     };
     let random = Seed::from_number(node)
         .part(boot)
@@ -65,6 +67,7 @@ fn update(node: u64, boot: u64, state: State) -> Update {
         address: address(node),
         zone: None,
         is_witness: false,
+        levels: LevelRange::FIRST,
         evidence: None,
     }
 }
@@ -108,6 +111,7 @@ fn facts(out: &[Output]) -> Vec<Fact> {
         | Output::Dial { .. }
         | Output::Joined(_)
         | Output::View(_)
+        | Output::Unfit { .. }
         | Output::LeaveDone
         | Output::Note(_) => None,
     };
@@ -138,6 +142,7 @@ pub(super) fn sent(out: &[Output]) -> Vec<(u64, Message)> {
         | Output::Dial { .. }
         | Output::Joined(_)
         | Output::View(_)
+        | Output::Unfit { .. }
         | Output::LeaveDone
         | Output::Note(_) => None,
     };
@@ -155,6 +160,7 @@ fn fault(out: &[Output]) -> Option<PeerFault> {
         | Output::Dial { .. }
         | Output::Joined(_)
         | Output::View(_)
+        | Output::Unfit { .. }
         | Output::LeaveDone => None,
     };
     out.iter().find_map(fault)
@@ -320,6 +326,7 @@ impl Net {
             }
             Output::Joined(_) | Output::LeaveDone => self.answers.push((self.now, node, output)),
             Output::View(view) => self.views.push((self.now, node, view)),
+            Output::Unfit { node, unfit } => panic!("no level is told: {node}, {unfit}"),
             Output::Note(note) => self.notes.push((node, note)),
         }
     }

@@ -67,6 +67,7 @@ fn transitions() -> Vec<(State, u64, State, Vec<Fact>)> {
             address: address(2),
             zone: None,
             is_witness: false,
+            levels: LevelRange::FIRST,
         })
     };
     use State::{Alive, Dead, Left, Suspect};
