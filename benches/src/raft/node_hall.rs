@@ -195,6 +195,7 @@ impl NodeHall {
                 self.inboxes[node].push(Event::DialFailed { address });
             }
             Action::Hangup { link } => unreachable!("{link:?} is the only one"),
+            Action::Halt(unfit) => unreachable!("{unfit}"),
             Action::PublishRoutes(_) | Action::Notify(_) => {}
         }
     }
