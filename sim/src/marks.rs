@@ -55,6 +55,8 @@ marks! {
     StalledLeaderResigned => "stalled-leader-resigned",
     /// The failure detector or a broken connection made a node campaign.
     LeaderDoubted => "leader-doubted",
+    /// A leader said that it had resigned, which made a node campaign.
+    ResignationHeard => "resignation-heard",
     /// A node wrote its state down and cut its log short.
     SnapshotTaken => "snapshot-taken",
     /// A leader's state took the place of a follower's log.

@@ -291,6 +291,7 @@ fn of_raft(message: &raft::Message) -> String {
             Some(index) => format!("ReadIndexReply {}: {index}", reply.number),
             None => format!("ReadIndexReply {} refused", reply.number),
         },
+        M::Resigned(word) => format!("Resigned, led term {}", word.term),
     }
 }
 

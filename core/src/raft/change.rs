@@ -230,17 +230,21 @@ impl Raft {
     }
 
     fn resign_as_removed(&mut self, now: Time, out: &mut Vec<Output>) {
-        if let Part::Leader(leadership) = &self.part {
-            let last = self.log.last_index();
-            let holds_all = |(node, it): &(&NodeId, &Progress)| {
-                self.voters.contains(**node) && it.matched() == last
-            };
-            if let Some((to, _)) = leadership.followers.iter().find(holds_all) {
-                let message = Message::TimeoutNow(TimeoutNow { term: self.term });
-                out.push(Output::Send { to: *to, message });
-            }
-        }
+        let Part::Leader(leadership) = &self.part else {
+            return;
+        };
+        let last = self.log.last_index();
+        let holds_all = |(node, it): &(&NodeId, &Progress)| {
+            self.voters.contains(**node) && it.matched() == last
+        };
+        let heir = leadership.followers.iter().find(holds_all);
+        let heir = heir.map(|(node, _)| *node);
         out.push(Output::Note(Notice::Removed { term: self.term }));
+        let Some(to) = heir else {
+            return self.resign(now, Cause::VoterRemoved, out);
+        };
+        let message = Message::TimeoutNow(TimeoutNow { term: self.term });
+        out.push(Output::Send { to, message });
         self.become_follower(now, self.term, None, Cause::VoterRemoved, out);
     }
 }

@@ -53,6 +53,7 @@ impl Raft {
     /// Waits a newly drawn election timeout, if this node votes.
     pub(super) fn arm_election(&mut self, now: Time) {
         self.quiet_since = now;
+        self.doubt = None;
         if self.may_campaign() {
             let (low, high) = (
                 self.config.election_timeout_min,
@@ -65,8 +66,10 @@ impl Raft {
 
     pub(super) fn on_election_timeout(&mut self, now: Time, out: &mut Vec<Output>) {
         let cause = match &self.part {
-            Part::Follower if self.leader.is_some() && self.heard.is_none() => Cause::LeaderDown,
-            Part::Follower => Cause::Silence(now.since(self.quiet_since)),
+            Part::Follower => {
+                let silence = Cause::Silence(now.since(self.quiet_since));
+                self.doubt.unwrap_or(silence)
+            }
             Part::Candidate(ballot) if !ballot.has_yes_of(self.me) => {
                 // The disk has not even taken its own vote: a further term would only wait behind
                 // it.
@@ -202,12 +205,14 @@ impl Raft {
         }
     }
 
-    /// The failure detector spoke against the leader: others may be elected, and this node asks
-    /// soon.
-    pub(super) fn doubt_leader(&mut self, now: Time) {
+    /// The failure detector, or the leader itself, spoke against the leader: others may be elected,
+    /// and this node asks soon, after `place` others.
+    pub(super) fn doubt_leader(&mut self, now: Time, cause: Cause, place: u32) {
         self.heard = None;
+        self.doubt = Some(cause);
         let soonest = self.config.election_timeout_min / 3;
-        let at = now + self.random.span(Duration::ZERO, soonest) + self.reluctance();
+        let turn = soonest.saturating_mul(place);
+        let at = now + turn + self.random.span(Duration::ZERO, soonest) + self.reluctance();
         let at = self.promised.map_or(at, |until| until.max(at));
         let armed = self.election.deadline(Wake::Election);
         if armed.is_some_and(|armed| at < armed.at) {
@@ -421,7 +426,7 @@ impl Raft {
         (self.log.last_index(), self.log.last_term())
     }
 
-    fn others(&self) -> impl Iterator<Item = NodeId> {
+    pub(super) fn others(&self) -> impl Iterator<Item = NodeId> {
         let me = self.me;
         self.voters.iter().filter(move |v| *v != me)
     }

@@ -49,6 +49,8 @@ pub enum Message {
     ReadIndex(ReadIndex),
     /// The answer.
     ReadIndexReply(ReadIndexReply),
+    /// "I lead this term no more, and nobody does": a hint to the other voters.
+    Resigned(Resigned),
 }
 
 /// A question before an election.
@@ -197,4 +199,14 @@ pub struct ReadIndexReply {
     /// The commit index of a leader that led after the question came; `None` if it did not, or
     /// could not find out.
     pub index: Option<LogIndex>,
+}
+
+/// A leader has given up its office, and its term goes on without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Resigned {
+    /// The term it led.
+    pub term: Term,
+    /// So many voters are better prepared than the receiver, as the sender last knew: they ask
+    /// first.
+    pub place: u32,
 }

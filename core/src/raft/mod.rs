@@ -25,10 +25,10 @@
 //!
 //! Layout: `election` (roles, votes, timers), `follow` (an append arrives), `replicate` (the
 //! leader) over `progress` (what it knows of one follower), `backlog` (what it is asked for),
-//! `change` (of the voters), `transfer` (the office is handed over), `witness` (a vote without
-//! data), `read` and `lease` (of the leader), `read_index` (of others), `log`, `notice`; `snapshot`
-//! (the value), `compact` (one is taken), `delivery` and `install` (one is sent and arrives),
-//! `recovered` (after a restart), `rebuild` (after a disk is lost).
+//! `change` (of the voters), `transfer` (the office is handed over), `resign` (it is given up),
+//! `witness` (a vote without data), `read` and `lease` (of the leader), `read_index` (of others),
+//! `log`, `notice`; `snapshot` (the value), `compact` (one is taken), `delivery` and `install` (one
+//! is sent and arrives), `recovered` (after a restart), `rebuild` (after a disk is lost).
 
 mod backlog;
 mod change;
@@ -48,6 +48,7 @@ mod read_index;
 mod rebuild;
 mod recovered;
 mod replicate;
+mod resign;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -63,7 +64,7 @@ use leadership::Leadership;
 use log::Log;
 pub use message::{
     Append, AppendOutcome, AppendReply, Entry, InstallSnapshot, Message, PreVote, PreVoteReply,
-    ReadIndex, ReadIndexReply, SnapshotReply, TimeoutNow, Vote, VoteReply,
+    ReadIndex, ReadIndexReply, Resigned, SnapshotReply, TimeoutNow, Vote, VoteReply,
 };
 pub use notice::{Cause, Notice, PeerFault, Stats, TransferCause, TransferRefused};
 use read_index::Questions;
@@ -408,6 +409,8 @@ pub struct Raft {
     election: Timer,
     /// When the election timer was armed last: how long the silence has lasted when it fires.
     quiet_since: Time,
+    /// What spoke against the leader since then.
+    doubt: Option<Cause>,
     /// The nodes that are there: whoever leads replicates to them, voters or not.
     reachable: BTreeSet<NodeId>,
     /// Others that are there: whoever leads turns to them one by one.
@@ -499,6 +502,7 @@ impl Raft {
             promised: None,
             election: Timer::stopped(),
             quiet_since: now,
+            doubt: None,
             reachable: BTreeSet::new(),
             unmet: BTreeSet::new(),
             witnesses: BTreeSet::new(),
@@ -537,6 +541,7 @@ impl Raft {
                 Message::SnapshotReply(reply) => self.on_snapshot_reply(now, from, reply, out),
                 Message::ReadIndex(ask) => self.on_read_index(now, from, ask, out),
                 Message::ReadIndexReply(reply) => self.on_read_index_reply(from, &reply, out),
+                Message::Resigned(word) => self.on_resigned(now, from, &word, out),
             },
             Input::Compact { index, state } => self.on_compact(index, state, out),
             Input::Install {
@@ -646,6 +651,7 @@ impl Raft {
     pub fn forget_past(&mut self, random: Random) {
         self.stats = Stats::default();
         self.quiet_since = Time::ZERO;
+        self.doubt = None;
         self.attempts = 0;
         self.random = random;
     }
@@ -693,7 +699,7 @@ impl Raft {
         }
         self.suspend_replication(node, dead);
         if self.leader == Some(node) && node != self.me {
-            self.doubt_leader(now);
+            self.doubt_leader(now, Cause::LeaderDown, 0);
             self.forget_questions(Unconfirmed::ConnectionLost, out);
         }
     }

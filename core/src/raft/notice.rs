@@ -97,6 +97,8 @@ pub enum Cause {
     Silence(Duration),
     /// The failure detector or a broken connection spoke against the leader.
     LeaderDown,
+    /// The leader said that it leads no more.
+    LeaderResigned,
     /// A majority would vote.
     PreVotesWon,
     /// A majority voted.

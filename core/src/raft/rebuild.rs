@@ -85,7 +85,9 @@ impl Raft {
             // Of a late answer to an earlier life nothing is taken but the term.
             Message::AppendReply(_) | Message::SnapshotReply(_) => return false,
             // They promise nothing.
-            Message::ReadIndex(_) | Message::ReadIndexReply(_) => return false,
+            Message::ReadIndex(_) | Message::ReadIndexReply(_) | Message::Resigned(_) => {
+                return false;
+            }
         };
         if rebuild.is_shown {
             return false;

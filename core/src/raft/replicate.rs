@@ -312,7 +312,7 @@ impl Raft {
         } else if self.planted.is(Mutant::NoQuorumCheck) {
             self.rearm_quorum_check(now);
         } else {
-            self.become_follower(now, self.term, None, Cause::QuorumLost, out);
+            self.resign(now, Cause::QuorumLost, out);
         }
     }
 

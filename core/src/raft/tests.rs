@@ -11,6 +11,7 @@ mod random;
 mod read;
 mod read_index;
 mod rebuild;
+mod resign;
 mod snapshot;
 mod solo;
 mod stories;

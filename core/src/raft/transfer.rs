@@ -116,7 +116,7 @@ impl Raft {
         };
         tell_end(&transfer, Err(TransferRefused::TimedOut), out);
         if transfer.why == TransferCause::DiskStalled {
-            self.become_follower(now, self.term, None, Cause::DiskStalled, out);
+            self.resign(now, Cause::DiskStalled, out);
         }
     }
 

@@ -74,6 +74,8 @@ pub mod code {
     pub const READ_INDEX: u8 = 0x29;
     /// [`raft::ReadIndexReply`](crate::raft::ReadIndexReply)
     pub const READ_INDEX_REPLY: u8 = 0x2a;
+    /// [`raft::Resigned`](crate::raft::Resigned)
+    pub const RESIGNED: u8 = 0x2b;
     /// [`control::Forward`](crate::control::Forward)
     pub const FORWARD: u8 = 0x30;
     /// [`control::Answer`](crate::control::Answer)
@@ -165,6 +167,7 @@ impl Message {
             code::SNAPSHOT_REPLY => Message::Raft(R::SnapshotReply(codec::decode(body)?)),
             code::READ_INDEX => Message::Raft(R::ReadIndex(codec::decode(body)?)),
             code::READ_INDEX_REPLY => Message::Raft(R::ReadIndexReply(codec::decode(body)?)),
+            code::RESIGNED => Message::Raft(R::Resigned(codec::decode(body)?)),
             code::FORWARD => Message::Control(C::Forward(codec::decode(body)?)),
             code::ANSWER => Message::Control(C::Answer(codec::decode(body)?)),
             code::DIGEST => Message::Gossip(G::Digest(codec::decode(body)?)),
@@ -209,6 +212,7 @@ fn encode_raft(message: &raft::Message, body: &mut Vec<u8>) -> u8 {
         Message::SnapshotReply(reply) => tagged(code::SNAPSHOT_REPLY, reply, body),
         Message::ReadIndex(question) => tagged(code::READ_INDEX, question, body),
         Message::ReadIndexReply(reply) => tagged(code::READ_INDEX_REPLY, reply, body),
+        Message::Resigned(word) => tagged(code::RESIGNED, word, body),
     }
 }
 
@@ -246,7 +250,7 @@ mod tests {
         let known = (0..=u8::MAX).filter(|code| {
             Message::decode(*code, &[]) != Err(DecodeError::UnknownType { code: *code })
         });
-        assert_eq!(known.count(), 29);
+        assert_eq!(known.count(), 30);
         assert_eq!(
             Message::decode(0x1f, &[0; 64]),
             Err(DecodeError::UnknownType { code: 0x1f })

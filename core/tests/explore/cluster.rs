@@ -335,6 +335,7 @@ pub(crate) fn leader_in(envelope: &Envelope) -> Option<(Term, NodeId)> {
         | Message::SnapshotReply(_)
         | Message::ReadIndex(_)
         | Message::ReadIndexReply(_)
+        | Message::Resigned(_)
         | Message::TimeoutNow(_) => None,
     }
 }
@@ -353,6 +354,7 @@ pub(crate) fn vote_in(envelope: &Envelope) -> Option<(NodeId, Term, NodeId)> {
         | Message::SnapshotReply(_)
         | Message::ReadIndex(_)
         | Message::ReadIndexReply(_)
+        | Message::Resigned(_)
         | Message::TimeoutNow(_) => None,
     }
 }

@@ -15,7 +15,7 @@ use quorate_core::membership::{
 use quorate_core::payload::Payload;
 use quorate_core::raft::{
     self, Append, AppendOutcome, AppendReply, Entry, InstallSnapshot, PreVote, PreVoteReply,
-    ReadIndex, ReadIndexReply, Snapshot, SnapshotReply, TimeoutNow, Vote, VoteReply,
+    ReadIndex, ReadIndexReply, Resigned, Snapshot, SnapshotReply, TimeoutNow, Vote, VoteReply,
 };
 use quorate_core::voters::{ChangeRefused, VoterChange, Voters};
 use quorate_core::wire::Message;
@@ -186,6 +186,7 @@ fn election_messages() -> Vec<(&'static str, u8, raft::Message)> {
         ("vote", 0x22, M::Vote(request)),
         ("vote-reply", 0x23, M::VoteReply(refusal)),
         ("timeout-now", 0x26, M::TimeoutNow(TimeoutNow { term })),
+        ("resigned", 0x2b, M::Resigned(Resigned { term, place: 1 })),
     ]
 }
 

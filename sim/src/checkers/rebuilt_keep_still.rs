@@ -62,7 +62,8 @@ impl Checker {
             | Message::AppendReply(_)
             | Message::TimeoutNow(_)
             | Message::InstallSnapshot(_)
-            | Message::SnapshotReply(_) => false,
+            | Message::SnapshotReply(_)
+            | Message::Resigned(_) => false,
             // They promise nothing.
             Message::ReadIndex(_) | Message::ReadIndexReply(_) => return Ok(()),
         };

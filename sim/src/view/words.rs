@@ -5,7 +5,7 @@ use quorate_core::wire::Message;
 use quorate_core::{control, gossip, membership, raft};
 
 /// The kinds of messages: name and family. The page knows them by their place.
-pub(super) const KINDS: [(&str, &str); 30] = [
+pub(super) const KINDS: [(&str, &str); 31] = [
     ("Ping", "membership"),
     ("Ack", "membership"),
     ("PingReq", "membership"),
@@ -36,6 +36,7 @@ pub(super) const KINDS: [(&str, &str); 30] = [
     ("SnapshotReply", "replication"),
     ("ReadIndex", "replication"),
     ("ReadIndexReply", "replication"),
+    ("Resigned", "election"),
 ];
 
 /// A message in words.
@@ -144,6 +145,7 @@ fn of_raft(message: &raft::Message) -> Spoken {
             };
             spoken(29, false, text)
         }
+        M::Resigned(m) => spoken(30, false, m.term.to_string()),
     }
 }
 

@@ -204,6 +204,7 @@ fn cause(cause: Cause) -> String {
     match cause {
         Cause::Silence(span) => format!("no heartbeat {} ms", span.as_millis()),
         Cause::LeaderDown => "the leader's connection broke, or it is dead".to_string(),
+        Cause::LeaderResigned => "the leader resigned".to_string(),
         Cause::PreVotesWon => "a majority would vote".to_string(),
         Cause::VotesWon => "a majority voted".to_string(),
         Cause::ElectionLost => "a majority refused, or time was over".to_string(),

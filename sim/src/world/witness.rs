@@ -242,6 +242,7 @@ impl World {
             (Role::Leader, Cause::DiskStalled) => self.marks.hit(Mark::StalledLeaderResigned),
             (Role::Follower, Cause::HandedOver) => self.marks.hit(Mark::HeirCampaigned),
             (Role::Follower, Cause::LeaderDown) => self.marks.hit(Mark::LeaderDoubted),
+            (Role::Follower, Cause::LeaderResigned) => self.marks.hit(Mark::ResignationHeard),
             (
                 Role::Learner
                 | Role::Follower
