@@ -26,6 +26,13 @@ fn following(config: Config) -> Raft {
     raft
 }
 
+fn is_word(output: &Output) -> bool {
+    let Output::Send { message, .. } = output else {
+        return false;
+    };
+    matches!(message, Message::Resigned(_))
+}
+
 fn asks_at(raft: &Raft) -> Time {
     raft.deadline().unwrap().at
 }
@@ -39,12 +46,6 @@ fn a_leader_without_a_majority_tells_all_voters_that_it_resigns() {
     let mut raft = leading();
     do_step(&mut raft, 1000, Input::PeerUp { node: n(4) });
     tell(&mut raft, 1000, 3, append_reply(1, 2, matched(1)));
-    let is_word = |it: &Output| {
-        let Output::Send { message, .. } = it else {
-            return false;
-        };
-        matches!(message, Message::Resigned(_))
-    };
     let before = do_step(&mut raft, 1299, Input::Tick);
     assert!(!before.iter().any(is_word));
     let mut out = do_step(&mut raft, 1300, Input::Tick);
@@ -53,6 +54,17 @@ fn a_leader_without_a_majority_tells_all_voters_that_it_resigns() {
     assert_eq!(out, [send(3, first), send(2, second)], "3 holds more");
     assert_eq!(raft.standing().role, Role::Follower);
     assert_eq!(raft.standing().term, Term(1));
+}
+
+#[test]
+fn a_stalled_leader_that_nobody_succeeds_says_so_too() {
+    let mut raft = leading();
+    do_step(&mut raft, 1000, Input::DiskStalled);
+    tell(&mut raft, 1200, 3, append_reply(1, 2, matched(1)));
+    let mut out = do_step(&mut raft, 1300, Input::Tick);
+    out.retain(is_word);
+    let (first, second) = (resigned_to(0, 1), resigned_to(1, 1));
+    assert_eq!(out, [send(3, first), send(2, second)]);
 }
 
 #[test]
