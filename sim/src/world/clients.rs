@@ -5,7 +5,6 @@ use quorate_core::id::{Epoch, LogIndex, RequestId, Ticket};
 use quorate_core::node::{Answer, Command, Event, Refusal};
 
 use super::World;
-use super::host::Host;
 use crate::engine::des::Due;
 use crate::marks::Mark;
 use crate::workload::{Ending, TIMEOUT_NS};
@@ -37,10 +36,9 @@ impl World {
 
     /// The nodes that can be asked.
     pub(super) fn live(&self) -> Vec<usize> {
-        let started = |host: &Host| host.process.as_ref().is_some_and(|p| p.started);
         let hosts = self.hosts.iter().enumerate();
         hosts
-            .filter(|(_, h)| started(h))
+            .filter(|(_, host)| host.is_up())
             .map(|(index, _)| index)
             .collect()
     }

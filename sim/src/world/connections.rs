@@ -70,11 +70,7 @@ impl World {
                 },
             );
         };
-        let listens = self.hosts[to]
-            .process
-            .as_ref()
-            .is_some_and(|process| process.started);
-        if !listens {
+        if !self.hosts[to].is_up() {
             let at = self
                 .ways
                 .arrival(self.now, (to, from), 0, &mut self.network);

@@ -123,6 +123,11 @@ pub(super) struct Host {
 }
 
 impl Host {
+    /// Its process runs and may speak.
+    pub(super) fn is_up(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.started)
+    }
+
     /// What a slow process has not come to yet will keep it busy for so long that it lives in the
     /// past.
     pub(super) fn is_behind(&self) -> bool {

@@ -154,11 +154,9 @@ impl World {
 
     /// What the processes owe each other and their clients.
     fn look_at_debts(&mut self) {
-        for host in self
-            .hosts
-            .iter()
-            .filter(|host| host.paused || host.is_behind())
-        {
+        // Before it may speak, a node keeps what it is asked: `start` has not returned yet.
+        let stands_still = |host: &&Host| host.paused || host.is_behind() || !host.is_up();
+        for host in self.hosts.iter().filter(stands_still) {
             self.checkers.relay_answers.excused(host.id, None);
             self.checkers.answered_once.excused(host.id, self.now);
         }
@@ -220,9 +218,8 @@ impl World {
             let Some(host) = self.hosts.get(other) else {
                 return false;
             };
-            let is_up = host.process.as_ref().is_some_and(|process| process.started);
             let is_cut = self.ways.is_cut(index, other) || self.ways.is_cut(other, index);
-            is_up && !host.paused && !is_cut
+            host.is_up() && !host.paused && !is_cut
         };
         sides(&process.voters)
             .any(|side| 2 * side.iter().filter(is_reachable).count() <= side.len())

@@ -29,8 +29,8 @@ impl World {
         let index = self.writers.index(self.hosts.len());
         let (kind, key) = (self.writers.below(100), self.writers.below(KEYS));
         let host = &self.hosts[index];
-        let is_up = host.process.as_ref().is_some_and(|process| process.started);
-        if !is_up || host.paused || self.now >= self.plan.heal.unwrap_or(self.plan.end).ns() {
+        if !host.is_up() || host.paused || self.now >= self.plan.heal.unwrap_or(self.plan.end).ns()
+        {
             return;
         }
         let key = format!("key-{key}");
