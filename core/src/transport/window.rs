@@ -25,7 +25,7 @@ const WINDOW_START: u64 = 10 * SEGMENT_BYTES as u64;
 const RATE_AGE: Duration = Duration::from_millis(100);
 /// The same at the beginning, when buffers of the path take a burst as fast as it comes; it doubles
 /// with each period.
-const RATE_AGE_START: Duration = Duration::from_millis(5);
+const RATE_AGE_START: Duration = Duration::from_micros(500);
 const ROUND_TRIP_AGE: Duration = Duration::from_secs(10);
 /// How long a new measurement of the round trip takes, at least; and at least two round trips.
 const PROBE_SPAN: Duration = Duration::from_millis(5);
@@ -236,7 +236,7 @@ mod tests {
     fn a_first_burst_is_not_taken_for_the_path() {
         let mut path = Path::new(125_000_000, 25_000);
         path.burst = 1 << 20;
-        path.run(30 * MS);
+        path.run(10 * MS);
         let start = path.now;
         let (queue, _) = path.run(start + 100 * MS);
         assert!(queue <= 500_000, "{queue} ns wait");
