@@ -47,7 +47,7 @@ use bounds::Bounds;
 use cluster::Explorer;
 use stateright::{Checker, HasDiscoveries, Model};
 
-/// Larger bounds where the code is optimised.
+/// Larger bounds where the code is optimised: that is the nightly run.
 const IS_OPTIMISED: bool = !cfg!(debug_assertions);
 
 /// Explores everything; the number of states keeps a bound from becoming small unnoticed.

@@ -6,6 +6,7 @@ use super::super::*;
 use super::words::*;
 use super::world::World;
 use crate::seed::{Seed, Stream};
+use crate::voters::VoterChange;
 
 fn resigned(term: u64) -> Message {
     resigned_to(0, term)
@@ -65,6 +66,37 @@ fn a_stalled_leader_that_nobody_succeeds_says_so_too() {
     out.retain(is_word);
     let (first, second) = (resigned_to(0, 1), resigned_to(1, 1));
     assert_eq!(out, [send(3, first), send(2, second)]);
+}
+
+#[test]
+fn a_removed_leader_without_an_heir_says_so_too() {
+    let mut raft = leading();
+    let matched_by = |raft: &mut Raft, nodes: &[u64], index| {
+        let mut out = Vec::new();
+        for node in nodes {
+            let round = u64::from(*node != 1);
+            out.extend(tell(
+                raft,
+                1000,
+                *node,
+                append_reply(1, round, matched(index)),
+            ));
+        }
+        out
+    };
+    matched_by(&mut raft, &[1, 2, 3], 1);
+    let (change, data) = (VoterChange::remove(n(1)), data(1));
+    do_step(&mut raft, 1000, Input::Change { change, data });
+    matched_by(&mut raft, &[1, 2, 3], 2);
+    do_step(&mut raft, 1000, propose([super::words::data(2)]));
+    assert_eq!(raft.last_index(), LogIndex(4), "nobody else holds all");
+    let mut out = matched_by(&mut raft, &[2, 3], 3);
+    out.retain(is_word);
+    assert_eq!(
+        out,
+        [send(2, resigned_to(0, 1)), send(3, resigned_to(1, 1))]
+    );
+    assert_ne!(raft.standing().role, Role::Leader);
 }
 
 #[test]
